@@ -1,0 +1,1 @@
+"""Decides and renders automatic replies (RFC 3834)."""

@@ -1,0 +1,1 @@
+"""Gmail intake: history sync to email.received."""

@@ -1,0 +1,1 @@
+"""SMTP and LMTP intake: mail in, email.received out."""

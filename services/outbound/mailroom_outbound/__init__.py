@@ -1,0 +1,1 @@
+"""Sends mail through relay, SMTP accounts and Gmail, one lane per account."""

@@ -1,0 +1,1 @@
+"""Decides address, queue, ticket and agent; the one writer of tickets."""

@@ -1,0 +1,1 @@
+"""Topics, events, commands and configuration of Mailroom, as pydantic models."""

@@ -1,0 +1,1 @@
+"""Reading and writing real-world mail (RFC 5322)."""
