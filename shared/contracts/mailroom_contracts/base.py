@@ -1,0 +1,52 @@
+"""What all contract models share: tolerant reading, and fields that always say what they mean."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Time = Annotated[datetime, AwareDatetime]
+
+
+class Model(BaseModel):
+    """A frozen record that skips fields it does not know, so that an older reader reads a newer writer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, ser_json_timedelta="float")
+
+
+def says(description: str, example: Any, **kwargs: Any) -> Any:
+    """A field with its description and an example; both go into the JSON Schemas."""
+    return Field(description=description, examples=[example], **kwargs)
+
+
+def known(*values: str) -> dict[str, Any]:
+    """Schema note for an open enumeration: these values are used today, a reader must skip others."""
+    return {"x-known-values": list(values)}
+
+
+class Message(Model):
+    """A value of a topic. `ce_*` fill the CloudEvents headers; `record_key` is the Kafka key."""
+
+    @property
+    def ce_id(self) -> str:
+        raise TypeError(f"{type(self).__name__} does not say its event id")
+
+    @property
+    def ce_type(self) -> str:
+        raise TypeError(f"{type(self).__name__} does not say its event type")
+
+    @property
+    def ce_subject(self) -> str:
+        """What the event is about: by default the same as the Kafka key."""
+        return self.record_key
+
+    @property
+    def record_key(self) -> str:
+        raise TypeError(f"{type(self).__name__} does not say its key")
+
+    @property
+    def ce_time(self) -> datetime | None:
+        """When it happened (UTC), or None: then the time of encoding stands."""
+        return None

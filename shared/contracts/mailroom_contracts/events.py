@@ -1,0 +1,178 @@
+"""Ticket events: what happened, complete, in the past tense. Any read model can be rebuilt from them alone."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from .base import Message, Time, says
+from .common import Actor, Delivery, Person, TicketMessage
+
+
+class TicketEvent(Message):
+    """What all events share. `id` is derived from cause and kind; `causation_id` is the input of the router."""
+
+    id: str = says("Event id.", "e1f2...")
+    type: str = says("Type of the event.", "ticket.created")
+    ticket_id: str = says("Ticket.", "9f2c...")
+    portal_id: str = says("Portal.", "p1")
+    version: int = says("Counts the ticket's events.", 1)
+    at: Time = says("When it happened.", "2026-11-24T11:55:01Z")
+    causation_id: str = says("Root cause: id of the receipt, command or delivery report.", "77aa...")
+    actor: Actor = says("Who did it.", {"kind": "router"})
+
+    @property
+    def record_key(self) -> str:
+        return self.ticket_id
+
+    @property
+    def ce_id(self) -> str:
+        return self.id
+
+    @property
+    def ce_type(self) -> str:
+        return self.type
+
+    @property
+    def ce_time(self) -> Time:
+        return self.at
+
+
+class TicketCreated(TicketEvent):
+    """A ticket was made. Its first message follows as ticket.message_added."""
+
+    type: Literal["ticket.created"] = says("Type.", "ticket.created", default="ticket.created")
+    number: str = says("Short number for people.", "MR-7K3F9Q2X")
+    queue_id: str = says("Queue.", "q1")
+    address_id: str = says("Address.", "ad1")
+    status: str = says("Status.", "open", default="open")
+    subject: str = says("Subject.", "My order", default="")
+    customer: Person = says("Customer.", {"email": "jo@customer.example"})
+    root: str = says("Root of the conversation.", "abc@customer.example")
+    gmail_thread_id: str | None = says("Gmail thread.", None, default=None)
+    follow_up_of: str | None = says("The closed ticket that this one follows.", None, default=None)
+    linked_to: str | None = says("A ticket named without belonging to it.", None, default=None)
+    receipt_id: str = says("The first mail.", "77aa...")
+    received_at: Time = says("When that mail was accepted.", "2026-11-24T11:55:01Z")
+
+
+class MessageAdded(TicketEvent):
+    """A mail was added to the ticket (or a copy, or an out-of-office note)."""
+
+    type: Literal["ticket.message_added"] = says("Type.", "ticket.message_added", default="ticket.message_added")
+    message: TicketMessage = says("The message, whole.", {"id": "5f0c...", "direction": "in"})
+
+
+class Assigned(TicketEvent):
+    """The ticket has an agent."""
+
+    type: Literal["ticket.assigned"] = says("Type.", "ticket.assigned", default="ticket.assigned")
+    assignee_id: str = says("Agent.", "a1")
+    reason: str = says("online, came_online, agent or take.", "online", default="agent")
+
+
+class Unassigned(TicketEvent):
+    """The ticket has no agent any more."""
+
+    type: Literal["ticket.unassigned"] = says("Type.", "ticket.unassigned", default="ticket.unassigned")
+    previous_id: str | None = says("Agent before.", "a1", default=None)
+    reason: str = says("agent, offline, moved or inactive.", "offline", default="agent")
+
+
+class StatusChanged(TicketEvent):
+    """Opened, set pending, closed or reopened."""
+
+    type: Literal["ticket.status_changed"] = says("Type.", "ticket.status_changed", default="ticket.status_changed")
+    status: str = says("Status.", "open")
+    previous: str = says("Status before.", "closed")
+    reason: str = says("agent, customer_replied, delivery_failed ...", "customer_replied", default="agent")
+
+
+class QueueChanged(TicketEvent):
+    """Moved to another queue."""
+
+    type: Literal["ticket.queue_changed"] = says("Type.", "ticket.queue_changed", default="ticket.queue_changed")
+    queue_id: str = says("Queue.", "q2")
+    previous_id: str = says("Queue before.", "q1")
+
+
+class NoteAdded(TicketEvent):
+    """An internal note was added."""
+
+    type: Literal["ticket.note_added"] = says("Type.", "ticket.note_added", default="ticket.note_added")
+    message: TicketMessage = says("The note.", {"id": "5f0d...", "direction": "note"})
+
+
+class ReplyRequested(TicketEvent):
+    """An agent's reply (or a resend of one) was accepted and is on its way."""
+
+    type: Literal["ticket.reply_requested"] = says("Type.", "ticket.reply_requested", default="ticket.reply_requested")
+    message: TicketMessage = says("The message.", {"id": "5f0e...", "direction": "out"})
+    outbound_id: str = says("Order to send.", "91bc...")
+    resend: bool = says("A deliberate resend of a message that is there already.", False, default=False)
+
+
+class AutoReplied(TicketEvent):
+    """The automatic reply was accepted and is on its way."""
+
+    type: Literal["ticket.auto_replied"] = says("Type.", "ticket.auto_replied", default="ticket.auto_replied")
+    message: TicketMessage = says("The message.", {"id": "5f0f...", "direction": "out"})
+    outbound_id: str = says("Order to send.", "91bd...")
+
+
+class DeliveryChanged(TicketEvent):
+    """An outgoing message was sent, deferred, failed, bounced, refused or cancelled."""
+
+    type: Literal["ticket.delivery_changed"] = says(
+        "Type.", "ticket.delivery_changed", default="ticket.delivery_changed"
+    )
+    message_id: str = says("Message id within Mailroom.", "5f0e...")
+    outbound_id: str = says("Order.", "91bc...")
+    delivery: Delivery = says("How it stands now.", {"state": "sent"})
+    bounce: TicketMessage | None = says("The bounce mail, when it came as one.", None, default=None)
+    gmail_thread_id: str | None = says("Gmail thread that it got.", None, default=None)
+    rfc_message_id: str | None = says("Message-ID under which it left, where the provider changed it.", None,
+                                      default=None)  # fmt: skip
+
+
+class SenderConfirmed(TicketEvent):
+    """An agent confirmed that a new sender takes part."""
+
+    type: Literal["ticket.sender_confirmed"] = says(
+        "Type.", "ticket.sender_confirmed", default="ticket.sender_confirmed"
+    )
+    email: str = says("Sender.", "colleague@customer.example")
+
+
+class CommandRefused(TicketEvent):
+    """A command was not carried out. When there is no such ticket, version is 0."""
+
+    type: Literal["ticket.command_refused"] = says("Type.", "ticket.command_refused", default="ticket.command_refused")
+    command_type: str = says("Type of the command.", "ticket.reply")
+    code: str = says(
+        "receive_only, unknown_ticket, wrong_portal, inactive_address, already_assigned, already_auto_replied, "
+        "unknown_agent, unknown_queue, bad_status, not_waiting, nobody_online, unknown_type ...", "receive_only")  # fmt: skip
+    reason: str = says("In words for people.", "support@acme.example only receives.")
+
+
+class InputIgnored(TicketEvent):
+    """An input that changed nothing: already known, sent on, matched nothing."""
+
+    type: Literal["ticket.input_ignored"] = says("Type.", "ticket.input_ignored", default="ticket.input_ignored")
+    input_type: str = says("Type of the input.", "email.routed")
+    code: str = says("already_known, sent_on, unmatched_bounce, own_mail, no_address, outdated ...", "already_known")
+    reason: str = says("In words for people.", "This mail was added before.", default="")
+    sent_on_to: str | None = says("Ticket that the mail was sent on to.", None, default=None)
+    receipt_id: str | None = says("The mail, where it was one.", None, default=None)
+    detail: TicketMessage | None = says("An unmatched bounce, to be listed.", None, default=None)
+
+
+EVENTS: dict[str, type[TicketEvent]] = {
+    cls.model_fields["type"].default: cls
+    for cls in (TicketCreated, MessageAdded, Assigned, Unassigned, StatusChanged, QueueChanged, NoteAdded,
+                ReplyRequested, AutoReplied, DeliveryChanged, SenderConfirmed, CommandRefused, InputIgnored)
+}  # fmt: skip
+
+
+def event_class(kind: Any) -> type[TicketEvent] | None:
+    """The class for an event type, or None for one that this version does not know (skip it)."""
+    return EVENTS.get(kind) if isinstance(kind, str) else None

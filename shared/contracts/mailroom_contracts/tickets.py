@@ -1,0 +1,72 @@
+"""The present state of a ticket, as the compacted topic `tickets` keeps it."""
+
+from __future__ import annotations
+
+from .base import Message, Model, Time, known, says
+from .common import Delivery, Person
+
+
+class MessageSummary(Model):
+    """What the state keeps of a message; the whole is in ticket.events."""
+
+    id: str = says("Message id within Mailroom.", "5f0c...")
+    direction: str = says("in, out or note.", "in")
+    kind: str = says("As in the event.", "mail", default="mail")
+    message_id: str | None = says("RFC 5322 Message-ID.", "abc@customer.example", default=None)
+    fingerprint: str | None = says("Digest of Message-ID, From and Date, to know a copy.", "7e11...", default=None)
+    from_email: str | None = says("Author.", "jo@customer.example", default=None)
+    at: Time = says("When Mailroom got it.", "2026-11-24T11:55:01Z")
+    outbound_id: str | None = says("Order that sends it.", None, default=None)
+    generation: int = says("Counts deliberate resends.", 0, default=0)
+    address_id: str | None = says("Address it came through or leaves from.", "ad1", default=None)
+    recipients: list[str] = says("Recipients (outgoing).", [], default_factory=list)
+    delivery: Delivery | None = says("How sending stands.", None, default=None)
+
+
+class TicketState(Message):
+    """A ticket. `version` counts its events; a reader never goes back in it."""
+
+    id: str = says("Ticket id.", "9f2c...")
+    number: str = says("Short number for people, with a check character.", "MR-7K3F9Q2X")
+    portal_id: str = says("Portal.", "p1")
+    queue_id: str = says("Queue.", "q1")
+    address_id: str = says("Address it belongs to.", "ad1")
+    status: str = says("open, pending or closed.", "open", json_schema_extra=known("open", "pending", "closed"))
+    assignee_id: str | None = says("Agent.", "a1", default=None)
+    subject: str = says("Subject of the first mail.", "My order", default="")
+    customer: Person = says("The customer who began it.", {"email": "jo@customer.example"})
+    root: str = says("Root of the conversation.", "abc@customer.example")
+    gmail_thread_id: str | None = says("Gmail thread.", None, default=None)
+    participants: list[str] = says("Who takes part (lower case).", ["jo@customer.example"], default_factory=list)
+    unconfirmed: list[str] = says("Senders that wait for an agent's confirmation.", [], default_factory=list)
+    messages: list[MessageSummary] = says("Messages, oldest first, capped.", [], default_factory=list)
+    message_count: int = says("How many messages there are in all.", 1, default=0)
+    follow_up_of: str | None = says("The closed ticket that this one follows.", None, default=None)
+    linked_to: str | None = says("A ticket that the first mail named without belonging to it.", None, default=None)
+    closing_count: int = says("How often it was closed.", 0, default=0)
+    closed_at: Time | None = says("When it was closed last.", None, default=None)
+    auto_reply_message_id: str | None = says("The one automatic reply.", None, default=None)
+    wants_online: bool = says("Unassigned, and to be given to an agent who comes online.", False, default=False)
+    prefer_online: bool = says("The address's option when the ticket was made or moved.", True, default=False)
+    last_customer_at: Time | None = says("When the customer wrote last.", None, default=None)
+    created_at: Time = says("When it was made.", "2026-11-24T11:55:01Z")
+    updated_at: Time = says("When it changed last.", "2026-11-24T11:55:01Z")
+    version: int = says("Number of its last event.", 3, default=0)
+    recent: list[str] = says("Ids of the inputs handled last, bounded; a repeat is answered as already known.",
+                             ["ab12..."], default_factory=list)  # fmt: skip
+
+    @property
+    def record_key(self) -> str:
+        return self.id
+
+    @property
+    def ce_id(self) -> str:
+        return f"{self.id}:{self.version}"
+
+    @property
+    def ce_type(self) -> str:
+        return "ticket.state"
+
+    @property
+    def ce_time(self) -> Time:
+        return self.updated_at

@@ -1,0 +1,89 @@
+"""Every topic: its name, key, how long it is kept, and what is in it. Full names are PREFIX.NAME.v1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .base import Message
+from .commands import COMMANDS, TicketCommand, command_class
+from .config import Address, AddressStatus, Agent, GmailCursor, Portal, Queue
+from .events import EVENTS, TicketEvent, event_class
+from .mail import EmailReceived, EmailRouted
+from .outbound import DeliveryReport, LaneEntry, OutboundMail
+from .tickets import TicketState
+
+DAY_MS = 24 * 60 * 60 * 1000
+DEFAULT_PREFIX = "mailroom"
+DEFAULT_PARTITIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `retention_ms` None: compacted; -1: for ever."""
+
+    name: str
+    key: str
+    about: str
+    models: tuple[type[Message], ...]
+    retention_ms: int | None
+
+    @property
+    def compacted(self) -> bool:
+        return self.retention_ms is None
+
+    def full_name(self, prefix: str = DEFAULT_PREFIX) -> str:
+        return f"{prefix}.{self.name}.v1"
+
+    def dead_name(self, prefix: str = DEFAULT_PREFIX) -> str:
+        return f"{self.full_name(prefix)}.dead"
+
+    def model_for(self, kind: Any) -> type[Message] | None:
+        """The class for a `type` (from the value or ce_type), or None when this version does not know it."""
+        if self is TICKET_EVENTS:
+            return event_class(kind)
+        if self is TICKET_COMMANDS:
+            return command_class(kind)
+        return self.models[0]
+
+    def configs(self) -> dict[str, str]:
+        """Topic settings as Kafka names them."""
+        if self.compacted:
+            return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": str(DAY_MS)}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+
+
+PORTALS = Topic("portals", "portal id", "Companies that this installation serves.", (Portal,), None)
+ADDRESSES = Topic("addresses", "address id", "Email addresses and their settings.", (Address,), None)
+QUEUES = Topic("queues", "queue id", "Queues and their agents.", (Queue,), None)
+AGENTS = Topic("agents", "agent id", "Agents.", (Agent,), None)
+ADDRESS_STATUS = Topic("address.status", "address id:aspect", "How addresses stand.", (AddressStatus,), None)
+GMAIL_CURSORS = Topic("gmail.cursors", "address id", "How far Gmail inboxes were read.", (GmailCursor,), None)
+EMAIL_RECEIVED = Topic(
+    "email.received", "message identity", "Accepted mail, normalised.", (EmailReceived,), 30 * DAY_MS
+)
+EMAIL_ROUTED = Topic("email.routed", "ticket id", "Mail with its ticket decided.", (EmailRouted,), 30 * DAY_MS)
+TICKET_COMMANDS = Topic(
+    "ticket.commands", "ticket id", "What is asked of tickets.", tuple(COMMANDS.values()), 30 * DAY_MS
+)
+TICKET_EVENTS = Topic("ticket.events", "ticket id", "What happened to tickets.", tuple(EVENTS.values()), -1)
+TICKETS = Topic("tickets", "ticket id", "The present state of each ticket.", (TicketState,), None)
+EMAIL_OUTBOUND = Topic("email.outbound", "ticket id", "Mail to send.", (OutboundMail,), 30 * DAY_MS)
+EMAIL_LANES = Topic("email.outbound.lanes", "outbound id", "Each outgoing mail's way.", (LaneEntry,), None)
+EMAIL_DELIVERY = Topic("email.delivery", "ticket id", "What became of outgoing mail.", (DeliveryReport,), 30 * DAY_MS)
+
+TOPICS: tuple[Topic, ...] = (
+    PORTALS, ADDRESSES, QUEUES, AGENTS, ADDRESS_STATUS, GMAIL_CURSORS, EMAIL_RECEIVED, EMAIL_ROUTED, TICKET_COMMANDS,
+    TICKET_EVENTS, TICKETS, EMAIL_OUTBOUND, EMAIL_LANES, EMAIL_DELIVERY,
+)  # fmt: skip
+DEAD_RETENTION_MS = 90 * DAY_MS
+
+__all__ = ["TOPICS", "TicketCommand", "TicketEvent", "Topic"]
+
+
+def by_name(name: str) -> Topic:
+    """The topic of that short name. Raises KeyError naming the known ones."""
+    for topic in TOPICS:
+        if topic.name == name:
+            return topic
+    raise KeyError(f"no topic {name!r}; there are: {', '.join(t.name for t in TOPICS)}")
