@@ -1,0 +1,95 @@
+"""Fixtures for every kind of test: a real Kafka for the run, a real Valkey per test, topics under a prefix of its own.
+
+Kafka, in this order: `MAILROOM_TEST_KAFKA` (a bootstrap address), a container when a Docker engine answers, else a
+local broker on free ports. Fault tests take `kafka_server`, a broker of their own that they may stop and pause.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.processes import ServiceProcess
+from support.servers import KafkaServer, ValkeyServer
+from support.topics import create_topics, delete_topics, run_apart
+
+ServiceStarter = Callable[..., ServiceProcess]
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap address of the run's Kafka. Shared: use `topic_prefix`, and never stop it."""
+    given = os.environ.get("MAILROOM_TEST_KAFKA")
+    if given:
+        yield given
+        return
+    server = KafkaServer(tmp_path_factory.mktemp("kafka"), heap_mb=640)
+    server.start()
+    try:
+        yield server.bootstrap
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def kafka_server(tmp_path: Path) -> Iterator[KafkaServer]:
+    """A running broker of this test's own: stop(), start(), pause(), resume(), kill(); `bootstrap`."""
+    server = KafkaServer(tmp_path / "kafka")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A running Valkey of this test's own: `url`, client(), stop(), start(empty=True), pause(), resume(), flush()."""
+    server = ValkeyServer(tmp_path / "valkey")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A topic prefix that no other test has; no topic is made yet."""
+    return f"t{secrets.token_hex(5)}"
+
+
+@pytest.fixture
+def topics(kafka: str, topic_prefix: str) -> Iterator[str]:
+    """Every topic of Mailroom on the run's Kafka, 4 partitions each, under the prefix that this gives; deleted after."""
+    run_apart(create_topics(kafka, topic_prefix, 4))
+    yield topic_prefix
+    run_apart(delete_topics(kafka, topic_prefix))
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[ServiceStarter]:
+    """start_service("router", env, ready=True, extra=[], module=None): a ServiceProcess, killed after the test."""
+    started: list[ServiceProcess] = []
+
+    def start(
+        name: str,
+        env: dict[str, str],
+        *,
+        ready: bool = True,
+        timeout: float = 45.0,
+        extra: tuple[str, ...] = (),
+        module: str | None = None,
+    ) -> ServiceProcess:
+        log = tmp_path / "logs" / f"{name}-{len(started)}.log"
+        process = ServiceProcess(name, env, log, extra=extra, module=module)
+        started.append(process)
+        process.launch()
+        return process.wait_ready(timeout) if ready else process
+
+    yield start
+    for process in started:
+        process.kill()

@@ -1,0 +1,1 @@
+"""What tests share: real servers that can be stopped, service processes, topics, and waiting with a deadline."""

@@ -1,0 +1,174 @@
+"""Processes that a test starts, watches, pauses and kills. None outlives the test run."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from .waiting import wait_until
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_PR_SET_PDEATHSIG = 1
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def port_open(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Process:
+    """One process with its output in a file; can be started again after it ended."""
+
+    def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        self.command = list(command)
+        self.log = log
+        self.env = dict(env or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def returncode(self) -> int | None:
+        return None if self._process is None else self._process.poll()
+
+    def launch(self) -> None:
+        """Start the process; says nothing about readiness."""
+        assert not self.running, f"{self.command} runs already"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.command,
+                cwd=REPOSITORY,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent,
+            )
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None, "not started"
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    def pause(self) -> None:
+        """SIGSTOP: it hangs, as a machine without CPU or a partitioned one would."""
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """kill -9, and wait for the end."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+
+    def terminate(self, timeout: float = 20.0) -> int:
+        """SIGTERM and wait; the exit status. Raises subprocess.TimeoutExpired after killing one that does not go."""
+        assert self._process is not None, "not started"
+        if self.running:
+            self.resume()
+            self._process.terminate()
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def wait(self, timeout: float) -> int:
+        """The exit status, once it ended by itself."""
+        assert self._process is not None, "not started"
+        return self._process.wait(timeout)
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def tail(self, lines: int = 40) -> str:
+        return "\n".join(self.output().splitlines()[-lines:])
+
+
+class ServiceProcess(Process):
+    """`python -m mailroom_NAME` with its health port; `extra` adds arguments, e.g. a submodule is "router.audit"."""
+
+    def __init__(
+        self, name: str, env: Mapping[str, str], log: Path, *, extra: Sequence[str] = (), module: str | None = None
+    ) -> None:
+        self.name = name
+        self.health_port = int(env.get("MAILROOM_HEALTH_PORT") or free_port())
+        super().__init__(
+            [sys.executable, "-m", module or f"mailroom_{name}", *extra],
+            log,
+            {**env, "MAILROOM_HEALTH_PORT": str(self.health_port)},
+        )
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.health_port}{path}"
+
+    def get(self, path: str) -> tuple[int, str]:
+        """GET on the health port: status and body; status 0 when nobody answers."""
+        try:
+            with urllib.request.urlopen(self.url(path), timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metrics(self) -> str:
+        status, body = self.get("/metrics")
+        assert status == 200, f"{self.name} /metrics: {status}"
+        return body
+
+    @property
+    def ready(self) -> bool:
+        return self.get("/ready")[0] == 200
+
+    def wait_ready(self, timeout: float = 45.0) -> Self:
+        """Wait for /ready; fails at once, with the log's end, when the process ended."""
+        deadline = time.monotonic() + timeout
+
+        def settled() -> bool:
+            return self.ready or not self.running or time.monotonic() > deadline
+
+        wait_until(settled, timeout + 10, every=0.1)
+        if not self.ready:
+            state = "not ready" if self.running else f"ended with {self.returncode}"
+            raise AssertionError(f"{self.name}: {state} after {timeout:g} s; its log ends:\n{self.tail()}")
+        return self
+
+    def start(self, timeout: float = 45.0) -> Self:
+        self.launch()
+        return self.wait_ready(timeout)
+
+
+def _die_with_parent() -> None:
+    """In the child, before exec: be killed when the test run dies, however it dies (prctl(2), Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
