@@ -1,0 +1,221 @@
+"""The careful reader: any bytes at all, read as a person would, every oddity named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from . import addresses, bodies, dates, encoded_words, rendering, structure, tnef, transfer
+from .header_block import add
+from .model import Attachment, Mail, Mailbox
+from .structure import Part
+
+MAX_IDS = 2000
+_ID = re.compile(r"<([^<>]+)>")
+_WORD = re.compile(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+")
+_LEADING = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?=[!-9;-~]+[ \t]*:)")
+_SPACES = re.compile(r"\s+")
+_MBOX_LINE = re.compile(rb">?From [^\n]*\n")
+
+
+def read(raw: bytes) -> Mail:
+    """Read any bytes; never raises for what they say."""
+    defects: list[str] = []
+    size = len(raw)
+    raw, start = _begin(raw, defects)
+    root = structure.parse(raw, start, len(raw), defects)
+    hint = root.parameters.get("charset")
+    chosen = bodies.select(root)
+    reader = bodies.Bodies(raw, defects, hint)
+    text, text_from_html = reader.text(chosen.text)
+    html = reader.html(chosen.html)
+    attachments, tnef_text, tnef_html = _attachments(chosen.attached, reader, html, defects)
+    if not text and html is None:
+        if tnef_html is not None:
+            html, text_from_html = tnef_html, True
+            text = rendering.to_text(tnef_html)
+        text = tnef_text or text
+    elif html is None and tnef_html is not None:
+        html = tnef_html
+    return assemble(root, defects, hint, text, text_from_html, html, (*attachments, *reader.files), size)
+
+
+def assemble(
+    root: Part,
+    defects: list[str],
+    hint: str | None,
+    text: str,
+    text_from_html: bool,
+    html: str | None,
+    attachments: tuple[Attachment, ...],
+    size: int,
+) -> Mail:
+    """The record, from the root's header and what the body said."""
+    first = root.first
+
+    def boxes(name: str) -> tuple[Mailbox, ...]:
+        value = first.get(name)
+        return addresses.parse(value, defects, hint) if value else ()
+
+    from_ = boxes("from")
+    sender = boxes("sender")
+    _note_header_defects(root, bool(from_), defects)
+    date = first.get("date")
+    report = root.kind == "multipart/report"
+    report_type = root.parameters.get("report-type", "").lower() or None if report else None
+    return Mail(
+        message_id=message_id(first.get("message-id")),
+        from_=from_[0] if from_ else None,
+        sender=sender[0] if sender else None,
+        reply_to=boxes("reply-to"),
+        to=every(root, "to", boxes, defects, hint),
+        cc=every(root, "cc", boxes, defects, hint),
+        bcc=boxes("bcc"),
+        subject=unstructured(first.get("subject", ""), defects, hint),
+        date=dates.parse(date, defects) if date else None,
+        in_reply_to=message_ids(first.get("in-reply-to")),
+        references=message_ids(first.get("references")),
+        text=text,
+        html=html,
+        attachments=attachments,
+        headers=tuple(
+            [(name, encoded_words.decode(value, defects, hint) if "=?" in value else value) for name, value in root.fields]
+        ),
+        content_type=f"{root.kind}; report-type={report_type}" if report_type else root.kind,
+        report_type=report_type,
+        text_from_html=text_from_html,
+        defects=tuple(defects),
+        size=size,
+    )
+
+
+def every(root: Part, name: str, boxes: object, defects: list[str], hint: str | None) -> tuple[Mailbox, ...]:
+    """Recipients of all headers of that name: some senders write one header per recipient (RFC 5322 allows one)."""
+    found: list[Mailbox] = []
+    count = 0
+    for field, value in root.fields:
+        if field.lower() == name:
+            count += 1
+            if count > 500:
+                break
+            found.extend(addresses.parse(value, defects, hint))
+    return tuple(found)
+
+
+def _note_header_defects(root: Part, has_from: bool, defects: list[str]) -> None:
+    first = root.first
+    if not has_from:
+        add(defects, "no-from" if "from" not in first else "bad-from")
+    if "date" not in first:
+        add(defects, "no-date")
+    if "message-id" not in first:
+        add(defects, "no-message-id")
+    if len(first) < len(root.fields):
+        seen: set[str] = set()
+        for field, _ in root.fields:
+            lowered = field.lower()
+            if lowered in seen and lowered in _ONCE:
+                add(defects, f"duplicate-header:{lowered}")
+            seen.add(lowered)
+
+
+_ONCE = frozenset(
+    {"from", "sender", "reply-to", "to", "cc", "bcc", "subject", "date", "message-id", "in-reply-to", "references",
+     "content-type", "content-transfer-encoding", "mime-version"}
+)
+
+
+def unstructured(value: str, defects: list[str], hint: str | None) -> str:
+    """A subject or another free text: decoded, folds and tabs as single spaces."""
+    if "=?" in value:
+        value = encoded_words.decode(value, defects, hint)
+    if "\t" in value or "\n" in value or "\r" in value:
+        value = _SPACES.sub(" ", value)
+    if "\0" in value:
+        value = value.replace("\0", "")
+    return value.strip()
+
+
+def message_id(value: str | None) -> str | None:
+    """The identifier without angle brackets (RFC 5322 section 3.6.4), or None for a missing or blank one."""
+    if not value:
+        return None
+    match = _ID.search(value)
+    clean = (match[1] if match else value).strip().strip("<>").strip()
+    return _SPACES.sub("", clean) or None if match or " " not in clean else clean.split()[0]
+
+
+def message_ids(value: str | None) -> tuple[str, ...]:
+    """Every identifier of In-Reply-To or References; words with an @ where no brackets stand."""
+    if not value:
+        return ()
+    found = _ID.findall(value) or _WORD.findall(value)
+    return tuple([_SPACES.sub("", one) if " " in one or "\t" in one else one for one in found[:MAX_IDS]])
+
+
+def _begin(raw: bytes, defects: list[str]) -> tuple[bytes, int]:
+    """Where the header starts; CR-only lines become real ones, mbox lines and leading blank lines are passed over."""
+    if b"\n" not in raw and b"\r" in raw:
+        add(defects, "cr-only-lines")
+        raw = raw.replace(b"\r", b"\n")
+    if not raw.strip():
+        add(defects, "empty")
+        return raw, len(raw)
+    start = 0
+    match = _MBOX_LINE.match(raw)
+    if match:
+        add(defects, "mbox-line")
+        start = match.end()
+    leading = _LEADING.match(raw, start)
+    if leading and leading.end() > start:
+        add(defects, "text-before-header")
+        start = leading.end()
+    return raw, start
+
+
+def _attachments(
+    parts: Sequence[Part], reader: bodies.Bodies, html: str | None, defects: list[str]
+) -> tuple[list[Attachment], str | None, str | None]:
+    out: list[Attachment] = []
+    text_found: str | None = None
+    html_found: str | None = None
+    for part in parts:
+        content = reader.content(part)
+        content_id = part.first.get("content-id")
+        if content_id:
+            content_id = content_id.strip().strip("<>").strip() or None
+        name = part.filename
+        if name is None and part.kind.startswith("message/") and part.kind not in _REPORT_PARTS:
+            name = None
+        elif name is None:
+            name = _location_name(part)
+        inline = bool(
+            content_id and html and ("cid:" + content_id) in html
+        ) or (part.disposition.kind == "inline" and part.kind.startswith("image/"))
+        attachment = Attachment(name, part.kind, content, content_id, inline)
+        if part.kind in tnef.TYPES or (name or "").lower() == "winmail.dat":
+            opened = tnef.read(content, defects)
+            if opened is not None:
+                out.extend(opened.attachments)
+                text_found = text_found or opened.text
+                html_found = html_found or opened.html
+                if opened.attachments or opened.text or opened.html:
+                    continue
+        out.append(attachment)
+    return out, text_found, html_found
+
+
+_REPORT_PARTS = frozenset({"message/delivery-status", "message/disposition-notification"})
+_NAME_IN_URL = re.compile(r"[^/?#:]+\.[A-Za-z0-9]{1,5}")
+
+
+def _location_name(part: Part) -> str | None:
+    """The last piece of Content-Location where that is all that names the part."""
+    location = part.first.get("content-location")
+    if not location:
+        return None
+    last = location.strip().strip('"').rpartition("/")[2].partition("?")[0]
+    return last if _NAME_IN_URL.fullmatch(last) else None
+
+
+__all__ = ["assemble", "message_id", "message_ids", "read", "transfer", "unstructured"]

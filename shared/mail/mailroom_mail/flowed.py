@@ -1,0 +1,31 @@
+"""format=flowed text (RFC 3676) as paragraphs."""
+
+from __future__ import annotations
+
+
+def unflow(text: str, *, delete_space: bool) -> str:
+    """Join flowed lines of equal quote depth; `delete_space` is the parameter DelSp=yes (section 4.2)."""
+    out: list[str] = []
+    pieces: list[str] = []
+    open_depth = -1  # depth of the paragraph that the last line left open
+    for line in text.split("\n"):
+        bare = line.lstrip(">")
+        depth = len(line) - len(bare)
+        if bare.startswith(" "):  # space-stuffing, section 4.4
+            bare = bare[1:]
+        signature = bare == "-- "
+        if open_depth >= 0 and (depth != open_depth or signature):
+            out.append("".join(pieces))
+            pieces, open_depth = [], -1
+        if open_depth < 0 and depth:
+            pieces.append(">" * depth + " ")
+        if bare.endswith(" ") and not signature:
+            pieces.append(bare[:-1] if delete_space else bare)
+            open_depth = depth
+        else:
+            pieces.append(bare)
+            out.append("".join(pieces))
+            pieces, open_depth = [], -1
+    if pieces:
+        out.append("".join(pieces))
+    return "\n".join(out)

@@ -1,0 +1,132 @@
+"""HTML of strangers made safe to show (nh3), with the looks of business mail kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import nh3
+
+
+@dataclass(frozen=True, slots=True)
+class SafeHtml:
+    """Sanitised HTML, and how many remote resources were left out."""
+
+    html: str
+    blocked_remote: int = 0
+
+
+def sanitize(html: str, *, inline: Mapping[str, str] | None = None, remote_images: bool = False) -> SafeHtml:
+    """Make `html` safe to show in a sandboxed frame.
+
+    `inline` maps content ids (without brackets) to the addresses of the attachments they name. Remote images are left
+    out, and counted, unless `remote_images`.
+    """
+    return _Cleaner(inline or {}, remote_images).clean(html)
+
+
+_PRESENTATION = {"align", "valign", "bgcolor", "width", "height", "dir", "lang", "title", "style", "border"}
+_TAGS = frozenset(
+    "a abbr acronym address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd del "
+    "details dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark "
+    "nav ol p pre q rp rt ruby s samp section small span strike strong sub summary sup table tbody td tfoot th thead "
+    "time tr tt u ul var wbr".split()
+)
+_ATTRIBUTES: dict[str, set[str]] = {
+    "*": _PRESENTATION,
+    "a": {"href", "name"},
+    "img": {"src", "alt", "hspace", "vspace"},
+    "font": {"color", "face", "size"},
+    "table": {"cellpadding", "cellspacing", "summary", "rules", "frame"},
+    "td": {"colspan", "rowspan", "nowrap", "headers", "scope"},
+    "th": {"colspan", "rowspan", "nowrap", "headers", "scope"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "ol": {"start", "type", "reversed"},
+    "ul": {"type"},
+    "li": {"type", "value"},
+    "br": {"clear"},
+    "hr": {"color", "noshade", "size"},
+    "blockquote": {"cite", "type"},
+    "q": {"cite"},
+    "time": {"datetime"},
+    "details": {"open"},
+}
+# Everything that paints and aligns; nothing that places an element outside its box, loads, animates or runs.
+_CSS = frozenset(
+    "background-color border border-bottom border-bottom-color border-bottom-left-radius border-bottom-right-radius "
+    "border-bottom-style border-bottom-width border-collapse border-color border-left border-left-color "
+    "border-left-style border-left-width border-radius border-right border-right-color border-right-style "
+    "border-right-width border-spacing border-style border-top border-top-color border-top-left-radius "
+    "border-top-right-radius border-top-style border-top-width border-width box-sizing caption-side clear color "
+    "direction display empty-cells float font font-family font-size font-style font-variant font-weight height "
+    "letter-spacing line-height list-style list-style-position list-style-type margin margin-bottom margin-left "
+    "margin-right margin-top max-height max-width min-height min-width opacity overflow-wrap padding padding-bottom "
+    "padding-left padding-right padding-top quotes table-layout text-align text-decoration text-decoration-color "
+    "text-decoration-line text-decoration-style text-indent text-overflow text-transform unicode-bidi "
+    "vertical-align white-space width word-break word-spacing word-wrap".split()
+)
+_REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
+_DATA_IMAGE = re.compile(r"data:image/(?:png|gif|jpe?g|webp|bmp);base64,[A-Za-z0-9+/=\s]+", re.IGNORECASE)
+_REMOTE_CSS = re.compile(r"url\s*\(|image-set\s*\(|@import", re.IGNORECASE)
+_UNSAFE_CSS = re.compile(r"url\s*\(|image-set|expression|@import|javascript:|\\|/\*|-moz-binding|attr\s*\(|var\s*\(", re.IGNORECASE)
+_NEGATIVE_MARGIN = re.compile(r"(?:^|;)\s*margin[a-z-]*\s*:[^;]*-\s*[\d.]", re.IGNORECASE)
+_MARKERS = re.compile(r"<(?:base|meta|link|script|iframe|object|embed|form|input|audio|video|source|svg|math)\b", re.IGNORECASE)
+MAX_LENGTH = 12 << 20
+MAX_DEPTH = 500
+
+
+class _Cleaner:
+    def __init__(self, inline: Mapping[str, str], remote_images: bool) -> None:
+        self._inline = inline
+        self._remote_images = remote_images
+        self._blocked = 0
+
+    def clean(self, html: str) -> SafeHtml:
+        html = html[:MAX_LENGTH].replace("\0", "")
+        cleaned = nh3.clean(
+            html,
+            tags=set(_TAGS),
+            clean_content_tags={"script", "style", "title", "noscript", "template", "svg", "math", "iframe", "object",
+                                "embed", "xml", "textarea", "select", "audio", "video"},
+            attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
+            attribute_filter=self._filter,
+            strip_comments=True,
+            link_rel="noopener noreferrer nofollow",
+            set_tag_attribute_values={"a": {"target": "_blank"}},
+            url_schemes={"http", "https", "mailto", "tel", "ftp", "cid", "data", "blob"},
+            filter_style_properties=set(_CSS),
+        )
+        return SafeHtml(cleaned, self._blocked)
+
+    def _filter(self, tag: str, attribute: str, value: str) -> str | None:
+        if attribute == "style":
+            return self._style(value)
+        if tag == "img" and attribute == "src":
+            return self._image(value)
+        if attribute in ("href", "cite"):
+            scheme = value.strip().partition(":")[0].lower()
+            return value if scheme in ("http", "https", "mailto", "tel", "ftp") or value.startswith("#") else None
+        return value
+
+    def _style(self, value: str) -> str | None:
+        if _UNSAFE_CSS.search(value):
+            if _REMOTE_CSS.search(value):
+                self._blocked += 1
+            value = ";".join(piece for piece in value.split(";") if not _UNSAFE_CSS.search(piece))
+        if _NEGATIVE_MARGIN.search(";" + value):
+            value = ";".join(piece for piece in value.split(";") if not _NEGATIVE_MARGIN.search(piece))
+        return value or None
+
+    def _image(self, value: str) -> str | None:
+        value = value.strip()
+        if value[:4].lower() == "cid:":
+            wanted = value[4:].strip("<>")
+            return self._inline.get(wanted) or self._inline.get(wanted.replace("%40", "@"))
+        if _REMOTE.match(value):
+            if self._remote_images:
+                return value
+            self._blocked += 1
+            return None
+        return value if _DATA_IMAGE.fullmatch(value) else None
