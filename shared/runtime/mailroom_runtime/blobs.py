@@ -1,0 +1,108 @@
+"""The blob store: raw mail, attachments, long bodies. A local folder, or S3, GCS, Azure by URL (obstore)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import obstore
+from mailroom_contracts import BlobRef
+from obstore.store import from_url
+
+
+class BlobsDown(ConnectionError):
+    """The blob store does not answer, is full or refuses; try again later."""
+
+
+class BlobMissing(LookupError):
+    """There is no such blob."""
+
+
+class BlobStore:
+    """Puts and gets bytes by key. A put is on disk (or acknowledged by the service) when it returns."""
+
+    def __init__(self, url: str) -> None:
+        self._root: Path | None = None
+        self._remote: Any = None
+        if "://" in url and not url.startswith("file://"):
+            self._remote = from_url(url)
+        else:
+            self._root = Path(url.removeprefix("file://")).absolute()
+            self._root.mkdir(parents=True, exist_ok=True)
+        # writing a file blocks; two threads keep the loop free, and one disk gains nothing from more
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="blobs")
+
+    async def put(self, key: str, data: bytes) -> BlobRef:
+        """Store `data`. The same key is put twice without harm. Raises `BlobsDown`."""
+        path = None if self._root is None else self._path(key)
+        try:
+            if path is None:
+                await obstore.put_async(self._remote, key, data)
+            else:
+                await asyncio.get_running_loop().run_in_executor(self._threads, _write, path, data)
+        except OSError as error:
+            raise BlobsDown(f"the blob store cannot write: {error.strerror or error}") from error
+        except obstore.exceptions.BaseError as error:
+            raise BlobsDown(f"the blob store cannot write: {type(error).__name__}") from error
+        return BlobRef(key=key, size=len(data))
+
+    async def get(self, ref: BlobRef | str) -> bytes:
+        """The bytes. Raises `BlobMissing` or `BlobsDown`."""
+        key = ref if isinstance(ref, str) else ref.key
+        try:
+            if self._root is not None:
+                return await asyncio.to_thread(self._path(key).read_bytes)
+            result = await obstore.get_async(self._remote, key)
+            return bytes(await result.bytes_async())
+        except FileNotFoundError as error:
+            raise BlobMissing(key) from error
+        except OSError as error:
+            raise BlobsDown(f"the blob store cannot read: {error.strerror or error}") from error
+        except obstore.exceptions.NotFoundError as error:
+            raise BlobMissing(key) from error
+        except obstore.exceptions.BaseError as error:
+            raise BlobsDown(f"the blob store cannot read: {type(error).__name__}") from error
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is such a blob. Raises `BlobsDown`."""
+        if self._root is not None:
+            return await asyncio.to_thread(self._path(key).is_file)
+        try:
+            await obstore.head_async(self._remote, key)
+        except (FileNotFoundError, obstore.exceptions.NotFoundError):
+            return False
+        except obstore.exceptions.BaseError as error:
+            raise BlobsDown(f"the blob store cannot read: {type(error).__name__}") from error
+        return True
+
+    def _path(self, key: str) -> Path:
+        if self._root is None or key.startswith("/") or ".." in key.split("/") or "\0" in key:
+            raise ValueError(f"not a blob key: {key!r}")
+        return self._root / key
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write beside and rename, so that a reader never sees half a blob; synced, since `250` promises it is kept."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size == len(data) and path.read_bytes() == data:
+            return
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fdatasync(file.fileno())
+        os.replace(name, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise

@@ -1,0 +1,204 @@
+"""The producer that every service uses, and reading a topic to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.partitioner import DefaultPartitioner
+from mailroom_contracts import Message, Record, Topic, encode
+
+from . import metrics
+from .settings import ServiceSettings
+from .tracing import new_traceparent
+
+
+class BusDown(ConnectionError):
+    """Kafka did not take the record in time; try again later."""
+
+
+class RecordTooLarge(ValueError):
+    """Kafka will never take this record; long parts belong into the blob store."""
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition that Kafka's default (murmur2) partitioner gives `key`."""
+    everything = list(range(partitions))
+    return int(DefaultPartitioner()(key, everything, everything))
+
+
+class Producer:
+    """Sends records with acks=all, idempotent. `source` goes into ce_source."""
+
+    def __init__(
+        self, settings: ServiceSettings, source: str, *, linger_ms: int = 2, timeout_s: float = 10.0, **options: Any
+    ) -> None:
+        self._settings, self._source, self._timeout = settings, source, timeout_s
+        self._options = {"linger_ms": linger_ms, "max_batch_size": 262_144, **options}
+        self._producer: AIOKafkaProducer | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Connect; waits for Kafka as long as it takes."""
+        while True:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._settings.kafka,
+                acks="all",
+                enable_idempotence=True,
+                request_timeout_ms=int(self._timeout * 1000),
+                max_request_size=1_000_000,
+                client_id=f"mailroom-{self._source}",
+                **self._options,
+            )
+            try:
+                await producer.start()
+            except KafkaError:
+                await producer.stop()
+                await asyncio.sleep(1)
+            else:
+                self._producer = producer
+                return
+
+    async def close(self) -> None:
+        """Send what waits, then disconnect."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def send(
+        self,
+        topic: Topic,
+        message: Message,
+        *,
+        causation_id: str | None = None,
+        traceparent: str | None = None,
+        partition: int | None = None,
+    ) -> None:
+        """Send and wait until all replicas have it. Raises `BusDown` or `RecordTooLarge`."""
+        record = encode(
+            topic,
+            message,
+            source=self._source,
+            causation_id=causation_id,
+            traceparent=traceparent or new_traceparent(),
+        )
+        await self.send_record(record, partition=partition)
+
+    async def post(
+        self,
+        topic: Topic,
+        message: Message,
+        *,
+        causation_id: str | None = None,
+        traceparent: str | None = None,
+        partition: int | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue it; the future ends when all replicas have it."""
+        record = encode(
+            topic,
+            message,
+            source=self._source,
+            causation_id=causation_id,
+            traceparent=traceparent or new_traceparent(),
+        )
+        return await self.post_record(record, partition=partition)
+
+    async def send_record(self, record: Record, *, partition: int | None = None) -> None:
+        """Send a ready record (a tombstone, say) and wait. Raises `BusDown` or `RecordTooLarge`."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await (await self.post_record(record, partition=partition))
+        except TimeoutError:
+            raise BusDown("Kafka did not answer in time") from None
+        except KafkaError as error:
+            raise BusDown(f"Kafka did not take the record: {type(error).__name__}") from error
+
+    async def post_record(self, record: Record, *, partition: int | None = None) -> asyncio.Future[Any]:
+        """Queue a ready record; the future ends when all replicas have it."""
+        return await self.post_raw(
+            record.topic.full_name(self._settings.topic_prefix),
+            key=record.key,
+            value=record.value,
+            headers=record.headers,
+            partition=partition,
+        )
+
+    async def post_raw(
+        self,
+        name: str,
+        *,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]],
+        partition: int | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue bytes on a topic by its full name."""
+        if self._producer is None:
+            raise BusDown("not connected to Kafka yet")
+        try:
+            future: asyncio.Future[Any] = await self._producer.send(
+                name, value=value, key=key, headers=headers, partition=partition
+            )
+        except MessageSizeTooLargeError as error:
+            raise RecordTooLarge(f"a record for {name} has {len(value or b'')} bytes") from error
+        except KafkaError as error:
+            raise BusDown(f"Kafka did not take the record: {type(error).__name__}") from error
+        metrics.counter("mailroom_published_total", "Records published", ["topic"]).labels(name).inc()
+        return future
+
+
+async def connect_producer(settings: ServiceSettings, source: str, **options: Any) -> Producer:
+    """A producer that is connected."""
+    producer = Producer(settings, source, **options)
+    await producer.start()
+    return producer
+
+
+async def read_to_end(
+    settings: ServiceSettings, names: list[str], *, committed_only: bool = True
+) -> AsyncIterator[ConsumerRecord]:
+    """Every record of these topics (full names) from the first up to the end as it was at the start."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed" if committed_only else "read_uncommitted",
+    )
+    await consumer.start()
+    try:
+        parts = []
+        for name in names:
+            parts += [TopicPartition(name, p) for p in await partitions_for(consumer, name)]
+        consumer.assign(parts)
+        await consumer.seek_to_beginning(*parts)
+        ends = await consumer.end_offsets(parts)
+        waiting = {tp for tp in parts if ends[tp] > await consumer.position(tp)}
+        while waiting:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for record in records:
+                    yield record
+            # control records move the position without a record, so the position is what counts
+            waiting = {tp for tp in waiting if await consumer.position(tp) < ends[tp]}
+    finally:
+        await consumer.stop()
+
+
+async def partitions_for(consumer: AIOKafkaConsumer, name: str) -> list[int]:
+    """The topic's partitions, waiting until the consumer's metadata has them; [] for a missing topic."""
+    for _ in range(20):
+        found = consumer.partitions_for_topic(name)
+        if found:
+            return sorted(found)
+        await consumer._client.fetch_all_metadata()
+        if found := consumer.partitions_for_topic(name):
+            return sorted(found)
+        await asyncio.sleep(0.1)
+    return []
