@@ -191,14 +191,13 @@ async def read_to_end(
         await consumer.stop()
 
 
-async def partitions_for(consumer: AIOKafkaConsumer, name: str) -> list[int]:
-    """The topic's partitions, waiting until the consumer's metadata has them; [] for a missing topic."""
-    for _ in range(20):
-        found = consumer.partitions_for_topic(name)
-        if found:
-            return sorted(found)
-        await consumer._client.fetch_all_metadata()
-        if found := consumer.partitions_for_topic(name):
-            return sorted(found)
+async def partitions_for(consumer: AIOKafkaConsumer, name: str, *, wait_s: float = 2.0) -> list[int]:
+    """The topic's partitions, waiting a little for a topic that was just made; [] for a missing one."""
+    end = asyncio.get_running_loop().time() + wait_s
+    while True:
+        # the consumer's own metadata only knows topics that it reads already; this asks for all
+        cluster = await consumer._client.fetch_all_metadata()
+        found = cluster.partitions_for_topic(name)
+        if found or asyncio.get_running_loop().time() > end:
+            return sorted(found or ())
         await asyncio.sleep(0.1)
-    return []
