@@ -127,6 +127,13 @@ async def _start_groups(settings: ServiceSettings, created: set[str], forced: di
             await consumer.stop()
 
 
+async def drift(admin: AIOKafkaAdminClient, settings: ServiceSettings, have: set[str]) -> tuple[list[str], list[str]]:
+    """Which topics are missing, and in what the others differ from what is wanted."""
+    plan = wanted(settings)
+    missing = [name for name in plan if name not in have]
+    return missing, await _drift(admin, settings, plan, [name for name in plan if name in have])
+
+
 def topic_of(full_name: str, settings: ServiceSettings) -> Topic:
     """The topic of a full name. Raises KeyError."""
     for topic in TOPICS:
