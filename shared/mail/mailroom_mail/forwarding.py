@@ -1,0 +1,37 @@
+"""Who forwarded a mail, and for whom: the traces that servers and clients leave in its header. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from .model import Forwarded
+
+# By what each says most: an address the mail was for before it came here, nearest statement first.
+_TRACES = (
+    ("x-forwarded-for", "X-Forwarded-For"),
+    ("x-forwarded-to", "X-Forwarded-To"),
+    ("resent-to", "Resent-To"),
+    ("resent-cc", "Resent-Cc"),
+    ("x-original-to", "X-Original-To"),
+    ("delivered-to", "Delivered-To"),
+    ("x-delivered-to", "X-Delivered-To"),
+    ("envelope-to", "Envelope-To"),
+    ("x-envelope-to", "X-Envelope-To"),
+    ("apparently-to", "Apparently-To"),
+)
+_ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]]{1,128}@[^\s<>,;:\"()\[\]]{1,255}")
+_FOR = re.compile(r"\sfor\s+<?([^\s<>;()]{1,128}@[^\s<>;()]{1,255})", re.IGNORECASE)
+_MOST = 100
+
+
+def traces(fields: dict[str, list[str]]) -> tuple[Forwarded, ...]:
+    """Every trace of forwarding in the header (names lower-case), each (header, address) once; addresses as sent."""
+    found: dict[tuple[str, str], None] = {}
+    for key, name in _TRACES:
+        for value in fields.get(key, ())[:_MOST]:
+            for address in _ADDRESS.findall(value[:2000]):
+                found.setdefault((name, address))
+    for value in fields.get("received", ())[:_MOST]:
+        if "for" in value and (match := _FOR.search(value[:2000])) is not None:
+            found.setdefault(("Received", match.group(1)))
+    return tuple(Forwarded(header, address) for header, address in list(found)[:_MOST])

@@ -1,0 +1,66 @@
+"""What kind of mail it is: bounce, automatic, list, receipt, report, forwarded. Pure and quick."""
+
+from __future__ import annotations
+
+from . import automatic, bounces, forwarding
+from .model import Kind, Mail
+
+_RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
+
+
+def classify(mail: Mail, return_path: str | None = None) -> Kind:
+    """The kind of a mail; every reason not to answer it automatically is named in `automatic_signs`.
+
+    `return_path` is the envelope sender ("" or "<>" for the null one); None where it is not known, then the
+    Return-Path field, if any, is looked at.
+    """
+    fields: automatic.Fields = {}
+    for name, value in mail.headers:
+        fields.setdefault(name.lower(), []).append(value)
+    signs = automatic.header_signs(mail, fields, return_path)
+    report = (mail.report_type or "").lower()
+    types = {part.content_type for part in mail.attachments} if mail.attachments else ()
+    is_feedback = report == "feedback-report" or "message/feedback-report" in types
+    is_receipt = report == "disposition-notification" or any(kind in types for kind in _RECEIPT_TYPES)
+    bounce = None
+    is_dsn = False
+    if is_feedback:
+        signs.append("feedback-report")
+    elif is_receipt:
+        signs.append("receipt")
+    else:
+        is_dsn = report == "delivery-status" or any(kind in types for kind in bounces.STATUS_TYPES)
+        bounce = bounces.formal(mail, fields) if is_dsn else None
+        if bounce is None:
+            bounce = bounces.worded(mail, fields, signs, certain=is_dsn)
+        if is_dsn:
+            signs.append("dsn")
+        elif bounce is not None:
+            signs.append("bounce")
+    answering = bounce is None and not is_dsn and not is_feedback and not is_receipt
+    subject_says = answering and automatic.has_answer_subject(mail.subject)
+    if subject_says:
+        signs.append("subject:automatic-answer")
+    return Kind(
+        automatic_signs=tuple(dict.fromkeys(signs)),
+        bounce=bounce,
+        is_dsn=is_dsn,
+        is_out_of_office=answering and (subject_says or _is_answer(mail, signs, fields)),
+        is_list=any(name in fields for name in automatic.LIST_FIELDS) or "precedence:list" in signs,
+        is_receipt=is_receipt,
+        is_feedback=is_feedback,
+        is_spam_flagged=any(value.strip().lower().startswith("yes") for value in fields.get("x-spam-flag", ())),
+        forwarded=forwarding.traces(fields),
+    )
+
+
+def _is_answer(mail: Mail, signs: list[str], fields: automatic.Fields) -> bool:
+    """Whether an automatic mail without a telling subject is a note of absence: by its fields, or by its words."""
+    if not signs or any(name in fields for name in automatic.LIST_FIELDS):
+        return False
+    if any("vacation" in value.lower() for value in fields.get("auto-submitted", ())):
+        return True
+    answering = ("auto-submitted:auto-replied", "x-autoreply", "x-autorespond", "x-auto-reply", "precedence:auto_reply")
+    if not any(sign in signs for sign in answering) and "x-ms-exchange-inbox-rules-loop" not in fields:
+        return False
+    return automatic.says_absent(mail.text)
