@@ -72,17 +72,17 @@ class Process:
                 preexec_fn=_die_with_parent,
             )
 
-    def send(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> None:
         assert self._process is not None, "not started"
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
     def pause(self) -> None:
         """SIGSTOP: it hangs, as a machine without CPU or a partitioned one would."""
-        self.send(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        self.send(signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """kill -9, and wait for the end."""
