@@ -7,27 +7,16 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from mailroom_contracts.topics import TOPICS
+from aiokafka.admin import AIOKafkaAdminClient
+from mailroom_runtime import topic_admin
+from mailroom_runtime.settings import ServiceSettings
 
 
-async def create_topics(bootstrap: str, prefix: str, partitions: int = 4, *, dead: bool = True) -> list[str]:
-    """Make every topic (and its dead letters) under `prefix`; their names. Partition counts as INTERFACES.md says."""
-    wanted = [NewTopic(t.full_name(prefix), partitions, 1, topic_configs=t.configs()) for t in TOPICS]
-    if dead:
-        wanted += [NewTopic(t.dead_name(prefix), partitions, 1) for t in TOPICS]
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        existing = set(await admin.list_topics())
-        new = [topic for topic in wanted if topic.name not in existing]
-        if new:
-            answer = await admin.create_topics(new)
-            errors = [e for e in answer.topic_errors if e[1] not in (0, 36)]
-            assert not errors, errors
-    finally:
-        await admin.close()
-    return [topic.name for topic in wanted]
+async def create_topics(bootstrap: str, prefix: str, partitions: int = 4) -> list[str]:
+    """What `mailroom topics create` does under `prefix`: topics, dead letters, first offsets. The topics' names."""
+    settings = ServiceSettings(kafka=bootstrap, topic_prefix=prefix, partitions=partitions)
+    await topic_admin.create(settings)
+    return list(topic_admin.wanted(settings))
 
 
 async def delete_topics(bootstrap: str, prefix: str) -> None:

@@ -28,7 +28,7 @@ CLOUDEVENTS_HEADERS: JsonSchema = {
             "format": "date-time",
             "description": "When.",
             "examples": ["2026-11-24T11:55:01Z"],
-        },  # fmt: skip
+        },
         "ce_specversion": {
             "type": "string",
             "const": "1.0",
@@ -40,13 +40,13 @@ CLOUDEVENTS_HEADERS: JsonSchema = {
             "type": "string",
             "description": "Trace and span.",
             "examples": ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
-        },  # fmt: skip
+        },
         "content-type": {
             "type": "string",
             "const": "application/json",
             "description": "Always JSON.",
             "examples": ["application/json"],
-        },  # fmt: skip
+        },
     },
     "required": ["ce_id", "ce_type", "ce_source", "ce_specversion"],
 }
