@@ -14,6 +14,7 @@ _PLAIN = re.compile(r"([\w.+'=&/-]+@[\w.-]+)", re.ASCII)
 _NAMED = re.compile(r'(?:"([^"\\<>@]*)"|([^"\\<>@(),:;=]*?)) ?<([\w.+\'=&/-]+@[\w.-]+)>', re.ASCII)
 _WORD_MASK = re.compile(r"\ue000(\d+)\ue001")
 _SPACES = re.compile(r"\s+")
+_INNER_SPACE = "\ue002"  # a space within a quoted local part, which separates nothing
 
 
 def parse(value: str, defects: list[str], hint: str | None = None) -> tuple[Mailbox, ...]:
@@ -81,7 +82,7 @@ class _Reader:
         self._text = encoded_words.WORD.sub(self._mask, value) if "=?" in value else value
         self._boxes: list[Mailbox] = []
         # What keeps the reader linear: a bracket once known to be unclosed is not searched for again.
-        self._close_angle = 0
+        self._close_angle = -2  # not searched for yet
         self._has_at = "@" in value
         self._comments_close = True
         self._reset()
@@ -155,7 +156,7 @@ class _Reader:
                 out.append(text[start:index])
                 content = "".join(out)
                 if text.startswith("@", index + 1):  # a quoted local part keeps its quotes
-                    self._phrase.append(f'"{content}"')
+                    self._phrase.append(f'"{content}"'.replace(" ", _INNER_SPACE))
                 else:
                     self._phrase.append(content)
                     self._quoted.append(content)
@@ -193,7 +194,7 @@ class _Reader:
     def _angle_address(self, position: int) -> int:
         text = self._text
         close = self._close_angle
-        if 0 <= close < position:
+        if close == -2 or 0 <= close < position:
             close = self._close_angle = text.find(">", position)
         comma = text.find(",", position)
         if close < 0 or (0 <= comma < close and "@" in text[position:comma] and "<" in text[comma:close]):
@@ -224,6 +225,8 @@ class _Reader:
         else:
             email = self._address(self._unmask(self._angle))
             name = _name(phrase or comments, self._defects, self._hint)
+            if "@" not in email and ":" in email:  # a group that lost its way into the brackets
+                email = ""
             if email or name:
                 self._boxes.append(Mailbox(email, name))
         self._reset()
@@ -259,7 +262,7 @@ class _Reader:
             text = encoded_words.decode(text, self._defects, self._hint)
         if "(" in text:
             text = re.sub(r"\([^()]*\)", "", text)
-        text = text.strip().strip("<>")
+        text = text.replace(_INNER_SPACE, " ").strip().strip("<>;, ")
         if text.startswith("@") and ":" in text:  # source route, RFC 5322 section 4.4
             text = text.rpartition(":")[2]
         if text[:7].lower() == "mailto:":

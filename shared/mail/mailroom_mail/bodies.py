@@ -5,7 +5,7 @@ from __future__ import annotations
 import html as html_escape
 import re
 
-from . import charsets, flowed, rendering, transfer
+from . import charsets, flowed, parameters, rendering, transfer
 from .model import Attachment
 from .structure import Part, add
 
@@ -151,11 +151,11 @@ class Bodies:
         if "begin" in text:
             text, files = transfer.split_uuencoded(text, self._defects)
             self.files.extend(
-                Attachment(name, "application/octet-stream", content) for name, content in files
+                Attachment(name or None, parameters.kind_of_name(name), content) for name, content in files
             )
-        parameters = part.parameters
-        if "format" in parameters and parameters["format"].lower() == "flowed":
-            text = flowed.unflow(text, delete_space=parameters.get("delsp", "").lower() == "yes")
+        said = part.parameters
+        if "format" in said and said["format"].lower() == "flowed":
+            text = flowed.unflow(text, delete_space=said.get("delsp", "").lower() == "yes")
         return text
 
     def text(self, parts: list[Part]) -> tuple[str, bool]:

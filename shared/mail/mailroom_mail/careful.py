@@ -11,33 +11,53 @@ from .model import Attachment, Mail, Mailbox
 from .structure import Part
 
 MAX_IDS = 2000
+MAX_WRAPPED = 4  # messages within messages that are opened to find words
+MAX_DIGEST = 100
+_MESSAGES = frozenset({"message/rfc822", "message/global", "message/news"})
 _ID = re.compile(r"<([^<>]+)>")
 _WORD = re.compile(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+")
 _LEADING = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?=[!-9;-~]+[ \t]*:)")
+_COMMENT = re.compile(r"\([^()]*\)")
 _SPACES = re.compile(r"\s+")
 _MBOX_LINE = re.compile(rb">?From [^\n]*\n")
 
 
-def read(raw: bytes) -> Mail:
-    """Read any bytes; never raises for what they say."""
+def read(raw: bytes, depth: int = 0) -> Mail:
+    """Read any bytes; never raises for what they say. `depth` counts messages within messages."""
     defects: list[str] = []
     size = len(raw)
     raw, start = _begin(raw, defects)
     root = structure.parse(raw, start, len(raw), defects)
     hint = root.parameters.get("charset")
-    chosen = bodies.select(root)
     reader = bodies.Bodies(raw, defects, hint)
+    if root.kind in _MESSAGES and root.disposition.kind != "attachment" and depth < MAX_WRAPPED:
+        # The whole mail is a wrapped message: what a person reads is that message.
+        inner = read(reader.content(root), depth + 1)
+        return assemble(root, defects, hint, inner.text, inner.text_from_html, inner.html, inner.attachments, size)
+    chosen = bodies.select(root)
     text, text_from_html = reader.text(chosen.text)
     html = reader.html(chosen.html)
     attachments, tnef_text, tnef_html = _attachments(chosen.attached, reader, html, defects)
-    if not text and html is None:
-        if tnef_html is not None:
-            html, text_from_html = tnef_html, True
-            text = rendering.to_text(tnef_html)
-        text = tnef_text or text
-    elif html is None and tnef_html is not None:
+    if html is None:
         html = tnef_html
+        if not text.strip():
+            text, text_from_html = tnef_text or "", False
+            if tnef_html is not None and not text:
+                text, text_from_html = rendering.to_text(tnef_html), True
+    if not text.strip() and html is None and depth < MAX_WRAPPED:
+        text = _forwarded_text(chosen.attached, reader, depth) or text
     return assemble(root, defects, hint, text, text_from_html, html, (*attachments, *reader.files), size)
+
+
+def _forwarded_text(parts: Sequence[Part], reader: bodies.Bodies, depth: int) -> str:
+    """The texts of messages that a mail without words of its own shows in its place (digests, bare forwards)."""
+    texts = []
+    for part in parts[:MAX_DIGEST]:
+        if part.kind in _MESSAGES and part.disposition.kind != "attachment":
+            inner = read(reader.content(part), depth + 1).text
+            if inner.strip():
+                texts.append(inner.rstrip("\n") + "\n")
+    return "\n".join(texts)
 
 
 def assemble(
@@ -142,6 +162,8 @@ def message_id(value: str | None) -> str | None:
         return None
     match = _ID.search(value)
     clean = (match[1] if match else value).strip().strip("<>").strip()
+    if "(" in clean:
+        clean = _COMMENT.sub("", clean)
     return _SPACES.sub("", clean) or None if match or " " not in clean else clean.split()[0]
 
 

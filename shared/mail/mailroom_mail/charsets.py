@@ -222,7 +222,7 @@ def _decode_as(data: bytes, codec: str, label: str, hint: str | None, defects: l
     if _is_utf8(data) and not ascii_only:
         return data.decode("utf-8")
     if not ascii_only and codec.startswith("iso2022"):
-        return guess(data, "cp932", defects)
+        return guess(data, None, defects)
     try:
         text = data.decode(codec, "replace")
     except (UnicodeError, ValueError):
@@ -261,12 +261,18 @@ def _mean_length(data: bytes) -> float:
 def _broken_utf8(data: bytes, label: str | None, hint: str | None, defects: list[str]) -> str:
     """UTF-8 with a few broken places stays UTF-8; bytes that are mostly something else are guessed."""
     _name(defects, label, "utf-8")
+    text = _mostly_utf8(data)
+    return text if text is not None else guess(data, hint, defects)
+
+
+def _mostly_utf8(data: bytes) -> str | None:
+    """UTF-8 with broken places, where more characters are whole than broken."""
     text = data.decode("utf-8", "replace")
-    broken = text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
+    broken = text.count("\ufffd")
     whole = sum(1 for char in text[:20000] if char > "\x7f" and char != "\ufffd")
-    if whole >= broken or (whole and broken <= 2):
+    if whole > broken or (whole and broken <= 2):
         return text.removeprefix("\ufeff")
-    return guess(data, hint, defects, last=None)
+    return None
 
 
 def _wide(data: bytes, codec: str, label: str, hint: str | None, defects: list[str]) -> str:
@@ -310,6 +316,9 @@ def guess(data: bytes, hint: str | None, defects: list[str], last: str | None = 
                 return data.decode(codec_of_hint)
             except (UnicodeDecodeError, UnicodeError):
                 pass
+    mostly = _mostly_utf8(data)
+    if mostly is not None:
+        return mostly
     from .charset_guess import likeliest
 
     codec = likeliest(data)

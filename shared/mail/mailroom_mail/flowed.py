@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+_LETTERS_MEET = re.compile(r"[a-z,] \n[ >]*[a-zA-Z]")
 
 def unflow(text: str, *, delete_space: bool) -> str:
     """Join flowed lines of equal quote depth; `delete_space` is the parameter DelSp=yes (section 4.2)."""
+    if delete_space and "  \n" not in text and _LETTERS_MEET.search(text):
+        # Between words a sender of DelSp=yes leaves two spaces; one that never does only copied the parameter.
+        delete_space = False
     out: list[str] = []
     pieces: list[str] = []
     open_depth = -1  # depth of the paragraph that the last line left open

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -148,6 +149,11 @@ def filename(disposition_value: Value, type_value: Value) -> str | None:
             if clean:
                 return clean
     return None
+
+
+def kind_of_name(name: str | None) -> str:
+    """The media type that a file name stands for, where nothing else says it."""
+    return mimetypes.guess_type(name)[0] or "application/octet-stream" if name else "application/octet-stream"
 
 
 def _add(defects: list[str], defect: str) -> None:

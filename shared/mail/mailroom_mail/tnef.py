@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from . import charsets
+from . import charsets, parameters
 from .model import Attachment
 
 TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
@@ -73,7 +73,7 @@ def read(data: bytes, defects: list[str]) -> Opened | None:
                 files.append(_File())
             _fill(files[-1], attribute, content, codepage, defects)
     attachments = tuple(
-        Attachment(file.name, file.kind or "application/octet-stream", file.content, file.content_id)
+        Attachment(file.name, file.kind or parameters.kind_of_name(file.name), file.content, file.content_id)
         for file in files
         if file.content or file.name
     )

@@ -10,7 +10,7 @@ _JUNK = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 _ALLOWED = bytes(set(range(256)) - set(_JUNK)) + b"\r\n"
 _SPACED_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")
 _PADDING = re.compile(rb"=+")
-_BEGIN = re.compile(rb"^begin(?:-base64)? [0-7]{3,4} ([^\r\n]*\S)[ \t]*\r?\n", re.MULTILINE)
+_BEGIN = re.compile(rb"^begin(?:-base64)? [0-7]{3,4}(?: ([^\r\n]*\S))?[ \t]*\r?\n", re.MULTILINE)
 _IDENTITY = frozenset({"7bit", "8bit", "binary", "", "7-bit", "8-bit", "none", "7bits", "8bits", "8it", "unknown"})
 _ALIASES = {
     "quoted-printable": "quoted-printable", "quotedprintable": "quoted-printable", "quoted": "quoted-printable",
@@ -144,7 +144,7 @@ def split_uuencoded(text: str, defects: list[str]) -> tuple[str, list[tuple[str,
             content, used = _uu_lines(data[begin.end() :], defects)
             after = begin.end() + used
         kept.append(data[position : begin.start()])
-        files.append((begin.group(1).decode("utf-8", "replace"), content))
+        files.append(((begin.group(1) or b"").decode("utf-8", "replace"), content))
         position = after
     if not files:
         return text, []
