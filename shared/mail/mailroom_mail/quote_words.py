@@ -22,8 +22,8 @@ _WEEKDAYS = (
 )
 # How an attribution begins: a preposition of its language, a weekday, a date, or a name with an address.
 ATTRIBUTION_START = re.compile(
-    rf"[\s>*_=|\"'„“«-]*(?:(?:on|at|in|am|um|den|le|el|em|a|il|op|w dniu|dnia|dne|dňa|vào|lúc|ngày|pada|tanggal|på|d\.|den|kl\.?|på|tirsdag|en|em|no dia|el día|il giorno|"
-    rf"в|во|на|от|quoting|zitat von|citando|citeren|cytowanie|quoting message from|\d{{1,4}}[./年년-]|\d{{1,2}} |{_WEEKDAYS})(?=[\s,.:/\d(-]|$)|\d{{1,4}}[./年년-]\s?\d|\d{{1,2}}:\d\d)",
+    rf"[\s>*_=|\"'„“«-]*(?:(?:on|at|in|am|um|den|le|el|em|il|op|w dniu|dnia|dne|dňa|vào|lúc|ngày|pada|tanggal|på|d\.|den|kl\.?|på|tirsdag|en|em|no dia|el día|il giorno|"
+    rf"в|во|на|от|quoting|zitat von|citando|citeren|cytowanie|quoting message from|\d{{1,4}}[./年년-]|\d{{1,2}} |{_WEEKDAYS})(?=[\s,.:/\d(]|$)|[^\W\d]{{1,12}}\.?,?\s{{1,2}}\d{{1,2}}[.\s]|\d{{1,4}}[./年년-]\s?\d|\d{{1,2}}:\d\d)",
     re.IGNORECASE,
 )
 NAME_START = re.compile(r"[\s>*_=|-]*[\"'„“«]?[^\n<>]{0,80}<[^<>\s]+@[^<>\s]+>")
@@ -55,10 +55,11 @@ _ORIGINAL = (
     r"message d['’]origine|message d['’]origine|e?-?mail d['’]origine|mensaje original|mensagem original|mensagem de origem|messaggio originale|messaggio originario|oorspronkelijk bericht|oorspronkelijke? (?:bericht|e-?mail)|"
     r"(?:wiadomość|wiadomosc) oryginalna|oryginalna wiadomość|wiadomość pierwotna|исходное сообщение|оригинальное сообщение|пересланное исходное|оригінальне повідомлення|"
     r"thư gốc|tin nhắn gốc|tin nhắn ban đầu|thư ban đầu|email gốc|原始邮件|原始郵件|原邮件|原始信件|原件|原始邮件信息|元のメッセージ|元のメール|オリジナル ?メッセージ|original ?メッセージ|원본 ?메시지|원본 ?메일|"
-    r"ursprungligt meddelande|originalmeddelande|ursprungligt e-?post|oprindelig meddelelse|original meddelelse|opprinnelig melding|opprinnelig e-?post|alkuperäinen viesti|původní zpráva|pôvodná správa|özgün ileti|orijinal mesaj|eredeti üzenet|mesaj original|αρχικό μήνυμα|"
+    r"ursprungligt meddelande|originalmeddelande|ursprungligt e-?post|oprindelig (?:meddelelse|besked|mail|e-?mail)|original meddelelse|opprinnelig melding|opprinnelig e-?post|alkuperäinen viesti|původní zpráva|pôvodná správa|özgün ileti|orijinal mesaj|eredeti üzenet|mesaj original|αρχικό μήνυμα|"
     r"pesan asli|mesej asal|originalna poruka|izvorno sporočilo|reply message|quoted message|en réponse à|antwort auf|missatge original|mesaj(?:ul)? inițial|original"
 )
 DIVIDER = re.compile(rf"[\s>]*(?:[-–—_=*#~]\s?){{2,}}\s*(?:{_ORIGINAL})\s*:?\s*(?:[-–—_=*#~]\s?){{2,}}.*", re.IGNORECASE)
+ANY_DIVIDER = re.compile(r"[-_=*]{3,}\s*[^-_=*\s].{1,60}[^-_=*\s]\s*[-_=*]{3,}")
 BARE_DIVIDER = re.compile(rf"[\s>*]*(?:{_ORIGINAL})\s*[:：]?\s*\**\s*", re.IGNORECASE)
 FORWARD_DIVIDER = re.compile(
     r"[\s>]*(?:[-–—_=*#~]\s?){2,}\s*(?:forwarded message|forwarded by .*|begin forwarded message|weitergeleitete nachricht|message transféré|message transmis|mensaje reenviado|mensagem encaminhada|mensagem reencaminhada|messaggio inoltrato|"
@@ -78,3 +79,7 @@ REPLY_ABOVE = re.compile(
 FORWARD_SUBJECT = re.compile(
     r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|fw|wg|tr|rv|enc|i|doorst|pd|vs|vl|vb|转发|轉寄|転送|전달|пересл|fs|fyi)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE
 )
+ENDS_WROTE = (
+    "wrote", "schrieb", "écrit", "escribió", "escreveu", "scritto", "schreef", "napisał", "napisał(a)", "написал", "написал(а)", "пишет", "viết", "写道", "寫道",
+    "skrev", "kirjoitti",
+)  # fmt: skip

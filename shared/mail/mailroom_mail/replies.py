@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .model import Mail
+from .quote_words import FORWARD_SUBJECT
+from .rendering import to_text
+from .reply_html import html_reply
 from .reply_text import plain_reply
 
 
@@ -22,5 +25,14 @@ class Reply:
 
 def extract_reply(mail: Mail) -> Reply:
     """The reply of a mail, in time linear in its size; never empty where the mail has a body."""
-    plain = plain_reply(mail.text, mail.subject)
-    return Reply(plain.text, mail.html, plain.quoted)
+    if mail.subject and FORWARD_SUBJECT.match(mail.subject):
+        return Reply(mail.text.strip("\n").rstrip(), mail.html, False)
+    plain = plain_reply(mail.text)
+    if not mail.html:
+        return Reply(plain.text, mail.html, plain.quoted)
+    shown = html_reply(mail.html, look_closely=plain.quoted)
+    text = plain.text
+    if shown.html is not mail.html and (mail.text_from_html or (shown.quoted and not plain.quoted)):
+        # The client's own marks say more than the words of a rendering.
+        text = plain_reply(to_text(shown.html)).text or plain.text
+    return Reply(text, shown.html, plain.quoted or shown.quoted)

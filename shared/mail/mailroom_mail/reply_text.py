@@ -29,18 +29,28 @@ def plain_reply(text: str, subject: str = "") -> PlainReply:
     if not whole or (subject and words.FORWARD_SUBJECT.match(subject)):
         return PlainReply(whole, False)
     lines = whole.split("\n")
-    marks, cut = _mark(lines)
-    quoted = cut < len(lines) or _HEADER in marks[:cut] or _QUOTED in marks[:cut]
-    kept = _own_lines(lines[:cut], marks[:cut]) if quoted else lines
+    marks, cut = mark(lines)
+    quoted = has_history(lines, marks, cut)
+    kept = lines
+    if quoted:
+        indexes = own_lines(lines[:cut], marks[:cut])
+        kept = [lines[index] for index in indexes]
+        if len(kept) < cut:
+            kept = _squeezed(kept)
     kept = kept[: body_end(kept)]
     reply = "\n".join(kept).strip("\n").rstrip()
-    if not reply.strip():
+    if only_footers(kept):
         # Nothing of one's own: a mail is shown whole rather than empty.
         return PlainReply(whole, False)
     return PlainReply(reply, quoted)
 
 
-def _mark(lines: list[str]) -> tuple[list[str], int]:
+def has_history(lines: list[str], marks: list[str], cut: int) -> bool:
+    """Whether anything was recognised as quoted."""
+    return cut < len(lines) or _HEADER in marks[:cut] or _QUOTED in marks[:cut]
+
+
+def mark(lines: list[str]) -> tuple[list[str], int]:
     """One mark a line, and the index from which unquoted history runs to the end (or the number of lines)."""
     marks: list[str] = []
     count = len(lines)
@@ -51,13 +61,16 @@ def _mark(lines: list[str]) -> tuple[list[str], int]:
         if not line:
             marks.append(_BLANK)
             continue
-        if line[0] == ">" and not programs:
+        if line[0] == ">" and not programs and not (marks and marks[-1] == _OWN and _closes_address(lines[index - 1], line)):
             marks.append(_QUOTED)
             continue
-        if own and _starts_history(lines, index, line):
+        if _starts_history(lines, index, line):
+            if not own:
+                # History from the first line on: nothing can be told apart, all of it is shown.
+                return [*marks, *([_OWN] * (count - index))], count
             return marks, _without_rule(lines, marks, index)
         marks.append(_OWN)
-        if line[-1] in ":：->*—–" or ":>" in line or ": >" in line:
+        if line[-1] in ":：->*—–" or ":>" in line or ": >" in line or line.endswith(words.ENDS_WROTE):
             start = _attribution(lines, marks, index, line)
             if start is not None:
                 following = _next_line(lines, index)
@@ -69,7 +82,7 @@ def _mark(lines: list[str]) -> tuple[list[str], int]:
                     continue
                 if _OWN in marks[:start]:
                     return marks, _without_rule(lines, marks, start)
-        own = True
+        own = own or bool(line.strip("-_=*~"))
     return marks, count
 
 
@@ -79,6 +92,12 @@ def _is_program_prompt(lines: list[str]) -> bool:
     return bool(found) and len(found) < 4 and all(line.startswith(">>> ") for line in found)
 
 
+def _closes_address(before: str, line: str) -> bool:
+    """Whether a line that begins with > ends an address that was wrapped: "<ann@example.com" and ">:"."""
+    before = before[:_LINE].rstrip()
+    return len(line) < 40 and line[-1] in ":：" and before.rfind("<") > before.rfind(">")
+
+
 def _starts_history(lines: list[str], index: int, line: str) -> bool:
     first = line[0]
     if first in "-–—_=*#~" or line[0:2] == "**":
@@ -86,6 +105,8 @@ def _starts_history(lines: list[str], index: int, line: str) -> bool:
             return True
         if words.REPLY_ABOVE.search(line):
             return True
+        if words.ANY_DIVIDER.fullmatch(line) and not words.FORWARD_DIVIDER.match(line):
+            return _is_header_block(lines, index + 1)
     if len(line) <= 40 and words.BARE_DIVIDER.fullmatch(line) and line.lower() != "original":
         return _is_header_block(lines, index + 1) or _next_line(lines, index).startswith(">")
     if ":" in line[:40] or "：" in line[:40]:
@@ -136,7 +157,8 @@ def _attribution(lines: list[str], marks: list[str], index: int, line: str) -> i
     dashed = tail != line
     closing = tail[-1:] in (":", "：") or ":>" in tail or ": >" in tail
     old_gmail = not closing and tail.endswith(">") and words.ADDRESS.search(tail) is not None
-    if not (closing or dashed or old_gmail):
+    bare = not closing and not dashed and tail.endswith(words.ENDS_WROTE)
+    if not (closing or dashed or old_gmail or bare):
         return None
     joined = ""
     for position in range(index, max(-1, index - _LOOK_BACK - 1), -1):
@@ -154,8 +176,10 @@ def _attribution(lines: list[str], marks: list[str], index: int, line: str) -> i
         starts = words.ATTRIBUTION_START.match(joined) is not None
         if old_gmail:
             return position if date and joined[:4].isdigit() and _next_line(lines, index).startswith(">") else None
+        if bare and not (starts and date and address):
+            continue
         if starts and ((verb and (date or address)) or (address and date)):
-            return position
+            return position if date else _earlier_start(lines, marks, position)
         if words.NAME_START.match(joined) and (verb or date):
             return _earlier_start(lines, marks, position)
         if words.QUOTING.match(joined) and address:
@@ -168,7 +192,14 @@ def _attribution(lines: list[str], marks: list[str], index: int, line: str) -> i
 
 
 def _earlier_start(lines: list[str], marks: list[str], position: int) -> int:
-    """An attribution wrapped before the name: the earlier line that begins as attributions do."""
+    """An attribution wrapped before the name or address: the earlier line that begins as attributions do."""
+    if lines[position].lstrip().startswith("<"):
+        # Only the address stands here, so the name and what precedes it are above, up to the blank line.
+        while position and marks[position - 1] == _OWN and len(lines[position - 1]) <= 120:
+            position -= 1
+            if words.ATTRIBUTION_START.match(lines[position]):
+                break
+        return position
     for earlier in range(position - 1, max(-1, position - 4), -1):
         if marks[earlier] != _OWN:
             break
@@ -198,23 +229,20 @@ def _without_rule(lines: list[str], marks: list[str], index: int) -> int:
     return end if any(mark == _OWN for mark in marks[:end]) else index
 
 
-def _own_lines(lines: list[str], marks: list[str]) -> list[str]:
-    """The lines a person wrote; with the quotes between them where they answer point by point."""
+def own_lines(lines: list[str], marks: list[str]) -> list[int]:
+    """The indexes of the lines a person wrote; with the quotes between them where they answer point by point."""
     _mend_wraps(lines, marks)
-    shape = "".join(marks).replace(_BLANK, "").replace(_HEADER, "")
-    runs = [mark for position, mark in enumerate(shape) if position == 0 or shape[position - 1] != mark]
     last_own = max((position for position, mark in enumerate(marks) if mark == _OWN), default=-1)
     if last_own < 0:
         return []
-    quotes_inside = _quotes_before(marks, last_own)
+    if not _quotes_before(marks, last_own):
+        return list(range(last_own + 1))
+    shape = "".join(marks).replace(_BLANK, "").replace(_HEADER, "")
+    runs = [mark for position, mark in enumerate(shape) if position == 0 or shape[position - 1] != mark]
     interleaved = runs.count(_OWN) >= 2 and (runs.count(_QUOTED) >= 2 or _HEADER not in marks[: last_own + 1])
-    if interleaved and runs[-1] == _QUOTED and runs.count(_OWN) == 1:
-        interleaved = False
-    if not quotes_inside:
-        return lines[: last_own + 1]
     if interleaved and _answers_inside(lines, marks):
-        return [line for line, mark in zip(lines[: last_own + 1], marks, strict=False) if mark != _HEADER]
-    return _squeezed([line for line, mark in zip(lines, marks, strict=True) if mark in (_OWN, _BLANK)])
+        return [position for position, mark in enumerate(marks[: last_own + 1]) if mark != _HEADER]
+    return [position for position, mark in enumerate(marks) if mark in (_OWN, _BLANK)]
 
 
 def _quotes_before(marks: list[str], last: int) -> bool:
@@ -226,6 +254,11 @@ def _answers_inside(lines: list[str], marks: list[str]) -> bool:
     first_quote = marks.index(_QUOTED)
     after = [line for line, mark in zip(lines[first_quote:], marks[first_quote:], strict=True) if mark == _OWN]
     return any(not is_footer(line) for line in after)
+
+
+def only_footers(lines: list[str]) -> bool:
+    """Whether nothing but blank lines and clients' footers is there."""
+    return all(not line.strip(" -_=*~\t\xa0") or is_footer(line) for line in lines)
 
 
 def _mend_wraps(lines: list[str], marks: list[str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_DELIMITER = re.compile(r"\s*(?:--|-- |—|–|––|\u2014\u2014)\s*\Z|\s*-- ?\xa0?\Z")
-_RULE = re.compile(r"\s*(?:[-_=*~#]\s?){3,}\s*\Z")
+_DELIMITER = re.compile(r"\s*(?:--|––)[ \xa0]*\Z")
+_RULE = re.compile(r"\s*(?:[-_=*~#]\s?){2,}\s*\Z")
 _DEVICE = (
     r"(?:iphone|ipad|ipod|android|samsung|galaxy|blackberry|huawei|xiaomi|nokia|windows phone|windows|outlook|yahoo|gmail|mail|mobile|mobil|smartphone|handy|phone|telefon|téléphone|teléfono|telemóvel|celular|cellulare|tablet|"
     r"protonmail|proton mail|gmx|web\.de|t-online|aol|hotmail|thunderbird|airmail|spark|htc|lg|sony|xperia|nexus|pixel|oneplus|oppo|vivo|realme|redmi|lenovo|motorola|verizon|at&t|t-mobile|sprint|wireless|device|apparaat|toestel|appareil|dispositivo|"
@@ -14,8 +14,8 @@ _DEVICE = (
 )
 _FOOTER = re.compile(
     r"\s*[*_(\[<>-]*\s*(?:"
-    r"sent (?:from|with|via|using|on) (?:my |the |a )?(?:[\w'’.&+-]+[ \xa0]?){1,6}"
-    rf"|sent (?:from|with|via|using|by) [^\n]{{0,60}}{_DEVICE}[^\n]{{0,40}}"
+    r"sent (?:from|with|via|using|on) (?:my |the |a )?[\w'’.&+-]+(?:[ \xa0][\w'’.&+-]+){0,6}"
+    rf"|sent (?:from|with|via|using|by) [^\n,;]{{0,60}}{_DEVICE}[^\n,;]{{0,40}}"
     r"|get outlook for [^\n]{0,60}|get the (?:app|outlook)[^\n]{0,40}|download (?:outlook|the [^\n]{0,20}app)[^\n]{0,40}"
     rf"|(?:diese nachricht wurde )?(?:von|mit|aus|über|vom) (?:meine[mr]? |der |einem |dem )?[^\n]{{0,50}}{_DEVICE}[^\n]{{0,50}}(?:gesendet|versendet|verschickt|geschickt)[^\n]{{0,20}}|gesendet (?:von|mit|aus|über|via)[^\n]{{0,80}}|outlook für [^\n]{{0,20}}(?:beziehen|herunterladen|abrufen)[^\n]{{0,60}}|holen sie sich outlook[^\n]{{0,60}}"
     r"|envoyé (?:de|depuis|avec|à partir d|par|via|du)[^\n]{0,90}|télécharge[rz] outlook[^\n]{0,60}|obtenir outlook[^\n]{0,60}|obtenez outlook[^\n]{0,60}|provenance : [^\n]{0,60}"
@@ -76,7 +76,13 @@ def _cut(lines: Sequence[str], end: int) -> int:
         if _DELIMITER.match(lines[index]) and any(line.strip() for line in lines[:index]):
             end = index
             break
-    # Footers of clients stand last, perhaps above a rule or another footer.
+    # A client's footer after a blank line: what follows is signature or history without any mark.
+    own = 0
+    for index in range(end):
+        if own and not lines[index - 1].strip() and is_footer(lines[index]) and (index + 1 == end or not lines[index + 1].strip()):
+            end = index
+            break
+        own += bool(lines[index].strip())
     last = end
     for _ in range(6):
         while last and (not lines[last - 1].strip() or _RULE.match(lines[last - 1])):
