@@ -1,0 +1,55 @@
+"""What the local stack runs, in the order of its start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keyvalue import KeyValueServer
+from layout import Layout
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process: how it is started, its own environment, and how long it may take to stop (seconds)."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_s: int = 25
+
+
+# The module of each service; the order is that of the flow.
+SERVICES: dict[str, str] = {
+    "console": "mailroom_console",
+    "ingest_smtp": "mailroom_ingest_smtp",
+    "router": "mailroom_router",
+    "router_audit": "mailroom_router.audit",
+    "autoreply": "mailroom_autoreply",
+    "outbound": "mailroom_outbound",
+    "ingest_gmail": "mailroom_ingest_gmail",
+}
+INFRASTRUCTURE = ("kafka", "valkey", "mailbox")
+
+
+def infrastructure(layout: Layout) -> list[Part]:
+    """What the services need: Kafka, Valkey, and the mailbox that stands for the world."""
+    ports = layout.ports
+    broker = [str(ports["kafka"]), str(ports["kafka_controller"]), str(layout.data / "kafka")]
+    return [
+        Part("kafka", [sys.executable, str(HERE / "broker.py"), *broker]),
+        Part("valkey", KeyValueServer(ports["redis"], layout.data / "valkey").command()),
+        Part("mailbox", [sys.executable, str(HERE / "postbox.py")]),
+    ]
+
+
+def services(layout: Layout) -> list[Part]:
+    """Mailroom's own processes, each with its health port."""
+    return [
+        Part(name, [sys.executable, "-m", module], {"MAILROOM_HEALTH_PORT": str(layout.health_port(name))})
+        for name, module in SERVICES.items()
+    ]
