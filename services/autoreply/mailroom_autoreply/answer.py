@@ -1,0 +1,35 @@
+"""Builds the command that sends an automatic reply. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mailroom_contracts import Actor, Address, AutoReplyCommand, Queue, TicketCreated, ids
+from mailroom_mail.templates import TemplateContext, render
+
+
+def command(
+    created: TicketCreated, *, address: Address, queue: Queue | None, not_after: datetime, now: datetime
+) -> AutoReplyCommand:
+    """The command, its id derived from the ticket. Raises `mailroom_mail.templates.TemplateBroken`."""
+    context = TemplateContext.of(
+        ticket_number=created.number,
+        customer_name=created.customer.name,
+        customer_email=created.customer.email,
+        subject=created.subject,
+        queue_name=queue.name if queue else "",
+    )
+    rendered = render(address.auto_reply.subject, address.auto_reply.content, context)
+    return AutoReplyCommand(
+        id=ids.command_id(created.portal_id, created.ticket_id, "auto-reply"),
+        ticket_id=created.ticket_id,
+        portal_id=created.portal_id,
+        actor=Actor(kind="autoreply"),
+        at=now,
+        receipt_id=created.receipt_id,
+        address_id=address.id,
+        to=created.customer,
+        subject=rendered.subject,
+        text=rendered.content,
+        not_after=not_after,
+    )
