@@ -93,6 +93,9 @@ class LaneEntry(Message):
     parked_at: Time | None = says("Since when it waits for the account to be mended.", None, default=None)
     parked_s: float = says("Seconds that it waited for the account; they do not count.", 0.0, default=0.0)
     done_recipients: list[str] = says("Recipients that were served in an earlier attempt.", [], default_factory=list)
+    failed_recipients: list[RecipientReport] = says("Recipients that were refused for good in an earlier attempt.", [],
+                                                    default_factory=list)  # fmt: skip
+    cancel: bool = says("It is to be cancelled: not tried again.", False, default=False)
     last_reason: str | None = says("Why the last attempt did not do.", "421 try later", default=None)
 
     @property

@@ -20,13 +20,14 @@ DEFAULT_PARTITIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `retention_ms` None: compacted; -1: for ever."""
+    """One topic. `retention_ms` None: compacted; -1: for ever. `tombstones_ms`: how long a compacted topic keeps those."""
 
     name: str
     key: str
     about: str
     models: tuple[type[Message], ...]
     retention_ms: int | None
+    tombstones_ms: int | None = None
 
     @property
     def compacted(self) -> bool:
@@ -49,7 +50,10 @@ class Topic:
     def configs(self) -> dict[str, str]:
         """Topic settings as Kafka names them."""
         if self.compacted:
-            return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": str(DAY_MS)}
+            configs = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": str(DAY_MS)}
+            if self.tombstones_ms is not None:
+                configs["delete.retention.ms"] = str(self.tombstones_ms)
+            return configs
         return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
 
 
@@ -69,7 +73,10 @@ TICKET_COMMANDS = Topic(
 TICKET_EVENTS = Topic("ticket.events", "ticket id", "What happened to tickets.", tuple(EVENTS.values()), -1)
 TICKETS = Topic("tickets", "ticket id", "The present state of each ticket.", (TicketState,), None)
 EMAIL_OUTBOUND = Topic("email.outbound", "ticket id", "Mail to send.", (OutboundMail,), 30 * DAY_MS)
-EMAIL_LANES = Topic("email.outbound.lanes", "outbound id", "Each outgoing mail's way.", (LaneEntry,), None)
+# a tombstone says "done": kept as long as an order may wait, so that a repeated order is not sent again
+EMAIL_LANES = Topic(
+    "email.outbound.lanes", "outbound id", "Each outgoing mail's way.", (LaneEntry,), None, tombstones_ms=18 * DAY_MS
+)
 EMAIL_DELIVERY = Topic("email.delivery", "ticket id", "What became of outgoing mail.", (DeliveryReport,), 30 * DAY_MS)
 
 TOPICS: tuple[Topic, ...] = (
