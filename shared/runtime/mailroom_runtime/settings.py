@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from .keyring import parse_keys
 
 PREFIX = "MAILROOM_"
+SECRETS = Path("/run/secrets")  # where Docker and Kubernetes put secrets as files, named like the variables
 
 
 class ServiceSettings(BaseSettings):
@@ -64,7 +65,7 @@ S = TypeVar("S", bound=ServiceSettings)
 def load(settings_class: type[S]) -> S:
     """The settings from the environment. A wrong value ends the process (status 2) with one line per variable."""
     try:
-        return settings_class()
+        return settings_class(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
     except ValidationError as error:
         stop(problems(error))
 
