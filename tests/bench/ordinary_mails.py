@@ -13,8 +13,9 @@ _WORDS = (
 ).split()
 _UMLAUTS = ("für", "Grüße", "möglich", "Straße", "später", "Rückfrage", "größer", "über")
 _RECEIVED = (
-    "from mail-yb1-f{n}.mail.example (mail-yb1-f{n}.mail.example [192.0.2.{n}]) by mx.acme.example (Postfix) with "
-    "ESMTPS id 4Q{n}XyZ for <support@acme.example>; Mon, 23 Nov 2026 09:{m:02d}:11 +0100 (CET)"
+    "Received: from mail-yb1-f{n}.mail.example (mail-yb1-f{n}.mail.example [192.0.2.{n}])\r\n"
+    " by mx.acme.example (Postfix) with ESMTPS id 4Q{n}XyZ\r\n"
+    " for <support@acme.example>; Mon, 23 Nov 2026 09:{m:02d}:11 +0100 (CET)\r\n"
 )
 
 
@@ -47,14 +48,22 @@ def _html(text: str) -> str:
     )
 
 
+def _trace(random_: random.Random) -> str:
+    """The lines that servers put above the mail's own header, as they fold them."""
+    number = random_.randint(10, 250)
+    signature = "".join(random_.choice("abcdefXYZ0123") for _ in range(344))
+    lines = [_RECEIVED.format(n=number, m=minute) for minute in (2, 1)]
+    lines.append(
+        "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;\r\n d=mail.example; s=20230601; t=1700000000;\r\n"
+        f" h=to:subject:message-id:date:from:mime-version;\r\n bh={'A' * 43}=;\r\n b="
+        + "\r\n ".join(signature[index : index + 70] for index in range(0, 344, 70))
+        + "\r\n"
+    )
+    return "".join(lines)
+
+
 def _head(mail: EmailMessage, random_: random.Random, subject: str, name: str) -> None:
     number = random_.randint(10, 250)
-    for minute in (2, 1):
-        mail["Received"] = _RECEIVED.format(n=number, m=minute)
-    mail["DKIM-Signature"] = (
-        "v=1; a=rsa-sha256; c=relaxed/relaxed; d=mail.example; s=20230601; t=1700000000; h=to:subject:message-id:date:"
-        "from:mime-version; bh=" + "A" * 43 + "=; b=" + "".join(random_.choice("abcdefXYZ0123") for _ in range(340))
-    )
     mail["MIME-Version"] = "1.0"
     mail["From"] = f"{name} <{random_.choice(_WORDS).lower()}.{number}@mail.example>"
     mail["To"] = "Support <support@acme.example>"
@@ -92,7 +101,7 @@ def ordinary_mails(seed: int = 5, each: int = 4) -> dict[str, list[bytes]]:
                 mail.add_alternative(_html(text), subtype="html", cte=cte or "quoted-printable")
             if shape == "attachment":
                 mail.add_attachment(random_.randbytes(1100), maintype="application", subtype="pdf", filename="Invoice 4711.pdf")
-            out.setdefault(shape, []).append(mail.as_bytes())
+            out.setdefault(shape, []).append(_trace(random_).encode("ascii") + mail.as_bytes())
     return out
 
 

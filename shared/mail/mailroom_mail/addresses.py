@@ -11,7 +11,7 @@ MAX_ADDRESSES = 5000
 MAX_LENGTH = 1 << 18  # characters of one header; what follows is not read
 
 _PLAIN = re.compile(r"([\w.+'=&/-]+@[\w.-]+)", re.ASCII)
-_NAMED = re.compile(r'(?:"([^"\\<>@]*)"|([^"\\<>@(),:;=]*?)) ?<([\w.+\'=&/-]+@[\w.-]+)>', re.ASCII)
+_NAMED = re.compile(r'(?:"([^"\\<>@]*)"|([^"\\<>@(),:;]*?)) ?<([\w.+\'=&/-]+@[\w.-]+)>', re.ASCII)
 _WORD_MASK = re.compile(r"\ue000(\d+)\ue001")
 _SPACES = re.compile(r"\s+")
 _INNER_SPACE = "\ue002"  # a space within a quoted local part, which separates nothing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html as html_escape
 import re
+from collections.abc import Mapping
 
 from . import charsets, flowed, parameters, rendering, transfer
 from .model import Attachment
@@ -154,9 +155,7 @@ class Bodies:
                 Attachment(name or None, parameters.kind_of_name(name), content) for name, content in files
             )
         said = part.parameters
-        if "format" in said and said["format"].lower() == "flowed":
-            text = flowed.unflow(text, delete_space=said.get("delsp", "").lower() == "yes")
-        return text
+        return unflowed(text, said) if said.get("format", "").lower() == "flowed" else text
 
     def text(self, parts: list[Part]) -> tuple[str, bool]:
         """What a person reads, and whether all of it was made from HTML."""
@@ -185,6 +184,36 @@ class Bodies:
             elif (text := self.decoded(part)).strip():
                 pieces.append(f'<div style="white-space:pre-wrap">{html_escape.escape(text)}</div>')
         return "\n".join(pieces)
+
+
+def unflowed(text: str, said: Mapping[str, str]) -> str:
+    """format=flowed text as paragraphs; `said` are the part's Content-Type parameters."""
+    return flowed.unflow(text, delete_space=said.get("delsp", "").lower() == "yes")
+
+
+_REPORT_PARTS = frozenset({"message/delivery-status", "message/disposition-notification"})
+_NAME_IN_URL = re.compile(r"[^/?#:]+\.[A-Za-z0-9]{1,5}")
+
+
+def attachment(
+    fields: Mapping[str, str], kind: str, disposition: str, name: str | None, content: bytes, html: str | None
+) -> Attachment:
+    """The record of a leaf that is attached; `fields` are its header's first values by lower-case name."""
+    content_id = fields.get("content-id")
+    if content_id:
+        content_id = content_id.strip().strip("<>").strip() or None
+    if name is None and "content-location" in fields and kind not in _REPORT_PARTS:
+        name = _location_name(fields["content-location"])
+    inline = bool(content_id and html and f"cid:{content_id}" in html) or (
+        disposition == "inline" and kind.startswith("image/")
+    )
+    return Attachment(name, kind, content, content_id, inline)
+
+
+def _location_name(location: str) -> str | None:
+    """The last piece of Content-Location where that is all that names the part."""
+    last = location.strip().strip('"').rpartition("/")[2].partition("?")[0]
+    return last if _NAME_IN_URL.fullmatch(last) else None
 
 
 _TAG = re.compile(r"<(/?)(\w[\w-]{0,60})>|<<")

@@ -203,18 +203,8 @@ def _attachments(
     html_found: str | None = None
     for part in parts:
         content = reader.content(part)
-        content_id = part.first.get("content-id")
-        if content_id:
-            content_id = content_id.strip().strip("<>").strip() or None
         name = part.filename
-        if name is None and part.kind.startswith("message/") and part.kind not in _REPORT_PARTS:
-            name = None
-        elif name is None:
-            name = _location_name(part)
-        inline = bool(
-            content_id and html and ("cid:" + content_id) in html
-        ) or (part.disposition.kind == "inline" and part.kind.startswith("image/"))
-        attachment = Attachment(name, part.kind, content, content_id, inline)
+        attachment = bodies.attachment(part.first, part.kind, part.disposition.kind, name, content, html)
         if part.kind in tnef.TYPES or (name or "").lower() == "winmail.dat":
             opened = tnef.read(content, defects)
             if opened is not None:
@@ -225,19 +215,3 @@ def _attachments(
                     continue
         out.append(attachment)
     return out, text_found, html_found
-
-
-_REPORT_PARTS = frozenset({"message/delivery-status", "message/disposition-notification"})
-_NAME_IN_URL = re.compile(r"[^/?#:]+\.[A-Za-z0-9]{1,5}")
-
-
-def _location_name(part: Part) -> str | None:
-    """The last piece of Content-Location where that is all that names the part."""
-    location = part.first.get("content-location")
-    if not location:
-        return None
-    last = location.strip().strip('"').rpartition("/")[2].partition("?")[0]
-    return last if _NAME_IN_URL.fullmatch(last) else None
-
-
-__all__ = ["assemble", "message_id", "message_ids", "read", "transfer", "unstructured"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
+from functools import lru_cache
 
 _MONTHS = {name: number for number, name in enumerate(
     ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1)}
@@ -15,6 +16,12 @@ _USUAL = re.compile(
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)? *(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 
 
+@lru_cache(maxsize=256)
+def _zone(sign: str, hours: str, minutes: str) -> timezone:
+    offset = int(hours) * 60 + int(minutes)
+    return timezone(timedelta(minutes=-offset if sign == "-" else offset)) if offset else UTC
+
+
 def parse(value: str, defects: list[str]) -> datetime | None:
     """An aware time (UTC where no zone is said), or None with the defect `bad-date`."""
     match = _USUAL.fullmatch(value)
@@ -23,10 +30,7 @@ def parse(value: str, defects: list[str]) -> datetime | None:
             day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
             number = _MONTHS.get(month.lower())
             if number:
-                zone = UTC
-                if sign and (zone_hours != "00" or zone_minutes != "00"):
-                    minutes = int(zone_hours) * 60 + int(zone_minutes)
-                    zone = timezone(timedelta(minutes=-minutes if sign == "-" else minutes))  # type: ignore[assignment]
+                zone = _zone(sign, zone_hours, zone_minutes) if sign else UTC
                 return datetime(
                     int(year), number, int(day), int(hour), int(minute), min(int(second or 0), 59), tzinfo=zone
                 )

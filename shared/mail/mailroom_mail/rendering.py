@@ -16,6 +16,9 @@ MAX_LENGTH = 2 << 20  # characters of HTML that are rendered; nobody reads more,
 # No alternative runs past the next "<", so that unclosed quotes and brackets cost linear time.
 _REST = r"[a-zA-Z/!?][^<>\"']*(?:(?:\"[^\"<]*\"|'[^'<]*')[^<>\"']*)*>|[a-zA-Z/!?][^<>]*>"
 _RUN = re.compile(rf"(<(?:{_REST})(?:[ \t\r\n\f]*<(?:{_REST}))*[ \t\r\n\f]*)")
+# The same where no attribute holds a bracket, which is nearly always.
+_PLAIN_RUN = re.compile(r"(<[a-zA-Z/!?][^<>]*>(?:[ \t\r\n\f]*<[a-zA-Z/!?][^<>]*>)*[ \t\r\n\f]*)")
+_BRACKET_IN_VALUE = re.compile(r"=[ \t\r\n]*[\"'][^\"'<>]*>")
 _TAG = re.compile(f"<(?:{_REST})")
 _PARTS = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]*)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -58,7 +61,7 @@ def to_text(html: str) -> str:
 def _pieces(html: str) -> Iterable[tuple[str, str]]:
     """Text and the run of tags after it, in turn."""
     if len(html) < 200_000:
-        split = _RUN.split(html)
+        split = (_RUN if _BRACKET_IN_VALUE.search(html) else _PLAIN_RUN).split(html)
         split.append("")
         return zip(split[::2], split[1::2], strict=True)
     return _pieces_of_long(html)

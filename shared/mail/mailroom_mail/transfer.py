@@ -41,8 +41,9 @@ def decode(data: bytes, encoding: str, defects: list[str], *, text: bool = False
     if encoding == "quoted-printable":
         if b"= " in data or b"=\t" in data:
             data = _SPACED_SOFT_BREAK.sub(b"=", data)
-        if b"=\r" in data:
-            data = data.replace(b"\r\n", b"\n")
+        if b"=\r" in data and data.count(b"=\r") != data.count(b"=\r\n"):
+            # The decoder takes a bare CR for the start of a line end and drops what follows.
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return binascii.a2b_qp(data) if b"=" in data else data
     if encoding == "uuencode":
         return uuencoded(data, defects)
@@ -114,6 +115,11 @@ def _uu_lines(data: bytes, defects: list[str]) -> tuple[bytes, int]:
             except binascii.Error:
                 add(defects, "bad-uuencode")
     return b"".join(out), position
+
+
+def has_uuencoded(text: str) -> bool:
+    """Whether a line looks like the beginning of a uuencoded file."""
+    return _BEGIN.search(text.encode("utf-8", "replace")) is not None
 
 
 def split_uuencoded(text: str, defects: list[str]) -> tuple[str, list[tuple[str, bytes]]]:
