@@ -1,0 +1,112 @@
+"""Taking a mail in: one `email.received` per portal, stored and acknowledged before anybody says 250."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from mailroom_contracts import Envelope, Verdicts, topics
+from mailroom_runtime import metrics
+from mailroom_runtime.blobs import BlobsDown, BlobStore
+from mailroom_runtime.intake import normalise, understand
+from mailroom_runtime.kafka import BusDown, Producer, RecordTooLarge
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.tracing import new_traceparent
+
+from . import replies
+from .recipients import Recipient
+from .replies import Reply
+from .session import Delivery
+
+log = get_logger()
+
+
+class Judge(Protocol):
+    """Says what sender authentication makes of a mail. Never fails and never takes longer than its time limit."""
+
+    async def verdicts(self, delivery: Delivery) -> Verdicts: ...
+
+
+class Acceptance:
+    """Stores and publishes mails; what fails is answered 451, so that the sender keeps the mail and comes again."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        blobs: BlobStore,
+        judge: Judge,
+        *,
+        inline_limit: int,
+        timeout_s: float,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._producer, self._blobs, self._judge = producer, blobs, judge
+        self._inline_limit, self._timeout, self._now = inline_limit, timeout_s, now
+        self._taken = metrics.counter("mailroom_mail_accepted_total", "Mails accepted", ["source"])
+        self._failed = metrics.counter("mailroom_mail_deferred_total", "Mails answered 451", ["reason"])
+        self._seconds = metrics.histogram("mailroom_mail_accept_seconds", "From the last byte to the 250")
+        self._bytes = metrics.counter("mailroom_mail_bytes_total", "Bytes of accepted mail")
+
+    async def take(self, delivery: Delivery) -> list[Reply]:
+        """A reply for each recipient, in their order."""
+        began = time.perf_counter()
+        portals: dict[str, list[Recipient]] = {}
+        for recipient in delivery.recipients:
+            portals.setdefault(recipient.portal_id, []).append(recipient)
+        understood, verdicts = await asyncio.gather(
+            understand(delivery.raw, delivery.mail_from), self._judge.verdicts(delivery)
+        )
+        outcome: dict[str, Reply] = {}
+        for portal_id, recipients in portals.items():
+            outcome[portal_id] = await self._publish(delivery, portal_id, recipients, understood, verdicts)
+        self._seconds.observe(time.perf_counter() - began)
+        return [outcome[recipient.portal_id] for recipient in delivery.recipients]
+
+    async def _publish(self, delivery, portal_id, recipients, understood, verdicts) -> Reply:  # type: ignore[no-untyped-def]
+        envelope = Envelope(
+            mail_from=delivery.mail_from,
+            rcpt_to=list(dict.fromkeys(recipient.email for recipient in recipients)),
+            client_ip=delivery.client_ip or None,
+            client_name=delivery.client_name or None,
+            tls=delivery.tls,
+        )
+        source = "lmtp" if delivery.lmtp else "smtp"
+        traceparent = new_traceparent()
+        try:
+            async with asyncio.timeout(self._timeout):
+                event = await normalise(
+                    delivery.raw,
+                    blobs=self._blobs,
+                    portal_id=portal_id,
+                    envelope=envelope,
+                    address_ids=list(dict.fromkeys(recipient.address_id for recipient in recipients)),
+                    source=source,
+                    received_at=self._now(),
+                    verdicts=verdicts,
+                    inline_limit=self._inline_limit,
+                    trusted_front=delivery.from_front,
+                    understood=understood,
+                )
+                await self._producer.send(topics.EMAIL_RECEIVED, event, traceparent=traceparent)
+        except (BlobsDown, BusDown, RecordTooLarge, TimeoutError) as error:
+            reason = type(error).__name__
+            self._failed.labels(reason).inc()
+            log.warning("mail.not_stored", portal_id=portal_id, reason=str(error) or reason, size=len(delivery.raw))
+            return replies.LATER
+        self._taken.labels(source).inc()
+        self._bytes.inc(len(delivery.raw))
+        log.info(
+            "mail.accepted",
+            receipt_id=event.id,
+            identity=event.identity,
+            portal_id=portal_id,
+            size=event.size,
+            recipients=len(envelope.rcpt_to),
+            client_ip=delivery.client_ip,
+            defects=len(event.content.defects),
+            traceparent=traceparent,
+        )
+        return replies.accepted(event.id)

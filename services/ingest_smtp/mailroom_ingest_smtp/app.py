@@ -1,0 +1,81 @@
+"""Wires the intake: sockets first, so that whoever comes early hears 451, then tables, Kafka and blob store."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mailroom_contracts import Address, Portal
+from mailroom_runtime import metrics
+from mailroom_runtime.blobs import BlobStore
+from mailroom_runtime.kafka import Producer
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.service import Service
+from mailroom_runtime.tables import ConfigTables
+
+from .acceptance import Acceptance
+from .authentication import NoJudge
+from .directory import ConfigDirectory
+from .house import House
+from .listeners import listen
+from .session import LmtpSession, Session
+from .settings import IngestSmtpSettings
+
+log = get_logger()
+
+
+async def app(service: Service[IngestSmtpSettings]) -> None:
+    """Take mail until asked to stop; then finish what is under way."""
+    settings = service.settings
+    loop = asyncio.get_running_loop()
+    service.health.set("config", False, "reading the configuration topics")
+    service.health.set("kafka", False, "connecting to Kafka")
+    house = House(
+        settings.smtp_max_connections,
+        settings.smtp_max_connections_per_client,
+        settings.smtp_memory_mb * 1024 * 1024,
+        settings.front_networks,
+    )
+    metrics.gauge("mailroom_smtp_connections", "Open connections").set_function(lambda: len(house))
+    metrics.gauge("mailroom_smtp_held_bytes", "Mail held in memory").set_function(lambda: house.held)
+    tables = ConfigTables(settings, [Portal, Address])
+    directory = ConfigDirectory(tables)
+    open_for_mail = asyncio.Event()
+    producer = Producer(settings, source="ingest_smtp", linger_ms=2)
+    acceptance = Acceptance(
+        producer,
+        BlobStore(settings.blob_url),
+        NoJudge(),
+        inline_limit=settings.inline_limit_bytes,
+        timeout_s=settings.smtp_accept_timeout_s,
+    )
+    tls = settings.tls_context()
+
+    def session(kind: type[Session]) -> Session:
+        return kind(settings, house, lambda: directory if open_for_mail.is_set() else None, acceptance, tls, loop)
+
+    servers = []
+    for kind, port, setting in (
+        (Session, settings.smtp_port, "MAILROOM_SMTP_PORT"),
+        (LmtpSession, settings.lmtp_port, "MAILROOM_LMTP_PORT"),
+    ):
+        if port:
+            servers.append(await listen(settings.smtp_host, port, lambda kind=kind: session(kind), setting=setting))  # type: ignore[misc]
+            log.info("intake.listening", protocol="lmtp" if kind is LmtpSession else "smtp", port=port)
+
+    async def become_ready() -> None:
+        await producer.start()
+        service.health.set("kafka", True)
+        await tables.start(service)
+        open_for_mail.set()
+
+    starting = service.spawn(become_ready(), "become-ready")
+    try:
+        await service.stopping.wait()
+    finally:
+        starting.cancel()
+        house.stop()
+        await house.empty()  # the frame cancels this when it takes longer than MAILROOM_DRAIN_S
+        for server in servers:
+            server.close()
+        await producer.close()
+        log.info("intake.drained")

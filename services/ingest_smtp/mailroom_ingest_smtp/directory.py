@@ -1,0 +1,33 @@
+"""The configuration tables as the intake asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mailroom_contracts import Address, Portal
+from mailroom_runtime.tables import ConfigTables
+
+FRESH_WITHIN_S = 5.0  # DESIGN section 2, "Start-up"
+
+
+class ConfigDirectory:
+    """A `Directory` over the tables that follow Kafka."""
+
+    def __init__(self, tables: ConfigTables) -> None:
+        self._tables = tables
+
+    def address_by_email(self, email: str) -> Address | None:
+        return self._tables.address_by_email(email)
+
+    def portal_of_domain(self, domain: str) -> Portal | None:
+        return self._tables.portal_of_domain(domain)
+
+    def addresses_of_portal(self, portal_id: str) -> Iterator[Address]:
+        return (address for address in self._tables.addresses.values() if address.portal_id == portal_id)
+
+    def home_domain(self) -> str | None:
+        domains = [portal.domains[0] for portal in self._tables.portals.values() if portal.active and portal.domains]
+        return domains[0] if len(domains) == 1 else None
+
+    def fresh(self) -> bool:
+        return self._tables.fresh(FRESH_WITHIN_S)

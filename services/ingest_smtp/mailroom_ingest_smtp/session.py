@@ -1,0 +1,330 @@
+"""The commands of SMTP and LMTP (RFC 5321, RFC 2033): envelope, mail, replies with enhanced status codes."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mailroom_runtime.logs import get_logger
+
+from . import replies
+from .conversation import Conversation, Over
+from .house import House
+from .mail_data import MailData, has_bare_newlines
+from .paths import BadPath, Path, parameters, parse
+from .recipients import Directory, Recipient, decide
+from .replies import Reply
+from .settings import IngestSmtpSettings
+
+log = get_logger()
+_SILENCE_S = 1.0  # how long a refused smuggler may be silent before it is told so and left
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A mail with its envelope, ready to be taken in."""
+
+    raw: bytes
+    mail_from: str
+    recipients: Sequence[Recipient]
+    client_ip: str
+    client_name: str
+    tls: bool
+    lmtp: bool
+    from_front: bool
+
+
+class Intake(Protocol):
+    """Takes mails in; a reply per recipient, in their order."""
+
+    async def take(self, delivery: Delivery) -> list[Reply]: ...
+
+
+class Session(Conversation):
+    """One SMTP client."""
+
+    def __init__(
+        self,
+        settings: IngestSmtpSettings,
+        house: House,
+        directory: Callable[[], Directory | None],
+        intake: Intake,
+        tls: ssl.SSLContext | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(settings, house, tls, loop)
+        self._directory = directory
+        self._intake = intake
+        self._name = ""
+        self._sender: Path | None = None
+        self._recipients: list[Recipient] = []
+
+    @property
+    def under_way(self) -> bool:
+        return self._sender is not None
+
+    def _set_rset_state(self) -> None:
+        super()._set_rset_state()  # type: ignore[no-untyped-call]
+        self._sender = None
+        self._recipients = []
+
+    async def smtp_HELO(self, hostname: str) -> None:
+        if not hostname:
+            self._refuse(replies.NEEDS_NAME)
+            return
+        self._set_rset_state()
+        self._name = hostname
+        self._say(Reply(f"250 {self.hostname}"))
+
+    async def smtp_EHLO(self, hostname: str) -> None:
+        if not hostname:
+            self._refuse(replies.NEEDS_NAME)
+            return
+        self._set_rset_state()
+        self._name = hostname
+        offers = ["PIPELINING", f"SIZE {self.data_size_limit}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+        if self.tls_context is not None and self.session is not None and self.session.ssl is None:
+            offers.append("STARTTLS")
+        lines = [self.hostname, *offers]
+        for line in lines[:-1]:
+            self._say(Reply(f"250-{line}"))
+        self._say(Reply(f"250 {lines[-1]}"))
+
+    async def smtp_NOOP(self, arg: str) -> None:
+        self._say(replies.OK)
+
+    async def smtp_RSET(self, arg: str) -> None:
+        if arg:
+            self._refuse(replies.NO_ARGUMENT_EXPECTED)
+            return
+        self._set_rset_state()
+        self._say(replies.OK)
+
+    async def smtp_QUIT(self, arg: str) -> None:
+        self._end_with(replies.BYE)
+
+    async def smtp_HELP(self, arg: str) -> None:
+        self._say(replies.HELP)
+
+    async def smtp_VRFY(self, arg: str) -> None:
+        self._say(replies.NO_VERIFY)
+
+    async def smtp_EXPN(self, arg: str) -> None:
+        self._refuse(replies.NO_EXPAND)
+
+    async def smtp_AUTH(self, arg: str) -> None:
+        self._refuse(replies.NO_AUTH)
+
+    async def smtp_STARTTLS(self, arg: str) -> None:
+        assert self.session is not None
+        assert self.transport is not None
+        if arg:
+            self._refuse(replies.NO_ARGUMENT_EXPECTED)
+        elif self.session.ssl is not None:
+            self._refuse(replies.TLS_ALREADY)
+        elif self.tls_context is None:
+            self._refuse(replies.NO_TLS)
+        else:
+            self._say(replies.READY_FOR_TLS)
+            # whatever came in clear after the command is thrown away (RFC 3207 section 5, command injection)
+            plain = self.transport
+            self._flush()
+            self._input.clear()
+            self._reader._buffer.clear()  # type: ignore[attr-defined]
+            transport: Any = await self.loop.start_tls(
+                plain, self, self.tls_context, server_side=True, ssl_handshake_timeout=30  # type: ignore[arg-type]
+            )
+            self._original_transport, self.transport = plain, transport
+            self._reader._transport = transport  # type: ignore[attr-defined]
+            self.session = self._create_session()
+            self.session.peer = transport.get_extra_info("peername")
+            self.session.ssl = {"cipher": transport.get_extra_info("cipher")}
+            self._name = ""
+            self._set_rset_state()
+
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        reply = self._mail(arg or "")
+        self._say(reply) if not reply.refused else self._refuse(reply)
+
+    def _mail(self, arg: str) -> Reply:
+        if not self._name:
+            return replies.HELO_FIRST
+        if self._sender is not None:
+            return replies.NESTED_MAIL
+        if arg[:5].upper() != "FROM:":
+            return replies.MAIL_SYNTAX
+        try:
+            sender, rest = parse(arg[5:])
+        except BadPath:
+            return replies.BAD_SENDER
+        try:
+            options = parameters(rest)
+        except BadPath:
+            return replies.BAD_PARAMETER
+        size = options.pop("SIZE", None)
+        if size is not None:
+            if not (size.isascii() and size.isdigit() and len(size) <= 20):
+                return replies.BAD_PARAMETER
+            if int(size) > self._settings.smtp_max_size:
+                return replies.TOO_BIG
+        if (options.pop("BODY", None) or "7BIT").upper() not in ("7BIT", "8BITMIME"):
+            return replies.BAD_PARAMETER
+        if options.pop("SMTPUTF8", None) is not None:  # it takes no value (RFC 6531 section 3.4)
+            return replies.BAD_PARAMETER
+        if options:
+            return replies.UNKNOWN_PARAMETER
+        self._sender = sender
+        return replies.SENDER_OK
+
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        reply = self._rcpt(arg or "")
+        if not reply.refused:
+            self._say(reply)
+            return
+        log.info("mail.recipient_refused", client_ip=self._client_ip, reply=reply.text[:9], reason=reply.reason)
+        if reply.text[0] == "4":  # no fault of the client's
+            self._say(reply)
+        else:
+            self._refuse(reply)
+
+    def _rcpt(self, arg: str) -> Reply:
+        if self._sender is None:
+            return replies.MAIL_FIRST
+        if arg[:3].upper() != "TO:":
+            return replies.RCPT_SYNTAX
+        try:
+            path, rest = parse(arg[3:])
+        except BadPath:
+            return replies.BAD_RECIPIENT
+        if not path.local:
+            return replies.BAD_RECIPIENT
+        if rest.strip():
+            return replies.UNKNOWN_PARAMETER
+        if len(self._recipients) >= self._settings.smtp_max_recipients:
+            return replies.TOO_MANY_RECIPIENTS
+        directory = self._directory()
+        if directory is None:
+            return replies.LATER_RECIPIENT
+        decision = decide(path, directory)
+        if isinstance(decision, Reply):
+            return decision
+        self._recipients.append(decision)
+        return replies.RECIPIENT_OK
+
+    async def smtp_DATA(self, arg: str | None) -> None:
+        if arg:
+            self._refuse(replies.NO_ARGUMENT_EXPECTED)
+            return
+        if not self._recipients:
+            self._refuse(replies.RCPT_FIRST if self._sender is not None else replies.MAIL_FIRST)
+            return
+        assert self._sender is not None
+        self._say(replies.GO_AHEAD)
+        data = MailData(self._settings.smtp_max_size)
+        held = 0
+        try:
+            try:
+                async with asyncio.timeout(self._settings.smtp_data_timeout_s):
+                    fits, held = await self._receive(data)
+            except TimeoutError:
+                self._end_with(replies.TOO_SLOW)
+            recipients, sender = self._recipients, self._sender
+            self._set_rset_state()
+            if not fits:
+                self._answer([replies.OUT_OF_MEMORY] * len(recipients))
+                return
+            raw = data.content()
+            if data.too_big:
+                self._answer([replies.TOO_BIG] * len(recipients))
+                return
+            if self._settings.smtp_bare_newlines == "refuse" and has_bare_newlines(raw):
+                self._answer([replies.BARE] * len(recipients))
+                return
+            delivery = Delivery(
+                raw=raw,
+                mail_from=str(sender),
+                recipients=recipients,
+                client_ip=self._client_ip,
+                client_name=self._name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
+                tls=self.session is not None and self.session.ssl is not None,
+                lmtp=self.lmtp,
+                from_front=self._house.is_front(self._client_ip),
+            )
+            del raw
+            self._flush()
+            self._answer(await self._intake.take(delivery))
+        finally:
+            self._house.hold(-held)
+
+    async def _receive(self, data: MailData) -> tuple[bool, int]:
+        """Read the mail up to its dot. Gives whether there was memory for it, and how much of it is held."""
+        held = 0
+        fits = True
+        block: bytes | bytearray = bytes(self._input)
+        self._input.clear()
+        try:
+            while True:
+                rest = data.feed(block) if block else None
+                if data.smuggling:
+                    await self._turn_away(data, rest)
+                if rest is not None:
+                    self._input += rest
+                    return fits, held
+                if fits and data.held > held:
+                    if self._house.hold(data.held - held):
+                        held = data.held
+                    else:
+                        fits = False
+                        data.discard()
+                await self._more()
+                block = bytes(self._input)
+                self._input.clear()
+        except BaseException:
+            self._house.hold(-held)
+            raise
+
+    async def _turn_away(self, data: MailData, rest: bytes | None) -> None:
+        """Refuse a smuggler: read to the true end, or until it falls silent, so that it can read the answer."""
+        log.warning("mail.smuggling_refused", client_ip=self._client_ip)
+        try:
+            async with asyncio.timeout(_SILENCE_S):
+                while rest is None:
+                    data.discard()
+                    await self._more()
+                    rest = data.feed(bytes(self._input))
+                    self._input.clear()
+        except (TimeoutError, Over):
+            pass
+        self._end_with(replies.BARE_AROUND_DOT)
+
+    def _answer(self, answers: list[Reply]) -> None:
+        """The reply to a mail. SMTP has one for all recipients: what any of them got that is worst."""
+        reply = replies.summary(answers)
+        if reply.refused:
+            self._refuse(reply) if reply.text[0] == "5" else self._say(reply)
+        else:
+            self._errors = self._commands = 0
+            self._say(reply)
+
+
+class LmtpSession(Session):
+    """LMTP (RFC 2033): LHLO instead of EHLO, and a reply for each recipient."""
+
+    lmtp = True
+
+    @classmethod
+    def commands(cls) -> tuple[str, ...]:
+        return ("LHLO", *(name for name in super().commands() if name not in ("HELO", "EHLO")))
+
+    async def smtp_LHLO(self, hostname: str) -> None:
+        """The greeting of LMTP (RFC 2033 section 4.1)."""
+        await self.smtp_EHLO(hostname)
+
+    def _answer(self, answers: list[Reply]) -> None:
+        for reply in answers:
+            self._say(reply)
+        if any(not reply.refused for reply in answers):
+            self._errors = self._commands = 0

@@ -1,0 +1,193 @@
+"""A running intake with one portal, and what its tests read back."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from mailroom_contracts import Address, EmailReceived, Message, Portal, decode, encode, topics
+from mailroom_contracts.topics import Topic
+from mailroom_runtime.kafka import partitions_for
+from support.processes import ServiceProcess, free_port
+from support.topics import run_apart
+
+PORTALS = [
+    Portal(id="p1", name="Acme", domains=["acme.example", "xn--bcher-kva.example"]),
+    Portal(id="p2", name="Beta", domains=["beta.example"]),
+]
+ADDRESSES = [
+    Address(id="a1", portal_id="p1", kind="internal", email="support@acme.example", queue_id="q1"),
+    Address(id="a2", portal_id="p1", kind="internal", email="sales@acme.example", queue_id="q1"),
+    Address(id="a3", portal_id="p1", kind="internal", email="old@acme.example", queue_id="q1", active=False),
+    Address(id="a4", portal_id="p1", kind="smtp", email="shop@elsewhere.example", queue_id="q1", forwards_to="a1"),
+    Address(id="b1", portal_id="p2", kind="internal", email="help@beta.example", queue_id="q2"),
+]  # fmt: skip
+
+
+async def publish(bootstrap: str, prefix: str, rows: list[tuple[Topic, Message]]) -> None:
+    """Put configuration records on their topics."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    await producer.start()
+    try:
+        for topic, row in rows:
+            record = encode(topic, row, source="test")
+            await producer.send_and_wait(topic.full_name(prefix), record.value, record.key, headers=record.headers)
+    finally:
+        await producer.stop()
+
+
+async def everything(bootstrap: str, name: str) -> list[tuple[bytes | None, list[tuple[str, bytes]]]]:
+    """All records (value, headers) of a topic as it is now."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        parts = [TopicPartition(name, p) for p in await partitions_for(consumer, name)]
+        consumer.assign(parts)
+        ends = await consumer.end_offsets(parts)
+        found: list[tuple[bytes | None, list[tuple[str, bytes]]]] = []
+        while any([await consumer.position(part) < ends[part] for part in parts]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                found += [(record.value, list(record.headers)) for record in records]
+        return found
+    finally:
+        await consumer.stop()
+
+
+@dataclass
+class Intake:
+    """The service under test and its surroundings."""
+
+    kafka: str
+    prefix: str
+    env: dict[str, str]
+    smtp_port: int
+    lmtp_port: int
+    blobs: Path
+    process: ServiceProcess | None = None
+    more: list[ServiceProcess] = field(default_factory=list)
+
+    def received(self) -> list[EmailReceived]:
+        """Every email.received so far."""
+        found = run_apart(everything(self.kafka, topics.EMAIL_RECEIVED.full_name(self.prefix)))
+        events = [decode(topics.EMAIL_RECEIVED, value, headers) for value, headers in found]
+        assert all(isinstance(event, EmailReceived) for event in events)
+        return [event for event in events if isinstance(event, EmailReceived)]
+
+    def headers(self) -> list[dict[str, str]]:
+        """The headers of every email.received so far."""
+        found = run_apart(everything(self.kafka, topics.EMAIL_RECEIVED.full_name(self.prefix)))
+        return [{name: value.decode() for name, value in headers} for _, headers in found]
+
+    def blob(self, key: str) -> bytes:
+        return (self.blobs / key).read_bytes()
+
+    def client(self, timeout: float = 30.0) -> smtplib.SMTP:
+        return smtplib.SMTP("127.0.0.1", self.smtp_port, local_hostname="client.example", timeout=timeout)
+
+    def raw(self, *, lmtp: bool = False, timeout: float = 15.0) -> Wire:
+        return Wire(self.lmtp_port if lmtp else self.smtp_port, timeout)
+
+    def publish(self, *rows: tuple[Topic, Message]) -> None:
+        run_apart(publish(self.kafka, self.prefix, list(rows)))
+
+
+class Wire:
+    """A socket that speaks byte by byte."""
+
+    def __init__(self, port: int, timeout: float) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self._file = self.socket.makefile("rb")
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def reply(self) -> str:
+        """One whole reply, lines joined by LF; "" at the end of the connection."""
+        lines: list[str] = []
+        while True:
+            line = self._file.readline()
+            if not line:
+                return "\n".join(lines)
+            assert line.endswith(b"\r\n")
+            lines.append(line.decode().rstrip("\r\n"))
+            if line[3:4] != b"-":
+                return "\n".join(lines)
+
+    def ask(self, command: bytes) -> str:
+        self.send(command)
+        return self.reply()
+
+    def begin(self, *recipients: str, hello: str = "EHLO") -> Wire:
+        """Greeting up to the recipients, all accepted."""
+        assert self.reply().startswith("220 ")
+        assert self.ask(f"{hello} client.example\r\n".encode()).startswith("250")
+        assert self.ask(b"MAIL FROM:<jo@customer.example>\r\n").startswith("250 2.1.0")
+        for recipient in recipients:
+            assert self.ask(f"RCPT TO:<{recipient}>\r\n".encode()).startswith("250 2.1.5")
+        return self
+
+    def at_end(self) -> bool:
+        """Whether the server has hung up."""
+        try:
+            return self._file.read(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+@pytest.fixture
+def intake_env(kafka: str, topics: str, tmp_path: Path) -> dict[str, str]:
+    """Settings of an intake on this test's topics."""
+    return {
+        "MAILROOM_KAFKA": kafka,
+        "MAILROOM_TOPIC_PREFIX": topics,
+        "MAILROOM_BLOBS": str(tmp_path / "blobs"),
+        "MAILROOM_DATA": str(tmp_path / "data"),
+        "MAILROOM_SMTP_PORT": str(free_port()),
+        "MAILROOM_LMTP_PORT": str(free_port()),
+        "MAILROOM_SMTP_HOSTNAME": "mx.mailroom.example",
+    }
+
+
+@pytest.fixture
+def make_intake(
+    intake_env: dict[str, str], start_service: Callable[..., ServiceProcess]
+) -> Iterator[Callable[..., Intake]]:
+    """make_intake(ready=True, configured=True, **settings): settings without MAILROOM_, in lower case."""
+
+    def make(*, ready: bool = True, configured: bool = True, **settings: object) -> Intake:
+        env = {**intake_env, **{f"MAILROOM_{name.upper()}": str(value) for name, value in settings.items()}}
+        intake = Intake(
+            kafka=env["MAILROOM_KAFKA"],
+            prefix=env["MAILROOM_TOPIC_PREFIX"],
+            env=env,
+            smtp_port=int(env["MAILROOM_SMTP_PORT"]),
+            lmtp_port=int(env["MAILROOM_LMTP_PORT"]),
+            blobs=Path(env["MAILROOM_BLOBS"]),
+        )
+        if configured:
+            intake.publish(
+                *((topics.PORTALS, portal) for portal in PORTALS), *((topics.ADDRESSES, row) for row in ADDRESSES)
+            )
+        intake.process = start_service("ingest_smtp", env, ready=ready)
+        return intake
+
+    return make
+
+
+@pytest.fixture
+def intake(make_intake: Callable[..., Intake]) -> Intake:
+    """An intake that is ready."""
+    return make_intake()
