@@ -39,7 +39,6 @@ def up(console: Console) -> Layout:
     try:
         _start(layout, supervision, console)
     except (KeyboardInterrupt, NotReady) as error:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if isinstance(error, KeyboardInterrupt):
             console.print("Stopping …")
         supervision.stop()
@@ -169,8 +168,12 @@ def guarded(work: Callable[[Console], None]) -> None:
     """Run a command of the stack; what people can mend is one line, and Ctrl-C or SIGTERM stops orderly."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        # One is enough: a second one (make sends its own) must not break off the orderly stop.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise KeyboardInterrupt
 
+    signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     try:
         work(Console(soft_wrap=True, highlight=False))

@@ -112,11 +112,13 @@ class Supervision:
         psutil.wait_procs(alive, timeout=5)
 
     def _left(self) -> list[psutil.Process]:
-        mark = str(self._layout.data)
+        # Valkey writes its title over its environment, so it is known by the folder that it works in.
+        mark, valkey = str(self._layout.data), str(self._layout.data / "valkey")
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("MAILROOM_STACK") == mark and process.pid != os.getpid():
+                ours = process.environ().get("MAILROOM_STACK") == mark
+                if ours or (process.name() == "valkey-server" and process.cwd() == valkey):
                     found.append(process)
             except (psutil.Error, OSError):  # another user's, or gone meanwhile
                 continue

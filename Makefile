@@ -1,0 +1,69 @@
+# `make up` starts Mailroom on this machine, `make demo` shows it at work, `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PYTHON ?= python3
+PY := .venv/bin/python
+STACK := $(PY) deploy/local/stack.py
+MEMBERS := $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)
+CODE := shared services deploy
+export PYTHON JSON ONLY SEED DURATION RATE FOLLOW STACK_URL ARGS
+
+.PHONY: help up down clean status logs demo test test-all check fmt bench load chaos screenshots test-compose lock packages
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 16
+
+.venv/installed: requirements.lock $(MEMBERS) deploy/local/bootstrap.sh
+	@bash deploy/local/bootstrap.sh
+
+packages: .venv/installed
+	@bash deploy/local/packages.sh test
+
+up: .venv/installed ## start Kafka, Valkey, the local mailbox and all services; wait until each is ready
+	@$(STACK) up
+
+down: .venv/installed ## stop everything; what is stored stays
+	@$(STACK) down
+
+clean: .venv/installed ## stop everything and remove the data folder
+	@$(STACK) clean
+
+status: .venv/installed ## a table of all parts (JSON=1: one JSON object as the last line)
+	@$(STACK) status
+
+logs: .venv/installed ## the end of all logs, followed in a terminal (ONLY=service)
+	@$(STACK) logs
+
+demo: .venv/installed ## start what does not run and play the story of one customer's mail (JSON=1)
+	@$(PY) deploy/local/demo.py
+
+test: packages ## every test that fits into ten minutes (ARGS="…" goes to pytest)
+	@$(PY) -m pytest -m "not slow and not compose" $(ARGS)
+
+test-all: packages ## all tests: long fuzzing, long chaos and compose too
+	@$(PY) -m pytest $(ARGS)
+
+test-compose: packages ## the tests that run docker-compose.yml
+	@$(PY) -m pytest -m compose $(ARGS)
+
+check: .venv/installed ## ruff, mypy --strict, import-linter, schema compatibility; never edits
+	@bash deploy/local/check.sh $(CODE)
+
+fmt: .venv/installed ## format the code and mend what ruff can mend
+	@.venv/bin/ruff check --fix -q . ; .venv/bin/ruff format -q .
+
+bench: .venv/installed ## measure against the references, update docs/performance.md (ONLY=name, JSON=1)
+	@PYTHONPATH=tests:deploy/local $(PY) -m bench
+
+load: .venv/installed ## send mail to the running stack and follow it to its tickets (RATE=, DURATION=)
+	@$(PY) -m mailroom_cli load $(ARGS)
+
+chaos: packages ## kill, pause and empty parts under load and compare books afterwards (SEED=, DURATION=)
+	@PYTHONPATH=tests:deploy/local $(PY) -m load.chaos $(ARGS)
+
+screenshots: packages ## the console's pages as pictures in docs/screenshots
+	@PYTHONPATH=tests:deploy/local $(PY) -m browser.screenshots $(ARGS)
+
+lock: .venv/installed ## resolve all dependencies anew and install them
+	@bash deploy/local/lock.sh && bash deploy/local/bootstrap.sh
