@@ -40,6 +40,13 @@ if TYPE_CHECKING:
     from .signed_ids import plus_address as plus_address
     from .signed_ids import verify_plus_address as verify_plus_address
     from .message_identity import identity as identity
+    from .composition import compose as compose
+    from .composition import OutgoingMail as OutgoingMail
+    from .composition import QuotedMail as QuotedMail
+    from .composition import needs_smtputf8 as needs_smtputf8
+    from .composition import trimmed_references as trimmed_references
+    from .composition import text_to_html as text_to_html
+    from .composition import dkim_sign as dkim_sign
 
 # Public name: (module, name there). One line per name; each module keeps its own neighbours private.
 _LAZY = {
@@ -64,6 +71,13 @@ _LAZY = {
     "plus_address": ("signed_ids", "plus_address"),
     "verify_plus_address": ("signed_ids", "verify_plus_address"),
     "identity": ("message_identity", "identity"),
+    "compose": ("composition", "compose"),
+    "OutgoingMail": ("composition", "OutgoingMail"),
+    "QuotedMail": ("composition", "QuotedMail"),
+    "needs_smtputf8": ("composition", "needs_smtputf8"),
+    "trimmed_references": ("composition", "trimmed_references"),
+    "text_to_html": ("composition", "text_to_html"),
+    "dkim_sign": ("composition", "dkim_sign"),
 }
 
 __all__ = [  # noqa: PLE0604 - the lazy names are as public as the others
@@ -95,6 +109,13 @@ __all__ = [  # noqa: PLE0604 - the lazy names are as public as the others
     "plus_address",
     "verify_plus_address",
     "identity",
+    "compose",
+    "OutgoingMail",
+    "QuotedMail",
+    "needs_smtputf8",
+    "trimmed_references",
+    "text_to_html",
+    "dkim_sign",
 ]
 
 
