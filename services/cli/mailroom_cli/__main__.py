@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from dotenv import dotenv_values
 
-from . import bus, configuration, dead, doctor, keys, tickets
+from . import bus, configuration, dead, doctor, keys, parse, tickets
 from .output import Failure, fail
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(keys.app, name="keys")
 app.command("tickets")(tickets.tickets)
 app.command("rebuild")(tickets.rebuild)
 app.command("doctor")(doctor.doctor)
+app.command("parse")(parse.parse)
 
 
 def main() -> None:
