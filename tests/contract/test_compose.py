@@ -1,0 +1,49 @@
+"""The compose file has every service, in flow order, with limits and without privileges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOW = ["kafka", "valkey", "topics", "ingest_smtp", "ingest_gmail", "router", "router_audit", "autoreply", "outbound",
+        "console", "mailbox"]  # fmt: skip
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+def test_services_stand_in_flow_order() -> None:
+    assert list(COMPOSE["services"]) == FLOW
+
+
+def test_our_services_have_limits_secrets_as_files_and_a_read_only_root() -> None:
+    for name in FLOW[3:-1]:
+        service = COMPOSE["services"][name]
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["deploy"]["resources"]["limits"]["memory"], name
+        assert set(service["secrets"]) == {"mailroom_secret_keys", "mailroom_message_id_keys"}, name
+        assert not any("KEYS" in key for key in service["environment"]), name
+
+
+def test_every_port_is_on_loopback() -> None:
+    for name, service in COMPOSE["services"].items():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), f"{name}: {port}"
+
+
+def test_each_image_is_built_from_pins_with_hashes() -> None:
+    for name in (
+        "ingest_smtp",
+        "ingest_gmail",
+        "router",
+        "autoreply",
+        "outbound",
+        "console",
+        "cli",
+        "build",
+        "mailbox",
+    ):
+        pins = (ROOT / "deploy" / "requirements" / f"{name}.lock").read_text()
+        assert "--hash=sha256:" in pins
+        assert "://" not in pins, "no address of a registry may be committed"
