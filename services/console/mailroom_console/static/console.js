@@ -1,0 +1,55 @@
+// What every page has: presence, live regions, copying, small comforts. Everything works without it, only less alive.
+import { startPresence } from './presence.js';
+import { startLive } from './live.js';
+
+document.documentElement.classList.add('scripted');
+
+export const csrf = document.querySelector('meta[name="csrf"]')?.content ?? '';
+
+export function announce(text) {
+  const place = document.getElementById('announcer');
+  if (place && text) place.textContent = text;
+}
+
+for (const button of document.querySelectorAll('[data-copy]')) {
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    announce('Copied.');
+    const before = button.innerHTML;
+    button.textContent = 'Copied';
+    setTimeout(() => { button.innerHTML = before; }, 1500);
+  });
+}
+
+document.querySelector('[data-focus]')?.focus();
+
+// Menus close on Escape and on a click elsewhere.
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') for (const menu of document.querySelectorAll('.menu[open]')) menu.open = false;
+  const field = document.querySelector('[data-search]');
+  if (event.key === '/' && field && !event.target.closest('input, textarea, select')) {
+    event.preventDefault();
+    field.focus();
+  }
+});
+document.addEventListener('click', (event) => {
+  for (const menu of document.querySelectorAll('.menu[open]')) if (!menu.contains(event.target)) menu.open = false;
+});
+
+// A select that applies itself; its button stays for pages without script.
+document.addEventListener('change', (event) => {
+  if (event.target.matches('[data-auto] select')) event.target.form.requestSubmit();
+});
+
+// A form is sent once, however often its button is pressed.
+document.addEventListener('submit', (event) => {
+  if (event.target.dataset.sent) event.preventDefault();
+  else if (event.target.method === 'post') event.target.dataset.sent = '1';
+});
+window.addEventListener('pageshow', () => {
+  for (const form of document.querySelectorAll('form[data-sent]')) delete form.dataset.sent;
+});
+
+startPresence(csrf);
+startLive(announce);

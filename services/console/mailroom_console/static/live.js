@@ -1,0 +1,112 @@
+// Live regions: when the server says that something changed, the page is fetched again and the regions that differ are
+// put in place. Focus, scrolling and everything outside the regions stay as they are.
+const GATHER_MS = 250;
+
+export function startLive(announce) {
+  if (!document.querySelector('[data-live]') || !('EventSource' in window)) return;
+  let timer = 0;
+  let busy = false;
+  let again = false;
+
+  const refresh = async () => {
+    if (busy) { again = true; return; }
+    busy = true;
+    try {
+      const answer = await fetch(location.href, { headers: { 'X-Mailroom-Live': '1' }, credentials: 'same-origin' });
+      if (answer.redirected && new URL(answer.url).pathname === '/sign-in') { location.reload(); return; }
+      if (answer.ok) apply(new DOMParser().parseFromString(await answer.text(), 'text/html'), announce);
+    } catch { /* offline: the event stream connects again by itself and asks anew */ } finally {
+      busy = false;
+      if (again) { again = false; soon(); }
+    }
+  };
+  const soon = () => { clearTimeout(timer); timer = setTimeout(refresh, GATHER_MS); };
+
+  const source = new EventSource('/live');
+  let opened = false;
+  source.addEventListener('open', () => { if (opened) soon(); opened = true; });
+  for (const kind of ['ticket', 'address', 'presence', 'activity']) {
+    source.addEventListener(kind, (event) => {
+      const ticket = document.querySelector('[data-ticket]')?.dataset.ticket;
+      if (kind === 'ticket' && ticket && event.data && event.data !== ticket) {
+        clearTimeout(timer); timer = setTimeout(refresh, 2000); // only the numbers in the rail
+      } else soon();
+    });
+  }
+  window.addEventListener('pagehide', () => source.close());
+  setInterval(() => { if (document.querySelector('time')) soon(); }, 60000);
+}
+
+function apply(fresh, announce) {
+  for (const region of document.querySelectorAll('[data-live]')) {
+    const other = fresh.querySelector(`[data-live="${region.dataset.live}"]`);
+    if (!other || region.innerHTML === other.innerHTML) continue;
+    if (region.contains(document.activeElement) && document.activeElement.matches('select, input, textarea')) continue;
+    const changed = 'liveItems' in region.dataset || region.tagName === 'UL' || region.tagName === 'TBODY'
+      ? reconcile(region, other) : replace(region, other);
+    if (changed && region.dataset.announce) announce(region.dataset.announce);
+  }
+}
+
+function replace(region, other) {
+  const adopted = document.importNode(other, true);
+  region.replaceWith(adopted);
+  return textOf(region) !== textOf(adopted);
+}
+
+// Children are known by their id; only those that differ are exchanged, so that open mails stay open.
+function reconcile(region, other) {
+  if (region.tagName !== other.tagName) return replace(region, other);
+  const here = new Map([...region.children].filter((c) => c.id).map((c) => [c.id, c]));
+  let changed = false;
+  let place = region.firstElementChild;
+  for (const wanted of [...other.children]) {
+    let child = here.get(wanted.id);
+    here.delete(wanted.id);
+    if (!child) {
+      child = document.importNode(wanted, true);
+      child.classList.add('fresh', 'flash');
+      region.insertBefore(child, place);
+      changed = true;
+    } else {
+      if (bare(child) !== bare(wanted)) {
+        const adopted = document.importNode(wanted, true);
+        keepFrame(child, adopted);
+        if (child === place) place = child.nextElementSibling;
+        changed ||= textOf(child) !== textOf(adopted);
+        region.insertBefore(adopted, place);
+        child.remove();
+        child = adopted;
+        continue;
+      }
+      if (child !== place) region.insertBefore(child, place);
+      else place = place.nextElementSibling;
+    }
+  }
+  for (const gone of here.values()) { gone.remove(); changed = true; }
+  document.dispatchEvent(new CustomEvent('mailroom:changed'));
+  return changed;
+}
+
+// The same markup but for what script added (open details, frame heights) and for times that only grew older.
+function bare(element) {
+  const copy = element.cloneNode(true);
+  copy.classList.remove('fresh', 'flash');
+  if (!copy.className) copy.removeAttribute('class');
+  for (const part of copy.querySelectorAll('[open]')) part.removeAttribute('open');
+  for (const frame of copy.querySelectorAll('iframe')) { frame.removeAttribute('height'); frame.removeAttribute('data-fitted'); }
+  return copy.outerHTML;
+}
+
+function textOf(element) {
+  const copy = element.cloneNode(true);
+  for (const time of copy.querySelectorAll('time')) time.remove();
+  return copy.textContent.replace(/\s+/g, ' ').trim();
+}
+
+function keepFrame(before, after) {
+  for (const frame of after.querySelectorAll('iframe')) {
+    const old = before.querySelector(`iframe[src="${CSS.escape(frame.getAttribute('src'))}"]`);
+    if (old?.hasAttribute('height')) frame.setAttribute('height', old.getAttribute('height'));
+  }
+}
