@@ -4,10 +4,10 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 PY := .venv/bin/python
-STACK := $(PY) deploy/local/stack.py
+LOCAL := $(PY) deploy/local/stack.py
 MEMBERS := $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)
 CODE := shared services deploy
-export PYTHON JSON ONLY SEED DURATION RATE FOLLOW STACK_URL ARGS
+export PYTHON JSON ONLY SEED DURATION RATE FOLLOW STACK ARGS
 
 .PHONY: help up down clean status logs demo test test-all check fmt bench load chaos screenshots test-compose lock packages
 
@@ -21,19 +21,19 @@ packages: .venv/installed
 	@bash deploy/local/packages.sh test
 
 up: .venv/installed ## start Kafka, Valkey, the local mailbox and all services; wait until each is ready
-	@$(STACK) up
+	@$(LOCAL) up
 
 down: .venv/installed ## stop everything; what is stored stays
-	@$(STACK) down
+	@$(LOCAL) down
 
 clean: .venv/installed ## stop everything and remove the data folder
-	@$(STACK) clean
+	@$(LOCAL) clean
 
 status: .venv/installed ## a table of all parts (JSON=1: one JSON object as the last line)
-	@$(STACK) status
+	@$(LOCAL) status
 
 logs: .venv/installed ## the end of all logs, followed in a terminal (ONLY=service)
-	@$(STACK) logs
+	@$(LOCAL) logs
 
 demo: .venv/installed ## start what does not run and play the story of one customer's mail (JSON=1)
 	@$(PY) deploy/local/demo.py

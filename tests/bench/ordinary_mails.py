@@ -85,7 +85,15 @@ def ordinary_mails(seed: int = 5, each: int = 4) -> dict[str, list[bytes]]:
     random_ = random.Random(seed)
     out: dict[str, list[bytes]] = {}
     for _ in range(each):
-        for shape in ("ascii", "alternative", "alternative-8bit", "alternative-base64", "umlauts", "attachment", "html-only"):
+        for shape in (
+            "ascii",
+            "alternative",
+            "alternative-8bit",
+            "alternative-base64",
+            "umlauts",
+            "attachment",
+            "html-only",
+        ):
             mail = EmailMessage(policy=SMTP)
             plain = shape in ("ascii", "umlauts")
             umlauts = shape in ("umlauts", "alternative-8bit", "alternative-base64")
@@ -100,8 +108,8 @@ def ordinary_mails(seed: int = 5, each: int = 4) -> dict[str, list[bytes]]:
             if shape.startswith("alternative"):
                 mail.add_alternative(_html(text), subtype="html", cte=cte or "quoted-printable")
             if shape == "attachment":
-                mail.add_attachment(random_.randbytes(1100), maintype="application", subtype="pdf", filename="Invoice 4711.pdf")
+                mail.add_attachment(
+                    random_.randbytes(1100), maintype="application", subtype="pdf", filename="Invoice 4711.pdf"
+                )
             out.setdefault(shape, []).append(_trace(random_).encode("ascii") + mail.as_bytes())
     return out
-
-

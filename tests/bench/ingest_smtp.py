@@ -1,0 +1,168 @@
+"""How fast the intake takes 5 kB mails over 20 kept-open connections, beside an aiosmtpd handler that does nothing.
+
+Both are one process with uvloop and get the same mails from the same sender (`smtp_load`), in turns, in one run; the
+figures are medians. Ours parses, stores the raw source and attachments on disk, and publishes with acks=all.
+Run alone: `PYTHONPATH=tests:deploy/local python -m bench.ingest_smtp [MAILS] [ROUNDS] [MEMORY_MAILS]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import uvloop
+from aiokafka import AIOKafkaProducer
+from aiosmtpd.smtp import SMTP
+from mailroom_contracts import Address, Portal, encode, topics
+from support.processes import Process, ServiceProcess, free_port, port_open
+from support.servers import KafkaServer
+from support.topics import create_topics, delete_topics, run_apart
+from support.waiting import wait_until
+
+COMMAND = "make bench ONLY=ingest_smtp"
+
+
+class Nothing:
+    """The reference: says yes and does nothing."""
+
+    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:
+        return "250 OK"
+
+
+async def _serve_nothing(port: int) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(Nothing(), hostname="reference", loop=loop), "127.0.0.1", port)
+    await server.serve_forever()
+
+
+async def _configure(kafka: str, prefix: str) -> None:
+    await create_topics(kafka, prefix, 8)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    await producer.start()
+    try:
+        for topic, row in (
+            (topics.PORTALS, Portal(id="p1", name="Acme", domains=["acme.example"])),
+            (topics.ADDRESSES, Address(id="a1", portal_id="p1", kind="internal", email="support@acme.example", queue_id="q1")),
+        ):  # fmt: skip
+            record = encode(topic, row, source="bench")
+            await producer.send_and_wait(topic.full_name(prefix), record.value, record.key, headers=record.headers)
+    finally:
+        await producer.stop()
+
+
+@contextmanager
+def _kafka(folder: Path) -> Iterator[str]:
+    given = os.environ.get("MAILROOM_TEST_KAFKA")
+    if given:
+        yield given
+        return
+    server = KafkaServer(folder / "kafka", heap_mb=640)
+    server.start()
+    try:
+        yield server.bootstrap
+    finally:
+        server.kill()
+
+
+def send(port: int, count: int, connections: int = 20) -> float:
+    """Mails per second. Raises when a single one was refused."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.smtp_load", str(port), str(count), str(connections)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    answer = json.loads(done.stdout.splitlines()[-1])
+    if answer["failed"] or answer["sent"] != count:
+        raise RuntimeError(f"the load was not accepted: {answer}")
+    return float(answer["per_s"])
+
+
+def measure(mails: int = 3000, rounds: int = 5, memory_mails: int = 100_000) -> dict[str, dict[str, object]]:
+    """The figures; `memory_mails` 0 leaves the long memory run out."""
+    with tempfile.TemporaryDirectory(prefix="bench-ingest-") as name, _kafka(Path(name)) as kafka:
+        folder, prefix = Path(name), f"b{secrets.token_hex(4)}"
+        run_apart(_configure(kafka, prefix))
+        reference = Process(
+            [sys.executable, "-m", "bench.ingest_smtp", "--nothing", str(free_port())], folder / "ref.log"
+        )
+        ours = ServiceProcess(
+            "ingest_smtp",
+            {
+                "MAILROOM_KAFKA": kafka,
+                "MAILROOM_TOPIC_PREFIX": prefix,
+                "MAILROOM_DATA": str(folder / "data"),
+                "MAILROOM_BLOBS": str(folder / "blobs"),
+                "MAILROOM_SMTP_PORT": str(free_port()),
+                "MAILROOM_LMTP_PORT": "0",
+            },
+            folder / "ours.log",
+        )
+        try:
+            reference.launch()
+            port = int(reference.command[-1])
+            wait_until(lambda: port_open(port), 20)
+            ours.start()
+            return _rounds(ours, port, mails, rounds, memory_mails)
+        finally:
+            ours.kill()
+            reference.kill()
+            run_apart(delete_topics(kafka, prefix))
+
+
+def _rounds(
+    ours: ServiceProcess, reference: int, mails: int, rounds: int, memory_mails: int
+) -> dict[str, dict[str, object]]:
+    port = int(ours.env["MAILROOM_SMTP_PORT"])
+    send(port, mails // 2)
+    send(reference, mails // 2)
+    figures: dict[str, list[float]] = {"ours": [], "reference": []}
+    for _ in range(rounds):
+        figures["reference"].append(send(reference, mails))
+        figures["ours"].append(send(port, mails))
+    ours_per_s, reference_per_s = statistics.median(figures["ours"]), statistics.median(figures["reference"])
+    result: dict[str, dict[str, object]] = {
+        "ingest_smtp": {
+            "ratio": round(ours_per_s / reference_per_s, 3),
+            "ours": round(ours_per_s),
+            "reference": round(reference_per_s),
+            "unit": "mails/s",
+            "command": COMMAND,
+        }
+    }
+    if memory_mails:
+        process = psutil.Process(ours.pid)
+        taken = int(mails // 2 + rounds * mails)
+        sizes: dict[int, int] = {}
+        for goal in (memory_mails // 5, memory_mails):
+            if goal > taken:
+                send(port, goal - taken)
+                taken = goal
+            sizes[goal] = process.memory_info().rss
+            print(f"ingest_smtp: {sizes[goal] / 1e6:.1f} MB resident at {taken} mails", file=sys.stderr)
+        first, last = sizes[memory_mails // 5], sizes[memory_mails]
+        result["ingest_smtp_memory"] = {
+            "ratio": round(last / first, 3),
+            "ours": round(last / 1e6, 1),
+            "reference": round(first / 1e6, 1),
+            "unit": f"MB resident at {memory_mails} and {memory_mails // 5} mails",
+            "command": COMMAND,
+        }
+    return result
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--nothing"]:
+        uvloop.run(_serve_nothing(int(sys.argv[2])))
+    else:
+        print(json.dumps(measure(*[int(argument) for argument in sys.argv[1:]])))
