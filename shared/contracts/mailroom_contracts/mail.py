@@ -125,9 +125,10 @@ class EmailRouted(Message):
     root: str = says("Root of the conversation: a Message-ID or an identity.", "abc@customer.example")
     customer: Person = says("Who began the conversation, or wrote this mail.", {"email": "jo@customer.example"})
     reason: str = says(
-        "signed_id, plus_address, number, reference, gmail_thread, new, bounce, sent_on.", "new",
+        "signed_id, plus_address, number, reference, gmail_thread, new, bounce, sent_on, own_mail, unmatched_bounce, "
+        "no_address.", "new",
         json_schema_extra=known("signed_id", "plus_address", "number", "reference", "gmail_thread", "new", "bounce",
-                                "sent_on"),
+                                "sent_on", "own_mail", "unmatched_bounce", "no_address"),
     )  # fmt: skip
     linked_to: str | None = says("A ticket that the mail names but does not belong to.", None, default=None)
     follow_up_of: str | None = says("The closed ticket that this one follows.", None, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .base import Message, Model, Time, known, says
 from .common import Delivery, Person
+from .outbound import OutboundMail, Quote
 
 
 class MessageSummary(Model):
@@ -52,6 +53,10 @@ class TicketState(Message):
     created_at: Time = says("When it was made.", "2026-11-24T11:55:01Z")
     updated_at: Time = says("When it changed last.", "2026-11-24T11:55:01Z")
     version: int = says("Number of its last event.", 3, default=0)
+    answer_to: Person | None = says("Where answers go: the customer's last Reply-To or From.", None, default=None)
+    quote: Quote | None = says("The customer's last message, cut, for replies to quote.", None, default=None)
+    orders: list[OutboundMail] = says("The last orders, bounded, so that they can be sent again.", [],
+                                      default_factory=list)  # fmt: skip
     recent: list[str] = says("Ids of the inputs handled last, bounded; a repeat is answered as already known.",
                              ["ab12..."], default_factory=list)  # fmt: skip
 

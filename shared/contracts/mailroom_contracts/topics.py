@@ -73,9 +73,9 @@ TICKET_COMMANDS = Topic(
 TICKET_EVENTS = Topic("ticket.events", "ticket id", "What happened to tickets.", tuple(EVENTS.values()), -1)
 TICKETS = Topic("tickets", "ticket id", "The present state of each ticket.", (TicketState,), None)
 EMAIL_OUTBOUND = Topic("email.outbound", "ticket id", "Mail to send.", (OutboundMail,), 30 * DAY_MS)
-# a tombstone says "done": kept as long as an order may wait, so that a repeated order is not sent again
+# a tombstone says "done": kept longer than orders are repeated (3 days), so that a repeat is not sent again
 EMAIL_LANES = Topic(
-    "email.outbound.lanes", "outbound id", "Each outgoing mail's way.", (LaneEntry,), None, tombstones_ms=18 * DAY_MS
+    "email.outbound.lanes", "outbound id", "Each outgoing mail's way.", (LaneEntry,), None, tombstones_ms=4 * DAY_MS
 )
 EMAIL_DELIVERY = Topic("email.delivery", "ticket id", "What became of outgoing mail.", (DeliveryReport,), 30 * DAY_MS)
 
