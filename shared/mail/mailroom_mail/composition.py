@@ -116,7 +116,7 @@ def compose(mail: OutgoingMail) -> bytes:
         if not _AUTO.fullmatch(mail.auto_submitted):
             raise ValueError("auto_submitted: not a keyword of RFC 3834")
         head.append(f"Auto-Submitted: {mail.auto_submitted}\r\nX-Auto-Response-Suppress: All\r\n")
-    head += [write.extra(name, value) for name, value in mail.headers]
+    head += [write.further(name, value) for name, value in mail.headers]
     head.append("MIME-Version: 1.0\r\n")
     if not mail.to and not mail.cc and mail.bcc:
         head.insert(4, "To: undisclosed-recipients:;\r\n")

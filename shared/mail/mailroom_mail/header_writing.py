@@ -165,7 +165,7 @@ def mailboxes(field: str, boxes: Sequence[Mailbox]) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def extra(name: str, value: str) -> str:
+def further(name: str, value: str) -> str:
     """A further field of the caller's."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name[:40]!r} is not a header field name")
@@ -182,7 +182,7 @@ def parameter(field: str, name: str, value: str) -> str:
     current = "utf-8''"
     for char in value:
         encoded = "".join(
-            chr(byte) if chr(byte).isalnum() and byte < 128 or byte in b"-._~" else f"%{byte:02X}" for byte in char.encode("utf-8", "replace")
+            chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"-._~" else f"%{byte:02X}" for byte in char.encode("utf-8", "replace")
         )
         if len(current) + len(encoded) > 58:
             pieces.append(current)

@@ -34,7 +34,8 @@ _QUOTE_TAG = re.compile(r"<(/?)blockquote\b[^<>]*>", re.IGNORECASE)
 _BORDER = re.compile(r"<(?:div|p|td)\b[^<>]*border-top\s*:\s*(?:solid|1(?:\.0)?p[tx])[^<>]*>", re.IGNORECASE)
 _RULE_BEFORE = re.compile(r"(?:<hr\b[^<>]*>|<br\s*/?>|&nbsp;|<(?:div|p|span)\b[^<>]*>\s*(?:&nbsp;|<br\s*/?>)?\s*</(?:div|p|span)>|\s)+\Z", re.IGNORECASE)
 _BREAKING = frozenset(
-    "p div br tr table li ul ol blockquote h1 h2 h3 h4 h5 h6 hr pre section article header footer center body html td dt dd".split()
+    ["p", "div", "br", "tr", "table", "li", "ul", "ol", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "pre",
+     "section", "article", "header", "footer", "center", "body", "html", "td", "dt", "dd"]  # fmt: skip
 )
 _MAX_SLOW = 2 << 20  # characters that the line-wise way looks at
 

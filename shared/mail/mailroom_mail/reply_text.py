@@ -148,7 +148,7 @@ def _is_header_block(lines: list[str], index: int) -> bool:
         elif role == "date":
             evidence = evidence or words.DATE.search(rest) is not None
     named = roles & {"from", "date", "to", "subject"}
-    return "from" in named and len(named) >= 2 and (evidence or len(named) >= 4) or (len(named) >= 3 and evidence)
+    return ("from" in named and len(named) >= 2 and (evidence or len(named) >= 4)) or (len(named) >= 3 and evidence)
 
 
 def _attribution(lines: list[str], marks: list[str], index: int, line: str) -> int | None:
@@ -223,7 +223,7 @@ def _without_rule(lines: list[str], marks: list[str], index: int) -> int:
     end = index
     while end:
         line = lines[end - 1].strip()
-        if line and (len(line) < 5 or line.strip("-_=*~ \u2014")) and not (line in ("--", "---", "----")):
+        if line and (len(line) < 5 or line.strip("-_=*~ \u2014")) and line not in ("--", "---", "----"):
             break
         end -= 1
     return end if any(mark == _OWN for mark in marks[:end]) else index
@@ -264,9 +264,9 @@ def only_footers(lines: list[str]) -> bool:
 def _mend_wraps(lines: list[str], marks: list[str]) -> None:
     """Take a lone unmarked line tight between two quoted ones for a piece that a relay wrapped off the quote."""
     for position in range(1, len(lines) - 1):
-        if marks[position] == _OWN and marks[position - 1] == _QUOTED and marks[position + 1] == _QUOTED:
-            if len(lines[position - 1]) >= 60 and len(lines[position]) < 60:
-                marks[position] = _QUOTED
+        tight = marks[position] == _OWN and marks[position - 1] == _QUOTED and marks[position + 1] == _QUOTED
+        if tight and len(lines[position - 1]) >= 60 and len(lines[position]) < 60:
+            marks[position] = _QUOTED
 
 
 def _squeezed(lines: list[str]) -> list[str]:
