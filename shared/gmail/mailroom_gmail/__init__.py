@@ -1,0 +1,27 @@
+"""Gmail for Mailroom: sign-in (OAuth), reading and sending, with Google's own client library.
+
+Shared by ingest_gmail (reads), outbound (sends) and the console (signs in); none of them knows Google's client.
+"""
+
+from .client import GmailClient, HistoryPage, Listing, RawMessage, Sent
+from .oauth import SCOPES, GoogleSettings, Grant, SignIn, missing_scopes
+from .trouble import Expired, GmailTrouble, Limited, Refused, Revoked, Temporary
+
+__all__ = [
+    "SCOPES",
+    "Expired",
+    "GmailClient",
+    "GmailTrouble",
+    "GoogleSettings",
+    "Grant",
+    "HistoryPage",
+    "Limited",
+    "Listing",
+    "RawMessage",
+    "Refused",
+    "Revoked",
+    "Sent",
+    "SignIn",
+    "Temporary",
+    "missing_scopes",
+]
