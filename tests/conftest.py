@@ -1,7 +1,7 @@
 """Fixtures for every kind of test: a real Kafka for the run, a real Valkey per test, topics under a prefix of its own.
 
-Kafka, in this order: `MAILROOM_TEST_KAFKA` (a bootstrap address), a container when a Docker engine answers, else a
-local broker on free ports. Fault tests take `kafka_server`, a broker of their own that they may stop and pause.
+Kafka, in this order: `MAILROOM_TEST_KAFKA` (a bootstrap address), a container when a Docker engine answers
+(`MAILROOM_TEST_ENGINE=local` forbids that), else a local broker on free ports. Fault tests take `kafka_server`, a broker of their own that they may stop and pause.
 """
 
 from __future__ import annotations
@@ -12,9 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.containers import KafkaContainer, ValkeyContainer, engine_problem
 from support.processes import ServiceProcess
 from support.servers import KafkaServer, ValkeyServer
 from support.topics import create_topics, delete_topics, run_apart
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where Kafka and Valkey came from, if any test used them."""
+    if engine_problem.cache_info().currsize:
+        problem = engine_problem()
+        terminalreporter.write_line(f"Kafka and Valkey: {'local (' + problem + ')' if problem else 'in containers'}")
+
 
 ServiceStarter = Callable[..., ServiceProcess]
 
@@ -26,10 +35,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
+    if not engine_problem():
+        container = KafkaContainer()
+        try:
+            yield container.start().bootstrap
+        finally:
+            container.remove()
+        return
     server = KafkaServer(tmp_path_factory.mktemp("kafka"), heap_mb=640)
-    server.start()
     try:
-        yield server.bootstrap
+        yield server.start().bootstrap
     finally:
         server.kill()
 
@@ -46,12 +61,18 @@ def kafka_server(tmp_path: Path) -> Iterator[KafkaServer]:
 
 
 @pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer | ValkeyContainer]:
     """A running Valkey of this test's own: `url`, client(), stop(), start(empty=True), pause(), resume(), flush()."""
+    if not engine_problem():
+        container = ValkeyContainer()
+        try:
+            yield container.start()
+        finally:
+            container.remove()
+        return
     server = ValkeyServer(tmp_path / "valkey")
-    server.start()
     try:
-        yield server
+        yield server.start()
     finally:
         server.kill()
 

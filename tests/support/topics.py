@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from mailroom_runtime import topic_admin
 from mailroom_runtime.settings import ServiceSettings
 
@@ -17,6 +18,22 @@ async def create_topics(bootstrap: str, prefix: str, partitions: int = 4) -> lis
     settings = ServiceSettings(kafka=bootstrap, topic_prefix=prefix, partitions=partitions)
     await topic_admin.create(settings)
     return list(topic_admin.wanted(settings))
+
+
+def broker_answers(bootstrap: str) -> bool:
+    """Whether a Kafka broker answers there (not merely a port that is open)."""
+
+    async def ask() -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000)
+        try:
+            await admin.start()
+            return bool(await admin.list_topics() is not None)
+        except (KafkaError, OSError):
+            return False
+        finally:
+            await admin.close()
+
+    return bool(run_apart(ask()))
 
 
 async def delete_topics(bootstrap: str, prefix: str) -> None:
@@ -33,8 +50,5 @@ async def delete_topics(bootstrap: str, prefix: str) -> None:
 
 def run_apart(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine to its end from synchronous code, also when a loop runs in this thread (fixtures)."""
-    outcome: list[Any] = []
-    thread = threading.Thread(target=lambda: outcome.append(asyncio.run(work)))
-    thread.start()
-    thread.join()
-    return outcome[0]
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, work).result()
