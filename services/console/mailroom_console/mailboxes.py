@@ -1,0 +1,75 @@
+"""Mail addresses and names as people type them: checked before they go into headers or the configuration. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mailroom_contracts import Person
+
+from .problems import invalid
+
+# What RFC 5321 allows without quotes; quoted local parts are left to mail that comes in
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
+
+
+def domain_name(text: str, field: str = "domains") -> str:
+    """A mail domain in its ASCII form, lower case. Raises `Problem` 422."""
+    text = text.strip().rstrip(".").lower()
+    try:
+        ascii_form = text.encode("idna").decode() if not text.isascii() else text
+    except UnicodeError:
+        raise invalid(field, f"{text!r} is not a domain name.") from None
+    if len(ascii_form) > 253 or not _DOMAIN.fullmatch(ascii_form):
+        raise invalid(field, f"{text!r} is not a domain name like acme.example.")
+    return ascii_form
+
+
+def local_part(text: str, field: str = "local_part") -> str:
+    """The part before the @, lower case. Raises `Problem` 422; a plus is left to plus-addresses."""
+    text = text.strip().lower()
+    if len(text) > 64 or not _LOCAL.fullmatch(text) or "+" in text:
+        raise invalid(field, "The part before the @ has letters, digits, dots and hyphens, and no spaces or plus signs.")
+    return text
+
+
+def email_address(text: str, field: str = "email") -> str:
+    """A whole address, lower case. Raises `Problem` 422."""
+    local, at, domain = text.strip().rpartition("@")
+    if not at or len(local) > 64 or not _LOCAL.fullmatch(local):
+        raise invalid(field, f"{_shown(text)} is not an email address.")
+    return f"{local}@{domain_name(domain, field)}".lower()
+
+
+def person_name(text: str, field: str = "full_name") -> str:
+    """A display name that fits into one header line. Raises `Problem` 422."""
+    if _UNSAFE.search(text) or len(text) > 200:
+        raise invalid(field, "A name is one line of at most 200 characters.")
+    return " ".join(text.split())
+
+
+def people(values: list[Any], field: str) -> list[Person]:
+    """Recipients, each as `addr`, `Name <addr>` or `{email, name}`. Raises `Problem` 422."""
+    found: list[Person] = []
+    for value in values[:101]:
+        if isinstance(value, str):
+            name, bracket, rest = value.rpartition("<")
+            email, name = (rest.rstrip("> \t"), name.strip().strip('"')) if bracket else (value, "")
+        else:
+            email, name = str(value.get("email", "")), str(value.get("name") or "")
+        if _UNSAFE.search(email) or _UNSAFE.search(name):
+            raise invalid(field, "A recipient is one line.")
+        if email.strip():
+            local, _, domain = email.strip().rpartition("@")
+            email_address(email, field)
+            found.append(Person(email=f"{local}@{domain_name(domain, field)}", name=person_name(name, field)))
+    if len(found) > 100:
+        raise invalid(field, "At most 100 recipients.")
+    return found
+
+
+def _shown(text: str) -> str:
+    return repr(text[:80])

@@ -1,0 +1,141 @@
+"""The read model's tables, twice: one generation is shown while the other is rebuilt beside it.
+
+Everything here comes from `ticket.events` alone and may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy.types import JSON
+
+from .schema import Id, Serial, metadata
+
+FORM = 1  # raise it when the projection changes: the tables are then rebuilt in the background
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTables:
+    """The tables of one generation."""
+
+    generation: int
+    tickets: Table
+    messages: Table
+    history: Table
+    counters: Table
+    bounces: Table
+    outcomes: Table
+    offsets: Table
+
+    @property
+    def search(self) -> str:
+        """Name of the full-text table (SQLite; PostgreSQL keeps a column in `tickets`)."""
+        return f"rm{self.generation}_search"
+
+    @property
+    def all(self) -> tuple[Table, ...]:
+        return (self.tickets, self.messages, self.history, self.counters, self.bounces, self.outcomes, self.offsets)
+
+
+def _make(g: int, into: MetaData) -> ReadTables:
+    tickets = Table(
+        f"rm{g}_tickets", into,
+        Column("seq", Serial, primary_key=True, autoincrement=False),
+        Column("id", Id, nullable=False, unique=True),
+        Column("number", String(24), nullable=False),
+        Column("portal_id", Id, nullable=False),
+        Column("queue_id", Id, nullable=False),
+        Column("address_id", Id, nullable=False),
+        Column("status", String(20), nullable=False),
+        Column("assignee_id", Id),
+        Column("subject", Text, nullable=False),
+        Column("customer_email", Text, nullable=False),
+        Column("customer_name", Text, nullable=False),
+        Column("follow_up_of", Id),
+        Column("linked_to", Id),
+        Column("gmail_thread_id", Text),
+        Column("created_at", BigInteger, nullable=False),
+        Column("updated_at", BigInteger, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("message_count", Integer, nullable=False, default=0),
+        Column("last_text", Text, nullable=False, default=""),
+        Column("customer_at", BigInteger),  # when the customer wrote last
+        Column("answered_at", BigInteger),  # when a person answered last
+        Column("waiting", Boolean, nullable=False, default=False),  # not closed, and the customer wrote last
+        Column("failed", Integer, nullable=False, default=0),  # outgoing messages that did not arrive
+        Index(f"ix_rm{g}_number", "portal_id", "number"),
+        Index(f"ix_rm{g}_status", "portal_id", "status", "updated_at", "seq"),
+        Index(f"ix_rm{g}_queue", "portal_id", "queue_id", "status", "updated_at", "seq"),
+        Index(f"ix_rm{g}_assignee", "portal_id", "assignee_id", "status", "updated_at", "seq"),
+        Index(f"ix_rm{g}_queue_assignee", "portal_id", "queue_id", "assignee_id", "status", "updated_at", "seq"),
+        Index(f"ix_rm{g}_failed", "portal_id", "queue_id", "updated_at", "seq",
+              sqlite_where=text("failed > 0"), postgresql_where=text("failed > 0")),
+        Index(f"ix_rm{g}_waiting", "portal_id", "queue_id", "updated_at", "seq",
+              sqlite_where=text("waiting"), postgresql_where=text("waiting")),
+    )  # fmt: skip
+    messages = Table(
+        f"rm{g}_messages", into,
+        Column("id", Id, primary_key=True),
+        Column("ticket_id", Id, nullable=False),
+        Column("portal_id", Id, nullable=False),
+        Column("direction", String(8), nullable=False),
+        Column("kind", String(24), nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("address_id", Id),
+        Column("outbound_id", Id),
+        Column("delivery_state", String(20)),
+        Column("delivery", JSON(none_as_null=True)),
+        Column("new_sender", Boolean, nullable=False, default=False),
+        Column("document", Text, nullable=False),  # the TicketMessage as it was in the event
+        Index(f"ix_rm{g}_conversation", "ticket_id", "at", "id"),
+    )  # fmt: skip
+    history = Table(
+        f"rm{g}_history", into,
+        Column("id", Id, primary_key=True),
+        Column("ticket_id", Id, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("type", String(40), nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("document", Text, nullable=False),  # the event without what all have
+        Index(f"ix_rm{g}_history", "ticket_id", "version"),
+    )  # fmt: skip
+    counters = Table(
+        f"rm{g}_counters", into,
+        Column("address_id", Id, primary_key=True),
+        Column("day", Integer, primary_key=True),
+        Column("hour", Integer, primary_key=True),
+        Column("portal_id", Id, nullable=False, index=True),
+        Column("mails_in", Integer, nullable=False, default=0),
+        Column("mails_out", Integer, nullable=False, default=0),
+    )  # fmt: skip
+    bounces = Table(
+        f"rm{g}_bounces", into,
+        Column("id", Id, primary_key=True),
+        Column("portal_id", Id, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("receipt_id", Id),
+        Column("document", Text),
+        Index(f"ix_rm{g}_bounces", "portal_id", "at", "id"),
+    )  # fmt: skip
+    outcomes = Table(
+        f"rm{g}_outcomes", into,
+        Column("causation_id", Id, primary_key=True),
+        Column("ticket_id", Id, nullable=False),
+        Column("type", String(40), nullable=False),
+        Column("code", String(40)),
+        Column("reason", Text),
+        Column("message_id", Id),
+        Column("at", BigInteger, nullable=False),
+    )  # fmt: skip
+    offsets = Table(
+        f"rm{g}_offsets", into,
+        Column("partition", Integer, primary_key=True),
+        Column("next_offset", BigInteger, nullable=False),
+    )  # fmt: skip
+    return ReadTables(g, tickets, messages, history, counters, bounces, outcomes, offsets)
+
+
+GENERATIONS: tuple[ReadTables, ReadTables] = (_make(0, metadata), _make(1, metadata))

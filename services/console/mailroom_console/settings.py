@@ -1,0 +1,60 @@
+"""Settings of the console."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, field_validator
+
+from mailroom_runtime.settings import ServiceSettings
+
+
+class ConsoleSettings(ServiceSettings):
+    """What the console needs besides what every service needs."""
+
+    health_port: int = Field(9106, ge=0, le=65535, description="Port of the health and metrics endpoint.")
+    console_host: str = Field("127.0.0.1", description="Host that pages and API listen on.")
+    console_port: int = Field(8080, ge=0, le=65535, description="Port of pages and API.")
+    database: str = Field(
+        "", description="SQLAlchemy URL: sqlite+aiosqlite:///PATH or postgresql+asyncpg://… Default: console.db in data."
+    )
+    seed: str = Field("", pattern="^(|local)$", description="`local`: a first start makes the portal Acme.")
+    wait_s: float = Field(5.0, ge=0, le=60, description="Seconds that a write waits until the read model shows it.")
+    session_hours: float = Field(12.0, gt=0, description="Hours that a sign-in lasts without use.")
+    login_tries: int = Field(8, ge=1, description="Wrong passwords of one address or client before it must wait.")
+    login_wait_s: float = Field(300.0, ge=0, description="Seconds that it must wait then.")
+    forwarding_timeout_s: float = Field(120.0, gt=0, description="Seconds within which a probe mail must come back.")
+    upload_limit_bytes: int = Field(25_000_000, ge=100_000, description="Largest sum of a reply's attachments.")
+    services: dict[str, str] = Field(
+        default_factory=lambda: {
+            "ingest_smtp": "http://127.0.0.1:9101",
+            "ingest_gmail": "http://127.0.0.1:9102",
+            "router": "http://127.0.0.1:9103",
+            "autoreply": "http://127.0.0.1:9104",
+            "outbound": "http://127.0.0.1:9105",
+        },
+        description="Health address of each service, as a JSON object.",
+    )
+    allow_private_hosts: bool = Field(False, description="SMTP accounts may point into private networks.")
+    smtp_ca_file: str = Field("", description="CA certificates (PEM) that SMTP servers may be signed by, besides the usual.")
+    dns_server: str = Field("", description="DNS server, HOST or HOST:PORT; empty: the system's.")
+    google_api_url: str = Field("https://gmail.googleapis.com", description="Gmail API.")
+    google_auth_url: str = Field("https://accounts.google.com/o/oauth2/v2/auth", description="Google's consent page.")
+    google_token_url: str = Field("https://oauth2.googleapis.com/token", description="Google's token endpoint.")
+    google_client_id: str = Field("", description="OAuth client id; empty: Gmail addresses cannot be connected.")
+    google_client_secret: SecretStr = Field(SecretStr(""), description="OAuth client secret.")
+
+    @field_validator("database")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")):
+            raise ValueError("must start with sqlite+aiosqlite: or postgresql+asyncpg:")
+        return value
+
+    @property
+    def database_url(self) -> str:
+        """The database, with its default filled in."""
+        return self.database or f"sqlite+aiosqlite:///{self.data / 'console.db'}"
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the console over HTTPS; cookies are Secure then."""
+        return self.url.startswith("https:")

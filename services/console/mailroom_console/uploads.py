@@ -1,0 +1,108 @@
+"""Files for replies and notes: checked, stored in the blob store, referred to by commands."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mailroom_contracts import AttachmentRef, BlobRef, ids
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mailroom_runtime.blobs import BlobsDown
+
+from .context import Console
+from .principals import TICKETS, Principal
+from .problems import Problem, invalid, not_found
+from .schema import uploads
+
+_TYPE = re.compile(r"[a-zA-Z0-9!#$&^_.+-]{1,64}/[a-zA-Z0-9!#$&^_.+-]{1,64}")
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*\u200e\u200f\u2028-\u202e\u2066-\u2069]')
+
+
+def file_name(name: str | None) -> str:
+    """A file name that is one, without folders, controls or turned-round text."""
+    cleaned = _UNSAFE.sub("_", name or "").strip(". ")[:150]
+    return cleaned or "attachment"
+
+
+def media_type(given: str | None) -> str:
+    """The type without parameters; octet-stream for what is not a type."""
+    bare = (given or "").partition(";")[0].strip().lower()
+    return bare if _TYPE.fullmatch(bare) else "application/octet-stream"
+
+
+async def store(
+    console: Console, principal: Principal, *, filename: str | None, content_type: str | None, content: bytes
+) -> dict[str, Any]:
+    """Keep a file for a reply to come: `{id, filename, content_type, size}`."""
+    principal.require(TICKETS)
+    _check_size(console, len(content))
+    name, kind = file_name(filename), media_type(content_type)
+    digest = hashlib.sha256(content).hexdigest()
+    upload_id = ids.derive("upload", principal.portal_id, digest, name, kind)
+    ref = await _put(console, f"{principal.portal_id}/uploads/{digest}", content)
+    async with console.database.write() as connection:
+        insert: Any = (sqlite if console.database.sqlite else postgresql).insert(uploads)
+        await connection.execute(
+            insert.values(id=upload_id, portal_id=principal.portal_id, filename=name, content_type=kind,
+                          size=len(content), blob_key=ref.key, created_at=console.now())
+            .on_conflict_do_nothing()
+        )  # fmt: skip
+    return {"id": upload_id, "filename": name, "content_type": kind, "size": len(content)}
+
+
+async def references(
+    console: Console, principal: Principal, ticket_id: str, given: Sequence[Mapping[str, Any]]
+) -> list[AttachmentRef]:
+    """Attachments of a command: each `{id}` of an upload, or `{filename, content_type, content_base64}`."""
+    if len(given) > 50:
+        raise invalid("attachments", "At most 50 attachments.")
+    found: list[AttachmentRef] = []
+    for each in given:
+        if each.get("id"):
+            found.append(await _uploaded(console, principal, str(each["id"])))
+            continue
+        try:
+            content = base64.b64decode(str(each.get("content_base64") or ""), validate=True)
+        except (binascii.Error, ValueError):
+            raise invalid("attachments", "The content of an attachment is not base64.") from None
+        _check_size(console, len(content))
+        digest = hashlib.sha256(content).hexdigest()
+        ref = await _put(console, f"{principal.portal_id}/{ticket_id}/att-{digest[:40]}", content)
+        found.append(
+            AttachmentRef(filename=file_name(each.get("filename")), content_type=media_type(each.get("content_type")),
+                          size=len(content), blob=BlobRef(key=ref.key, size=ref.size, sha256=digest))
+        )  # fmt: skip
+    _check_size(console, sum(ref.size for ref in found))
+    return found
+
+
+async def _uploaded(console: Console, principal: Principal, upload_id: str) -> AttachmentRef:
+    async with console.database.read() as connection:
+        row = (
+            await connection.execute(
+                select(uploads).where(uploads.c.id == upload_id, uploads.c.portal_id == principal.portal_id)
+            )
+        ).one_or_none()
+    if row is None:
+        raise not_found("attachment")
+    return AttachmentRef(filename=row.filename, content_type=row.content_type, size=row.size,
+                         blob=BlobRef(key=row.blob_key, size=row.size))  # fmt: skip
+
+
+async def _put(console: Console, key: str, content: bytes) -> BlobRef:
+    try:
+        return await console.blobs.put(key, content)
+    except BlobsDown:
+        raise Problem(503, "blobs_unavailable", "The file store does not answer. Try again later.") from None
+
+
+def _check_size(console: Console, size: int) -> None:
+    if size > console.settings.upload_limit_bytes:
+        limit = console.settings.upload_limit_bytes // 1_000_000
+        raise Problem(413, "too_large", f"Attachments have at most {limit} MB together.")
