@@ -56,48 +56,43 @@ _MACHINE_LOCAL = re.compile(
     r"microsoftexchange[0-9a-f]{20,}|system-?administrator|undisclosed-recipients)"
 )
 _SAME = str.maketrans("_.", "--")
-# The words with which programs begin the subject of an automatic answer, in the language of their user.
+# The words with which programs begin the subject of an automatic answer, in the language of their user. Only such as no
+# person would begin a subject with: "Vacation: …" may be about a holiday that somebody wants to book.
 _ANSWER_SUBJECT = re.compile(
     r"\s*(?:(?:re|aw|sv|fw|fwd|tr|rv|odp)\s*:\s*)?[\[(*]*\s*(?:"
-    r"auto(?:matic|mated|matically generated)?[- ]?(?:reply|response|answer|respon[ds]e?r)|auto[- ]?re|autoreply|auto|"
-    r"out[- ]of[- ](?:the[- ])?office(?:[- ]auto[- ]?reply| reply| message| notice| notification)?|oo[of]|"
-    r"(?:i am|i'm) (?:currently )?(?:out of (?:the )?office|on vacation|on leave|away)|"
-    r"away from (?:my|the) (?:office|desk|mail|email)|vacation(?: (?:reply|message|notice|response))?|on vacation|"
-    r"on (?:annual|parental|maternity|paternity|sick) leave|(?:annual|maternity|parental) leave|"
-    r"autom(?:atische|\.)? ?(?:antwort|e-?mail-?antwort|rückantwort|rueckantwort)|abwesenheit(?:s?(?:notiz|meldung|nachricht|info(?:rmation)?|assistent|benachrichtigung))?|"
-    r"(?:ich bin )?(?:nicht|außer|ausser) (?:im (?:büro|buero|haus)|haus)|im urlaub|urlaub|"
-    r"r[ée]ponse automatique|message (?:d['’])?absence(?: automatique)?|absen(?:ce|t)(?: (?:du|de) bureau| pour congés)?|"
-    r"r[ée]ponse (?:d['’])?absence|en cong[ée]s?|"
-    r"respuesta autom[áa]tica|respuesta de ausencia|fuera de (?:la )?oficina|ausente|ausencia|de vacaciones|"
-    r"resposta autom[áa]tica|fora do escrit[óo]rio|aus[êe]ncia(?: do escrit[óo]rio)?|f[ée]rias|"
-    r"risposta automatica|risposta d['’]assenza|fuori (?:sede|ufficio)|assen(?:te|za)(?: dall['’]ufficio)?|"
-    r"automatis(?:ch|che) (?:antwoord|reactie|bericht)|afwezig(?:heid(?:smelding|sbericht|sassistent)?)?|niet aanwezig|"
-    r"automatyczna odpowied[źz]|autoodpowied[źz]|nieobecno[śs][ćc](?: w biurze)?|poza biurem|jestem poza biurem|"
-    r"автоматический ответ|автоответ(?:чик)?|отсутствую|вне офиса|в отпуске|автоматична відповідь|автовідповідь|"
-    r"trả lời tự động|thư trả lời tự động|vắng mặt|"
-    r"自动(?:答复|回复|回覆|应答)|自動(?:回覆|回復|答覆|返信|応答|返答)|不在(?:通知|のお知らせ|办公室)|外出|休假|休暇|"
-    r"자동 ?(?:회신|응답|답장)|부재 ?중|"
-    r"autosvar|automatisk[t]? (?:svar|e-?postsvar)|frånvaro(?:meddelande)?|fraværs?(?:assistent|besked|melding)?|ikke til stede|ute av kontoret|"
-    r"automaattinen vastaus|poissaolo(?:ilmoitus|viesti)?|poissa|"
-    r"automatick[áa] odpov[ěe][ďd]|automatická odpoveď|nep[řr][íi]tomn?ost|mimo kancel[áa][řr]|"
+    r"auto[- ]?(?:matically )?generated|auto(?:matic|mated)?[- ]?(?:reply|response|answer|respon[ds]e?r|re)|"
+    r"out[- ]of[- ](?:the[- ])?office(?:[- ]auto[- ]?reply| reply| message| notice| notification)?|oof|ooo|"
+    r"(?:i am|i'm) (?:currently )?(?:out of (?:the )?office|on vacation|on leave|away)|away from (?:my|the) (?:office|desk|mail|email)|"
+    r"vacation (?:reply|message|notice|response|auto[- ]?reply)|on (?:annual|parental|maternity|paternity|sick) leave|"
+    r"autom(?:atische|\.)? ?(?:antwort|e-?mail-?antwort|rückantwort|rueckantwort)|abwesenheits(?:notiz|meldung|nachricht|info(?:rmation)?|assistent|benachrichtigung)|"
+    r"(?:ich bin )?(?:nicht im (?:büro|buero)|außer haus|ausser haus)|"
+    r"r[ée]ponse automatique|message (?:d['’])?absence(?: automatique)?|absen(?:ce|t)e? (?:du|de) bureau|r[ée]ponse (?:d['’])?absence|"
+    r"respuesta autom[áa]tica|respuesta de ausencia|fuera de (?:la )?oficina|"
+    r"resposta autom[áa]tica|fora do escrit[óo]rio|aus[êe]ncia do escrit[óo]rio|"
+    r"risposta automatica|risposta d['’]assenza|fuori ufficio|assen(?:te|za) dall['’]ufficio|"
+    r"automatis(?:ch|che) (?:antwoord|reactie|bericht)|afwezigheids(?:melding|bericht|assistent)|"
+    r"automatyczna odpowied[źz]|autoodpowied[źz]|nieobecno[śs][ćc] w biurze|poza biurem|jestem poza biurem|"
+    r"автоматический ответ|автоответ(?:чик)?|вне офиса|автоматична відповідь|автовідповідь|"
+    r"trả lời tự động|thư trả lời tự động|"
+    r"自动(?:答复|回复|回覆|应答)|自動(?:回覆|回復|答覆|返信|応答|返答)|不在(?:通知|のお知らせ|办公室)|자동 ?(?:회신|응답|답장)|부재 ?중|"
+    r"autosvar|automatisk[t]? (?:svar|e-?postsvar)|frånvaromeddelande|fraværs(?:assistent|besked|melding)|ute av kontoret|"
+    r"automaattinen vastaus|poissaolo(?:ilmoitus|viesti)|automatick[áa] odpov[ěe][ďd]|automatická odpoveď|mimo kancel[áa][řr]|"
     r"automatikus válasz|házon kívül|răspuns automat|otomatik (?:yanıt|cevap)|ofis dışında|"
     r"αυτόματη απάντηση|εκτός γραφείου|balasan otomatis|jawapan automatik|automatski odgovor|samodejni odgovor|"
     r"автоматичен отговор|automātiskā atbilde|automatinis atsakymas|automaatvastus|"
     r"การตอบกลับอัตโนมัติ|תשובה אוטומטית|מענה אוטומטי|رد تلقائي|स्वचालित उत्तर"
-    r")[\])*]*\s*(?:[:：!\-–—|]|\Z|\((?:was|re)\b)",
+    r")(?:[\])*]+|\s*(?:[:：!\-–—|]|\Z|\((?:was|re)\b))",
     re.IGNORECASE,
 )
 _ANSWER_HINTS = (
-    "auto", "out", "oo", "away", "vacation", "leave", "urlaub", "abwesen", "büro", "buero", "haus", "absen", "cong",
-    "ausen", "aus", "fuera", "vacacion", "fora", "férias", "ferias", "fuori", "assen", "afwezig", "aanwezig", "nieobecn",
-    "poza", "авто", "отсутств", "вне", "отпуск", "trả", "vắng", "自", "不在", "外出", "休", "자동", "부재", "svar", "frånvaro",
-    "fravær", "ikke", "ute", "poissa", "nep", "mimo", "házon", "răspuns", "otomatik", "ofis", "αυτ", "εκτ", "การ", "אוטומטי",
-    "تلقائي", "स्व", "auto-re",
+    "auto", "office", "oof", "ooo", "away", "vacation", "leave", "abwesenh", "büro", "buero", "haus", "absen", "ausen", "oficina", "escrit",
+    "assen", "ufficio", "afwezigh", "nieobecn", "biurem", "авто", "вне", "trả", "自", "不在", "자동", "부재", "svar", "frånvaro", "fravær", "ute av",
+    "poissa", "mimo", "házon", "răspuns", "otomatik", "ofis", "αυτ", "εκτ", "การ", "אוטומטי", "تلقائي", "स्व", "samodejni", "balasan", "jawapan",
 )  # fmt: skip
 _ABSENT = re.compile(
-    r"out of (?:the |my )?office|(?:on|annual|maternity|parental|sick) (?:vacation|holiday|leave)|away from (?:my|the) (?:desk|office|e?mail)|"
+    r"out of (?:the |my )?office|vacation|holiday|(?:on|annual|maternity|parental|sick) (?:vacation|holiday|leave)|away from (?:my|the) (?:desk|office|e?mail)|"
     r"limited access to (?:my )?e?-?mail|will (?:be back|return)|no longer (?:with|work)|"
-    r"nicht im (?:büro|haus)|außer haus|im urlaub|abwesen|nicht erreichbar|wieder (?:erreichbar|im büro)|"
+    r"nicht im (?:büro|haus)|außer haus|urlaub|abwesen|nicht erreichbar|wieder (?:erreichbar|im büro)|"
     r"absente?s? (?:du|de|jusqu)|actuellement absent|en congés?|de retour le|"
     r"fuera de la oficina|de vacaciones|ausente|fora do escritório|de férias|fuori (?:sede|ufficio)|in ferie|assente|"
     r"afwezig|met vakantie|niet op kantoor|nieobecn|na urlopie|poza biurem|в отпуске|отсутству|вне офиса|"

@@ -11,7 +11,7 @@ SUBJECT_HINTS = (
     "recapit", "consegn", "bezorg", "bestel", "aflever", "dostarcz", "zwr", "доставк", "достав", "不能", "退信", "退", "投递", "送达",
     "配信", "配達", "未配", "送信", "エラー", "反송", "반송", "배달", "전송", "leverer", "leverans", "lever", "toimit", "doruč", "iletil",
     "teslim", "kézbes", "livr", "παράδ", "gửi", "gởi", "chuyển", "blocked", "undeliverable", "delivery", "mailbox", "user", "recip",
-    "not read", "could not", "cannot", "不達", "terkirim", "dikirim",
+    "could not", "cannot", "不達", "terkirim", "dikirim", "sorry",
 )  # fmt: skip
 
 # Subjects of programs that report a failed or late delivery; only at the beginning.
@@ -23,7 +23,7 @@ SUBJECT = re.compile(
     r"(?:permanent |final |temporary )?delivery (?:fail|problem|status|report|delay|error|notif)|delivery (?:has )?fail|delivery to .{1,80} (?:fail|delay)|"
     r"returned (?:mail|message|e-?mail|to sender)|mail (?:returned|failure)|message (?:returned|undeliverable|bounced|delayed|rejected|status - undeliverable)|"
     r"(?:mail|message|e-?mail) (?:has been |was )?(?:returned|rejected|undeliverable|bounced|blocked)|"
-    r"failure (?:notice|delivery)|failed (?:mail|delivery|message|to deliver)|mail (?:system )?error|mail failed|bounced (?:mail|message)|"
+    r"failure (?:notice|delivery)|sorry, your (?:message|mail|e-?mail) |failed (?:mail|delivery|message|to deliver)|mail (?:system )?error|mail failed|bounced (?:mail|message)|"
     r"warning: (?:message|could not send|e-?mail|mail|returned)|warning - delayed|could not send message|cannot send|"
     r"unable to deliver|not delivered|not deliverable|user unknown|unknown user|recipient (?:unknown|rejected|not found)|"
     r"permanent failure|transient failure|address (?:not found|unknown)|message blocked|mailbox (?:full|unavailable|not found)|"
@@ -38,7 +38,7 @@ SUBJECT = re.compile(
     r"не ?достав|недоставлен|не удалось доставить|сообщение не|возврат|ошибка доставки|отказ|"
     r"kh[oô]ng (?:th[eể] )?(?:g[uử]i|chuyển|phân phát)|gửi (?:không thành công|thất bại)|thư (?:bị trả|không)|chưa gửi|"
     r"(?:系统)?退信|(?:邮件|郵件)?(?:被)?退[回信]|(?:无法|無法|未能|未)(?:投递|投遞|送达|送達|传递|傳遞|发送|寄送|送信)|投递(?:失败|状态|失敗)|(?:邮件|郵件)(?:投递|发送|發送|傳遞)(?:失败|失敗)|来自.{1,40}的退信|传递(?:失败|状态)|"
-    r"配信(?:不能|エラー|失敗|できません|不可|状態)|配達(?:不能|できません|エラー)|未配(?:信|達)|送信(?:エラー|失敗|できません)|不達|エラーメール|メール(?:が|を)?(?:送信|配信)でき|"
+    r"配信(?:不能|エラー|失敗|できません|不可|状態)|配達(?:不能|できません|エラー)|未配(?:信|達)|送信(?:エラー|失敗|できません)|メールエラー|不達|エラーメール|メール(?:が|を)?(?:送信|配信)でき|"
     r"반송|배달(?:되지| 실패|할 수)|전송 ?실패|메일 ?반송|발송 ?실패|"
     r"kunde inte lever|inte levererat|olevererbart|misslyckad leverans|leveransfel|(?:kunne )?ikke (?:lever|aflever)|uleveret|ulevert|kan ikke (?:leveres|afleveres)|"
     r"toimitus|ei voitu toimittaa|toimittamaton|nedoru[čc]|nelze doru[čc]|nebylo mo[žz]n|nedoručiteľ|teslim edil|iletilem|k[ée]zbes[íi]t|nem k[ée]zbes|nelivrat|"
@@ -60,7 +60,7 @@ NOTICE = re.compile(
     r"(?:message|mail|e-?mail)[^.\n]{0,60}(?:was|has been|is|were)[^.\n]{0,20}(?:rejected|blocked|refused|bounced|delayed|discarded|quarantined|deleted)|rejected (?:your|the|by|for)|"
     r"will (?:be retried|keep trying|continue to try|try again)|still trying|retry(?:ing)? (?:timeout|for)|giving up|unrout(?:e)?able|host (?:or domain name )?(?:not found|unknown)|"
     r"(?:5\d\d|4\d\d)[ -][45]\.\d{1,3}\.\d{1,3}|final-recipient|diagnostic-code|transcript of session|this is a permanent|relay(?:ing)? (?:access )?denied|access denied|"
-    r"did ?n[o']t reach|not reach(?:ed)?|no (?:mail|mx)[^.\n]{0,20}(?:host|record|server)|loops? back|too many hops|mail loop|"
+    r"did ?n[o']t reach|failure reasons|invalid final delivery|not like recipient|had delivery errors|not reach(?:ed)?|no (?:mail|mx)[^.\n]{0,20}(?:host|record|server)|loops? back|too many hops|mail loop|"
     r"konnte[n]? (?:leider )?nicht (?:\w+ ){0,4}(?:zugestellt|übermittelt|ausgeliefert|gesendet|versendet)|nicht zugestellt|(?:nicht|un) ?zustellbar|zustellung[^.\n]{0,60}(?:fehl|nicht|gescheitert)|nicht erreicht werden|"
     r"n['’]a(?:it)?[^.\n]{0,40}pas (?:pu )?[^.\n]{0,20}(?:[êe]tre )?(?:remis|distribu|d[ée]livr|livr|envoy|achemin)|[ée]chec de (?:la )?(?:remise|distribution|livraison)|impossible (?:de|d['’])[^.\n]{0,20}(?:remettre|distribuer|livrer|d[ée]livrer|acheminer)|non[- ](?:remis|distribu|d[ée]livr)|"
     r"no (?:se )?(?:ha podido|pudo|puede|ha sido posible|fue|pudieron|han podido)[^.\n]{0,40}(?:entreg|envi)|error (?:en|de) (?:la )?entrega|no se entreg|"
@@ -80,11 +80,11 @@ NOTICE = re.compile(
 
 # Names and addresses of the programs that send such notices.
 DAEMON = re.compile(
-    r"mailer[-_. ]?daemon|mail[-_. ]?daemon|post[-_. ]?master|mail delivery|delivery (?:sub)?system|mail system|mdaemon|"
-    r"mail administrator|system administrator|mail router|microsoftexchange|internet mail delivery|mail transport|mta[-_ ]|"
-    r"mailer\b|delivery[- ]?(?:service|status|notification|failure)|mail[-_]?gateway|bounce|listserv|error[-_. ]?handler|"
-    r"systemadministrator|administrateur système|administrador del sistema|amministratore di sistema|exchange|daemon|"
-    r"errors?@|undeliver|message router|mail server|postoffice|mail security|no-?reply-?postmaster|smtp server|message-?labs|fax server",
+    r"mailer[-_. ]?daemon|mail[-_. ]?daemon|\bdaemon@|post[-_. ]?master|mail deliver|delivery (?:sub)?system|mail system|\bmdaemon|"
+    r"mail administrator|system administrator|mail router|microsoftexchange|internet mail|mail transport|"
+    r"delivery[- ]?(?:service|status|notification|failure)|mail[-_ ]gateway|^bounces?[@+=-]|[-_.]bounces?@|listserv|"
+    r"systemadministrator|administrateur système|administrador del sistema|amministratore di sistema|systembetreuer|errors?@|undeliver|"
+    r"messagelabs|mail security",
     re.IGNORECASE,
 )
 
@@ -100,7 +100,7 @@ ORIGINAL = re.compile(
 
 # Words from which the meaning of a failure without a code can be told (RFC 3463): the first that matches counts.
 MEANINGS = (
-    ("5.1.1", re.compile(r"user unknown|unknown (?:local )?(?:user|recipient|mailbox)|no such (?:user|recipient|mailbox|address|person|local)|does(?: not|n[o'’]t) exist|not listed|invalid (?:recipient|mailbox|user)|(?:user|recipient|mailbox|address|account)[^.\n]{0,40} not (?:found|exist)|addresses? (?:is |was )?(?:unknown|not found)|doesn.t have (?:a|an) [^.\n]{0,60}account|no mailbox|unbekannt|inconnu|desconocid|sconosciut|onbekend|nieznany|неизвест|不存在|宛先不明|存在しません", re.I)),
+    ("5.1.1", re.compile(r"user unknown|not recogni[sz]ed|unknown (?:local )?(?:user|recipient|mailbox)|no such (?:user|recipient|mailbox|address|person|local)|does(?: not|n[o'’]t) exist|not listed|invalid (?:recipient|mailbox|user)|(?:user|recipient|mailbox|address|account)[^.\n]{0,40} not (?:found|exist)|addresses? (?:is |was )?(?:unknown|not found)|doesn.t have (?:a|an) [^.\n]{0,60}account|no mailbox|unbekannt|inconnu|desconocid|sconosciut|onbekend|nieznany|неизвест|不存在|宛先不明|存在しません", re.I)),
     ("5.2.2", re.compile(r"(?:mailbox|mail ?box|inbox|account|postfach|user|boîte|buzón)[^.\n]{0,40}(?:full|voll|pleine|llen)|over ?quota|quota[^.\n]{0,20}exceed|exceed[^.\n]{0,30}quota|storage (?:limit|quota)|disk full|容量", re.I)),
     ("5.2.1", re.compile(r"(?:mailbox|account|user|address)[^.\n]{0,40}(?:disabled|inactive|suspended|deactivated|not active|expired)", re.I)),
     ("5.3.4", re.compile(r"(?:message|mail)[^.\n]{0,40}(?:too (?:big|large)|size)[^.\n]{0,40}|exceed[^.\n]{0,40}(?:size|limit)", re.I)),

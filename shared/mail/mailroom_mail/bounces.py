@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -19,6 +20,7 @@ _MESSAGE_ID = re.compile(r"^[ \t>|]*message-id[ \t]*:\s*<?([^<>\s]{3,900})>?", r
 _ACTION = ("failed", "delayed", "delivered", "relayed", "expanded")
 _HEAD = 20_000  # characters of a notice that are looked at
 _MOST_RECIPIENTS = 100
+_SENDER_LINES = ("from:", "mail from", "sender:", "original sender", "reply-to", "from ", "envelope-from", "return-path")
 _REPLY_PREFIX = re.compile(r"\s*(?:re|fwd?|fw|aw|wg|sv|tr|rv|回复|转发|回覆|轉寄)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE)
 
 
@@ -42,6 +44,8 @@ def worded(mail: Mail, fields: Fields, signs: Sequence[str], certain: bool = Fal
     `certain` says that the mail calls itself a delivery report, so that only its details are asked for.
     """
     failed = _addresses(fields.get("x-failed-recipients", ()))
+    if not certain and mail.text.startswith('{"') and '"Bounce"' in mail.text[:200]:
+        return _json_notice(mail.text)
     if not certain and not failed and not _looks_like_notice(mail, signs):
         return None
     notice, copy = _halves(mail.text[:_HEAD])
@@ -55,6 +59,22 @@ def worded(mail: Mail, fields: Fields, signs: Sequence[str], certain: bool = Fal
     diagnostic = _diagnostic(notice)
     recipients = tuple(BouncedRecipient(address, action, status, diagnostic) for address in failed[:_MOST_RECIPIENTS])
     return Bounce(False, recipients or (BouncedRecipient("", action, status, diagnostic),), message_id, headers)
+
+
+def _json_notice(text: str) -> Bounce | None:
+    """The notification of Amazon SES (through SNS): one JSON object, sometimes with a line of footer below."""
+    try:
+        notice, _ = json.JSONDecoder(strict=False).raw_decode(text[: 10 * _HEAD])
+        recipients = tuple(
+            BouncedRecipient(
+                str(one.get("emailAddress", "")), "failed", str(one["status"]) if "status" in one else "5.0.0", one.get("diagnosticCode")
+            )
+            for one in notice["bounce"]["bouncedRecipients"]
+        )
+        message_id = notice.get("mail", {}).get("messageId")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return Bounce(False, recipients, str(message_id) if message_id else None) if recipients else None
 
 
 def bounce_statuses(bounce: Bounce | None) -> tuple[str, ...]:
@@ -80,7 +100,8 @@ def _looks_like_notice(mail: Mail, signs: Sequence[str]) -> bool:
     sender = "" if mail.from_ is None else f"{mail.from_.name} {mail.from_.email}"
     is_reply = _REPLY_PREFIX.match(mail.subject) is not None
     null_path = "null-return-path" in signs
-    daemon = words.DAEMON.search(sender) is not None
+    strong = words.DAEMON.search(sender) is not None
+    daemon = strong or any(sign.startswith("from:") for sign in signs)  # a mere no-reply is a weak one
     subject = mail.subject[:300].lower()
     titled = (
         not is_reply and any(hint in subject for hint in words.SUBJECT_HINTS) and words.SUBJECT.match(subject) is not None
@@ -91,14 +112,16 @@ def _looks_like_notice(mail: Mail, signs: Sequence[str]) -> bool:
         return False
     notice, copy = _halves(mail.text[:_HEAD])
     says = words.NOTICE.search(notice) is not None
-    if daemon and titled:
+    if strong and titled:
         return True
     if not says:
         return False
     carries = bool(copy) or any(part.content_type in _COPY_TYPES for part in mail.attachments)
     proof = carries or _ENHANCED.search(notice) is not None or _REPLY_CODE.search(notice) is not None
-    if daemon or null_path:
+    if strong or null_path:
         return titled or proof
+    if daemon:
+        return titled or (carries and _ENHANCED.search(notice) is not None)
     return titled and proof and (carries or bool(signs)) and not mail.in_reply_to
 
 
@@ -143,7 +166,7 @@ def _named_recipients(mail: Mail, notice: str) -> list[str]:
         if "@" not in line:
             continue
         low = line.lower()
-        if any(word in low for word in ("message-id", "contact", "http:", "https:", "mailto:postmaster")):
+        if any(word in low for word in ("message-id", "contact", "mailto:postmaster")) or low.lstrip().startswith(_SENDER_LINES):
             continue
         for address in _ADDRESS.findall(line):
             address = address.rstrip(".,;:'\"").lstrip("'")
