@@ -1,0 +1,181 @@
+"""The accounts that this process reads, each in a task of its own: trouble with one stops only that one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+from mailroom_contracts import Address, GmailCursor, topics
+from mailroom_gmail import GmailClient, GmailTrouble, GoogleSettings, Limited, Revoked
+from mailroom_runtime import metrics
+from mailroom_runtime.blobs import BlobsDown, BlobStore
+from mailroom_runtime.kafka import BusDown, Producer, partition_of, read_to_end
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.sealing import SealBroken, Sealer
+from mailroom_runtime.service import Service
+from mailroom_runtime.tables import ConfigTables
+
+from .account import Account
+from .plan import backoff_s, pause_s
+from .settings import IngestGmailSettings
+
+log = get_logger()
+
+
+class Readers:
+    """Starts and stops the readers as partitions and addresses change."""
+
+    def __init__(
+        self,
+        service: Service[IngestGmailSettings],
+        google: GoogleSettings,
+        tables: ConfigTables,
+        producer: Producer,
+        blobs: BlobStore,
+        sealer: Sealer,
+    ) -> None:
+        self._service, self._google, self._tables = service, google, tables
+        self._producer, self._blobs, self._sealer = producer, blobs, sealer
+        self._threads = ThreadPoolExecutor(service.settings.gmail_threads, thread_name_prefix="gmail")
+        self._mine: set[int] = set()
+        self._tasks: dict[str, tuple[asyncio.Task[None], Address]] = {}
+        self._cursors: dict[str, GmailCursor] = {}
+        self._changing = asyncio.Lock()
+        self._wake: dict[str, asyncio.Event] = {}
+
+    async def own(self, partitions: set[int]) -> None:
+        """These partitions of `addresses` are ours now; cursors are read anew, since others moved them."""
+        async with self._changing:
+            self._mine = partitions
+            await self._stop(set(self._tasks) - {a.id for a in self._wanted()})
+            if partitions:
+                name = topics.GMAIL_CURSORS.full_name(self._service.settings.topic_prefix)
+                async for record in read_to_end(self._service.settings, [name]):
+                    if record.value is not None:
+                        with contextlib.suppress(ValueError):
+                            cursor = GmailCursor.model_validate_json(record.value)
+                            self._cursors[cursor.address_id] = cursor
+            await self._start()
+
+    async def refresh(self) -> None:
+        """An address changed: start, stop or restart its reader."""
+        async with self._changing:
+            wanted = {address.id: address for address in self._wanted()}
+            changed = {
+                key for key, (_, seen) in self._tasks.items() if key not in wanted or wanted[key].gmail != seen.gmail
+            }
+            await self._stop(changed)
+            await self._start()
+
+    def wake(self, email: str) -> None:
+        """Gmail pushed: look at this inbox now."""
+        address = self._tables.address_by_email(email)
+        if address is not None and address.id in self._wake:
+            self._wake[address.id].set()
+
+    @property
+    def reading(self) -> list[Address]:
+        """The accounts that are read here."""
+        return [address for _, address in self._tasks.values()]
+
+    def client(self, address: Address) -> GmailClient:
+        """A client for the address. Raises `SealBroken`."""
+        if address.gmail is None or not address.gmail.secret:
+            raise SealBroken("no sign-in is stored")
+        return GmailClient(self._google, self._sealer.open(address.gmail.secret, bound_to=address.id), self._threads)
+
+    async def close(self) -> None:
+        """Stop all readers; what they have not published yet is published by the next owner."""
+        async with self._changing:
+            self._mine = set()
+            await self._stop(set(self._tasks))
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _wanted(self) -> list[Address]:
+        return [
+            address
+            for address in self._tables.addresses.values()
+            if address.kind == "gmail"
+            and address.active
+            and address.queue_id
+            and address.gmail is not None
+            and address.gmail.secret
+            and partition_of(address.id.encode(), self._service.settings.partitions) in self._mine
+        ]
+
+    async def _start(self) -> None:
+        for address in self._wanted():
+            if address.id not in self._tasks:
+                self._wake[address.id] = asyncio.Event()
+                self._tasks[address.id] = (
+                    asyncio.create_task(self._read(address), name=f"gmail-{address.id}"),
+                    address,
+                )
+        metrics.gauge("mailroom_gmail_accounts", "Gmail accounts read by this process").set(len(self._tasks))
+
+    async def _stop(self, keys: set[str]) -> None:
+        tasks = [self._tasks.pop(key)[0] for key in keys]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, address: Address) -> None:
+        settings = self._service.settings
+        try:
+            client = self.client(address)
+            broken = None
+        except SealBroken as error:
+            client, broken = GmailClient(self._google, "", self._threads), str(error)
+        account = Account(
+            address,
+            self._cursors.get(address.id),
+            client,
+            producer=self._producer,
+            blobs=self._blobs,
+            our_keys=settings.message_id_ring(),
+            inline_limit=settings.inline_limit_bytes,
+            units_per_second=settings.gmail_units_per_second,
+        )
+        failures = idle = 0
+        try:
+            if broken is not None:
+                await self._needs_attention(account, f"its sign-in cannot be opened: {broken}")
+                return
+            while True:
+                try:
+                    published = await account.step()
+                    failures, idle = 0, 0 if published else idle + 1
+                    wait = pause_s(idle, settings.gmail_poll_s, settings.gmail_idle_poll_s)
+                except Revoked as error:
+                    # only a person can mend it; the reader starts again when the address changes (Reconnect)
+                    await self._needs_attention(account, str(error))
+                    return
+                except (GmailTrouble, BusDown, BlobsDown) as error:
+                    failures += 1
+                    asked = error.retry_after_s if isinstance(error, Limited) else None
+                    wait = backoff_s(failures, random.random(), asked)  # noqa: S311 - jitter
+                    log.warning(
+                        "gmail.step_failed", address_id=address.id, reason=str(error), next_try_in_s=round(wait, 1)
+                    )
+                    metrics.counter("mailroom_gmail_trouble_total", "Failed looks at Gmail", ["kind"]).labels(
+                        type(error).__name__
+                    ).inc()
+                finally:
+                    if account.cursor is not None:
+                        self._cursors[address.id] = account.cursor
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake[address.id].wait(), wait)
+                self._wake[address.id].clear()
+        finally:
+            client.close()
+
+    async def _needs_attention(self, account: Account, reason: str) -> None:
+        log.error("gmail.needs_attention", address_id=account.address.id, reason=reason)
+        while True:
+            try:
+                await account.say("needs_attention", reason)
+                return
+            except BusDown:
+                await asyncio.sleep(1)
