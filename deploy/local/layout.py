@@ -164,7 +164,7 @@ def _port(env: Mapping[str, str], name: str, default: int) -> int:
     value = env.get(setting, "")
     if not value:
         return default
-    if value.isdecimal():
+    if value.isdecimal() or setting.endswith("_PORT"):
         return _number(env, setting, default)
     try:
         parts = urlsplit(value if "//" in value else f"//{value}")

@@ -90,16 +90,21 @@ def _settle(
     checks: dict[str, Callable[[], bool]], limit_s: float, layout: Layout, supervision: Supervision, console: Console
 ) -> None:
     began = time.monotonic()
+    manager = layout.logs / "supervisord.log"
+    seen = manager.stat().st_size if manager.exists() else 0
     waiting = dict(checks)
     while waiting:
         for name in [name for name, check in waiting.items() if check()]:
             del waiting[name]
             console.print(f"[green]✓[/] {name} [dim]{time.monotonic() - began:.1f} s[/]")
-        states = {info["name"]: info for info in supervision.all()}
+        states = {info["name"]: info["statename"] for info in supervision.all()}
+        # supervisord forgets the exit status of a process that ended at once, but it logs it.
+        with manager.open(errors="replace") as log:
+            log.seek(seen)
+            ends = log.read()
         for name in waiting:
-            info = states.get(name, {})
-            gone = info.get("statename") in ("FATAL", "EXITED")
-            if gone or (info.get("statename") == "BACKOFF" and info.get("exitstatus") == WRONG_SETTINGS):
+            wrong = f"exited: {name} (exit status {WRONG_SETTINGS};" in ends
+            if wrong or states.get(name) in ("FATAL", "EXITED"):
                 raise NotReady(f"{name} does not start; {_where(layout, name)}")
         if waiting and time.monotonic() - began > limit_s:
             name = next(iter(waiting))
