@@ -1,0 +1,100 @@
+"""Choosing an online agent: one atomic script in Redis that remembers its answer, so that a replay gets the same.
+
+An agent's load is a set of ticket ids, not a counter: adding twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, cast
+
+import redis.asyncio
+from mailroom_runtime.presence import presence_key
+
+from .draft import Wanted
+from .facts import Facts
+
+REMEMBERED_S = 2 * 86_400
+
+# KEYS: choice, then per agent: presence, load, idle. ARGV: ticket, now (ms), seconds to remember, agents.
+_CHOOSE = """
+local before = redis.call('GET', KEYS[1])
+if before then return before end
+local best, load, idle = '', nil, nil
+for i = 4, #ARGV do
+  local base = (i - 4) * 3 + 2
+  if redis.call('GET', KEYS[base]) == 'online' then
+    local has = redis.call('SCARD', KEYS[base + 1])
+    if redis.call('SISMEMBER', KEYS[base + 1], ARGV[1]) == 1 then has = has - 1 end
+    local since = tonumber(redis.call('GET', KEYS[base + 2]) or '0')
+    if load == nil or has < load or (has == load and since < idle) then
+      best, load, idle = i, has, since
+    end
+  end
+end
+if best == '' then return '' end
+local base = (best - 4) * 3 + 2
+redis.call('SADD', KEYS[base + 1], ARGV[1])
+redis.call('SET', KEYS[base + 2], ARGV[2])
+redis.call('SET', KEYS[1], ARGV[best], 'EX', ARGV[3])
+return ARGV[best]
+"""
+
+
+class Agents:
+    """Raises `REDIS_DOWN` errors; whoever calls goes through the gate."""
+
+    def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
+        self._client, self._prefix = client, prefix
+        self._choose = cast(Callable[..., Awaitable[Any]], client.register_script(_CHOOSE))
+
+    def _load(self, portal: str, agent: str) -> str:
+        return f"{self._prefix}:load:{portal}:{agent}"
+
+    async def choose(self, wishes: Sequence[tuple[str, Wanted, list[str]]]) -> list[str | None]:
+        """For each (ticket, wish, candidates): the online agent with the fewest open tickets, or None."""
+        pipe = self._client.pipeline(transaction=False)
+        now = int(time.time() * 1000)
+        asked: list[int] = []
+        for position, (ticket, wanted, candidates) in enumerate(wishes):
+            if not candidates:
+                continue
+            keys = [f"{self._prefix}:choice:{ticket}:{wanted.cause}"]
+            for agent in candidates:
+                keys += [
+                    presence_key(self._prefix, wanted.portal_id, agent),
+                    self._load(wanted.portal_id, agent),
+                    f"{self._prefix}:idle:{wanted.portal_id}:{agent}",
+                ]
+            await self._choose(keys=keys, args=[ticket, now + position, REMEMBERED_S, *candidates], client=pipe)
+            asked.append(position)
+        chosen: list[str | None] = [None] * len(wishes)
+        if asked:
+            for position, answer in zip(asked, await pipe.execute(), strict=True):
+                chosen[position] = str(answer) or None
+        return chosen
+
+    async def online(self, portal_agents: Iterable[tuple[str, str]]) -> frozenset[str]:
+        """Which of these (portal, agent) are online."""
+        pairs = list(dict.fromkeys(portal_agents))
+        if not pairs:
+            return frozenset()
+        states = await self._client.mget([presence_key(self._prefix, p, a) for p, a in pairs])
+        return frozenset(agent for (_, agent), state in zip(pairs, states, strict=True) if state == "online")
+
+    async def learn(self, many: Iterable[Facts]) -> None:
+        """Move tickets between the agents' loads."""
+        pipe = self._client.pipeline(transaction=False)
+        for facts in many:
+            if facts.leaves:
+                pipe.srem(self._load(facts.portal_id, facts.leaves), facts.ticket_id)
+            if facts.joins:
+                pipe.sadd(self._load(facts.portal_id, facts.joins), facts.ticket_id)
+        if len(pipe):
+            await pipe.execute()
+
+    async def forget_loads(self) -> None:
+        """Empty all loads, before they are rebuilt."""
+        async for key in self._client.scan_iter(f"{self._prefix}:load:*", count=1000):
+            await self._client.delete(key)

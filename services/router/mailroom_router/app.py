@@ -1,0 +1,74 @@
+"""Puts the router together: configuration, Redis, both steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from mailroom_contracts import Message, Topic
+from mailroom_runtime import metrics
+from mailroom_runtime.kafka import Producer
+from mailroom_runtime.service import Service, Stopped
+from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.valkey import connect
+
+from .agents import Agents
+from .book import Book
+from .facts import Facts
+from .first_step import FirstStep
+from .placing import Placing
+from .rebuild import rebuild
+from .redis_gate import RedisGate
+from .redis_index import Index
+from .second_step import SecondStep, flush_facts
+from .settings import RouterSettings
+
+
+async def app(service: Service[RouterSettings]) -> None:
+    """Run both steps until the service stops."""
+    settings = service.settings
+    if not settings.message_id_ring():
+        raise Stopped("MAILROOM_MESSAGE_ID_KEYS is empty: the router signs the Message-IDs of what goes out with it")
+    for condition in ("kafka", "placing", "tickets"):
+        service.health.set(condition, False, "starting")
+    book = Book()
+    tables = ConfigTables(settings)
+
+    def changed(topic: Topic, row_id: str, row: Message | None) -> None:
+        book.apply(topic.name, row_id, row)
+
+    tables.on_change(changed)
+    await tables.start(service)
+    client = connect(settings.redis)
+    gate = RedisGate(client, settings.topic_prefix)
+    index = Index(client, settings.topic_prefix, settings.router_receipt_days)
+    agents = Agents(client, settings.topic_prefix)
+    pending: list[Facts] = []
+    fed = asyncio.Event()
+
+    def learn(facts: Sequence[Facts]) -> None:
+        pending.extend(facts)
+        fed.set()
+
+    def redis_state(up: bool, ready: bool) -> None:
+        # Redis away is no reason to take no mail: it is said, and the router goes on
+        metrics.gauge("mailroom_router_redis_up", "Redis answers").set(int(up))
+        metrics.gauge("mailroom_router_index_ready", "The index is whole").set(int(ready))
+
+    service.spawn(gate.watch(lambda: rebuild(settings, index, agents), redis_state), "redis-gate")
+    service.spawn(flush_facts(pending, fed, gate, (index.learn, agents.learn)), "index-writer")
+    async with Producer(settings, source="router", linger_ms=0) as producer:
+        first = Placing(
+            service,
+            FirstStep(book, index, gate, settings.message_id_ring(), rebuild_wait_s=settings.router_rebuild_wait_s),
+            producer,
+        )
+        second = SecondStep(service, book, agents, gate, producer, learn)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(first.run())
+                group.create_task(second.run())
+        except ExceptionGroup as errors:
+            stopped = errors.subgroup(Stopped)
+            raise (stopped or errors).exceptions[0] from errors
+    await client.aclose()

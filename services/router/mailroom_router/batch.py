@@ -1,0 +1,166 @@
+"""A batch of one partition's inputs, worked on ticket by ticket: decide, choose agents together, collect outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from mailroom_contracts import (
+    CommandRefused,
+    DeliveryReport,
+    EmailRouted,
+    TicketCommand,
+    TicketState,
+    Topic,
+    Undecodable,
+    decode,
+    decode_as,
+    header,
+    topics,
+)
+from mailroom_runtime import metrics
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.tracing import child
+
+from .agents import Agents
+from .book import Book
+from .draft import Context, Draft, Input
+from .outputs import Outputs, TooLarge
+from .redis_gate import RedisGate
+from .ticket import decide, finish
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One record as it came."""
+
+    topic: Topic
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(slots=True)
+class Worked:
+    """What came of a batch."""
+
+    outputs: Outputs = field(default_factory=Outputs)
+    misplaced: list[tuple[Raw, str]] = field(default_factory=list)  # with the ticket id that says where it belongs
+    poison: list[tuple[Raw, Exception]] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+
+
+class Desk:
+    """Decides batches. Holds nothing between two batches."""
+
+    def __init__(
+        self,
+        book: Book,
+        keys: Mapping[str, bytes],
+        agents: Agents,
+        gate: RedisGate,
+        partition_of: Callable[[str], int],
+        reply_lasts: timedelta,
+    ) -> None:
+        self._book, self._keys, self._agents, self._gate = book, keys, agents, gate
+        self._partition_of, self._reply_lasts = partition_of, reply_lasts
+
+    async def work(self, partition: int, raws: Sequence[Raw], lookup: Callable[[str], TicketState | None]) -> Worked:
+        """Decide every input in order, per ticket; inputs of different tickets share the round trips to Redis."""
+        worked = Worked()
+        waves: list[list[tuple[Raw, Input]]] = []
+        depth: dict[str, int] = {}
+        for raw in raws:
+            try:
+                message = read(raw)
+            except Undecodable as error:
+                worked.poison.append((raw, error))
+                continue
+            if self._partition_of(message.ticket_id) != partition:
+                worked.misplaced.append((raw, message.ticket_id))
+                continue
+            level = depth.get(message.ticket_id, 0)
+            depth[message.ticket_id] = level + 1
+            if level == len(waves):
+                waves.append([])
+            waves[level].append((raw, message))
+        for wave in waves:
+            await self._wave(wave, lookup, worked)
+        return worked
+
+    async def _wave(
+        self,
+        wave: list[tuple[Raw, Input]],
+        lookup: Callable[[str], TicketState | None],
+        worked: Worked,
+    ) -> None:
+        now = datetime.now(UTC)
+        states = {m.ticket_id: worked.outputs.states.get(m.ticket_id) or lookup(m.ticket_id) for _, m in wave}
+        context = Context(self._book, self._keys, now, await self._online(wave, states), self._reply_lasts)
+        drafts: list[tuple[Raw, Input, Draft]] = []
+        for raw, message in wave:
+            try:
+                drafts.append((raw, message, decide(states[message.ticket_id], message, context)))
+            except Exception as error:
+                # the decision is pure: a second try would end the same way
+                log.error("ticket.decision_failed", ticket_id=message.ticket_id, exc_info=error)
+                worked.poison.append((raw, error))
+        wishes = [(d.ticket_id, d.wanted, self._candidates(d)) for _, _, d in drafts if d.wanted]
+        chosen: list[str | None] = [None] * len(wishes)
+        if any(candidates for _, _, candidates in wishes):
+            chosen = await self._gate.attempt(self._agents.choose(wishes), chosen)
+        answers = iter(chosen)
+        for raw, message, draft in drafts:
+            decision = finish(draft, next(answers) if draft.wanted else None)
+            trace = header(raw.headers, "traceparent")
+            try:
+                worked.outputs.add(states[message.ticket_id], decision, child(trace) if trace else None)
+            except TooLarge as error:
+                worked.poison.append((raw, error))
+                continue
+            for event in decision.events:
+                metrics.counter("mailroom_ticket_events_total", "Ticket events", ["type"]).labels(event.type).inc()
+                if isinstance(event, CommandRefused):
+                    log.info(
+                        "command.refused", ticket_id=event.ticket_id, command_id=event.causation_id, code=event.code
+                    )
+            if isinstance(message, EmailRouted) and message.hop == 0 and message.received.redelivery == 0:
+                worked.latencies.append((now - message.received.received_at).total_seconds())
+
+    def _candidates(self, draft: Draft) -> list[str]:
+        assert draft.wanted is not None
+        return self._book.agents_of(draft.wanted.queue_id, draft.wanted.portal_id)
+
+    async def _online(
+        self, wave: list[tuple[Raw, Input]], states: Mapping[str, TicketState | None]
+    ) -> frozenset[str] | None:
+        """Presence of the assignees whom a mail or a report may find away; None when Redis cannot say."""
+        wanted = [
+            (state.portal_id, state.assignee_id)
+            for _, message in wave
+            if isinstance(message, EmailRouted | DeliveryReport)
+            and (state := states[message.ticket_id]) is not None
+            and state.assignee_id is not None
+            and state.prefer_online
+        ]
+        if not wanted:
+            return None
+        nobody: frozenset[str] | None = None
+        return await self._gate.attempt(self._agents.online(wanted), nobody)
+
+
+def read(raw: Raw) -> Input:
+    """The input in a record. Raises `Undecodable`. A command of an unknown type is read as the plain command."""
+    if raw.value is None:
+        raise Undecodable(f"{raw.topic.name} has no value")
+    message = decode(raw.topic, raw.value, raw.headers)
+    if message is None and raw.topic is topics.TICKET_COMMANDS:
+        message = decode_as(TicketCommand, raw.value)
+    if not isinstance(message, EmailRouted | TicketCommand | DeliveryReport):
+        raise Undecodable(f"{raw.topic.name} does not take this")
+    return message

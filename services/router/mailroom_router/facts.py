@@ -1,0 +1,70 @@
+"""What the index learns from a ticket's change: ids, numbers, threads and who holds what. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mailroom_contracts import DeliveryChanged, MessageSummary, TicketEvent, TicketState
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What to write into the index; all of it idempotent."""
+
+    ticket_id: str
+    portal_id: str
+    clue: str | None = None  # portal|queue|address|customer
+    message_ids: tuple[str, ...] = ()
+    number: str | None = None
+    thread: str | None = None
+    ordered: tuple[tuple[str, str, tuple[str, ...]], ...] = ()  # (Message-ID, order, recipients)
+    leaves: str | None = None  # agent whose load the ticket leaves
+    joins: str | None = None  # agent whose load it joins
+
+    @property
+    def empty(self) -> bool:
+        return not (
+            self.clue or self.message_ids or self.number or self.thread or self.ordered or self.leaves or self.joins
+        )
+
+
+def clue_of(state: TicketState) -> str:
+    """The ticket's line in the index."""
+    return "|".join((state.portal_id, state.queue_id, state.address_id, state.customer.email.lower()))
+
+
+def holder(state: TicketState | None) -> str | None:
+    """The agent for whom the ticket counts as open."""
+    return state.assignee_id if state is not None and state.status == "open" else None
+
+
+def facts(old: TicketState | None, new: TicketState, events: Iterable[TicketEvent] = ()) -> Facts:
+    """What changed between two states; with `old` None everything of the ticket."""
+    before = {m.id: m for m in old.messages} if old is not None else {}
+    fresh = [m for m in new.messages if m.id not in before]
+    message_ids = [m.message_id for m in fresh if m.message_id]
+    message_ids += [e.rfc_message_id for e in events if isinstance(e, DeliveryChanged) and e.rfc_message_id]
+    if old is None and new.root and not new.root.startswith(("identity:", "unproven:")):
+        message_ids.append(new.root)
+    ordered = [m for m in new.messages if m.outbound_id and m.message_id and _newly(before.get(m.id), m)]
+    clue = clue_of(new)
+    thread = None
+    if new.gmail_thread_id and (old is None or old.gmail_thread_id != new.gmail_thread_id):
+        thread = f"{new.address_id}:{new.gmail_thread_id}"
+    left, joined = holder(old), holder(new)
+    return Facts(
+        ticket_id=new.id,
+        portal_id=new.portal_id,
+        clue=clue if old is None or clue != clue_of(old) else None,
+        message_ids=tuple(dict.fromkeys(message_ids)),
+        number=new.number if old is None else None,
+        thread=thread,
+        ordered=tuple((m.message_id or "", m.outbound_id or "", tuple(m.recipients)) for m in ordered),
+        leaves=left if left != joined else None,
+        joins=joined if left != joined else None,
+    )
+
+
+def _newly(before: MessageSummary | None, now: MessageSummary) -> bool:
+    return before is None or before.outbound_id != now.outbound_id

@@ -1,0 +1,93 @@
+"""The first step: received mail to routed mail, in batches. Knows the index, not the engine that runs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mailroom_contracts import EmailReceived, EmailRouted, Record, Undecodable, decode_as, encode, header, topics
+from mailroom_runtime import metrics
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.tracing import child
+
+from .book import Book
+from .conversation import Known, clues, route
+from .placement import places
+from .redis_gate import RedisGate
+from .redis_index import Index, Query, from_memory
+
+log = get_logger()
+SOURCE = "router"
+Memory = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One record of email.received."""
+
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class FirstStep:
+    """Routes batches. Without Redis it routes by what the mail itself says; at worst a new ticket."""
+
+    def __init__(
+        self, book: Book, index: Index, gate: RedisGate, keys: Mapping[str, bytes], *, rebuild_wait_s: float
+    ) -> None:
+        self._book, self._index, self._gate, self._keys = book, index, gate, keys
+        self._rebuild_wait_s = rebuild_wait_s
+
+    async def route(self, arrivals: Sequence[Arrival]) -> list[list[Record] | Undecodable]:
+        """For each arrival the records of email.routed to write, or why it can never be read."""
+        results: list[list[Record] | Undecodable] = []
+        readable: list[tuple[int, Query]] = []
+        for position, arrival in enumerate(arrivals):
+            results.append([])
+            try:
+                if arrival.value is None:
+                    raise Undecodable("email.received has no value")
+                received = decode_as(EmailReceived, arrival.value)
+                readable.append((position, Query(received, clues(received, self._keys))))
+            except Undecodable as error:
+                results[position] = error
+        await self._gate.wait_ready(self._rebuild_wait_s)
+        ways = await self._ways([query for _, query in readable])
+        for (position, query), routed in zip(readable, ways, strict=True):
+            traceparent = header(arrivals[position].headers, "traceparent")
+            results[position] = [
+                encode(
+                    topics.EMAIL_ROUTED,
+                    one,
+                    source=SOURCE,
+                    causation_id=query.received.id,
+                    traceparent=child(traceparent),
+                )
+                for one in routed
+            ]
+            for one in routed:
+                metrics.counter("mailroom_mail_routed_total", "Mail routed", ["reason"]).labels(one.reason).inc()
+        return results
+
+    async def _ways(self, queries: list[Query]) -> list[list[EmailRouted]]:
+        nowhere: list[Memory | None] = [None] * len(queries)
+        empty = (nowhere, [Known() for _ in queries])
+        before, known = await self._gate.attempt(self._index.look_up(queries), empty)
+        fresh: list[list[EmailRouted]] = []
+        for number, (query, knows) in enumerate(zip(queries, known, strict=True)):
+            fresh.append(route(query.received, places(query.received, self._book), query.clues, knows))
+            if number % 50 == 49:
+                await asyncio.sleep(0)
+        new = [i for i, memory in enumerate(before) if memory is None]
+        kept: list[Memory] = []
+        if new:
+            to_remember = [(queries[i].received, fresh[i]) for i in new]
+            kept = await self._gate.attempt(self._index.remember(to_remember), kept)
+        memories = dict(enumerate(before))
+        memories.update(zip(new, kept, strict=False))
+        return [
+            [from_memory(m, ways[0]) for m in memory] if (memory := memories.get(i)) else ways
+            for i, ways in enumerate(fresh)
+        ]

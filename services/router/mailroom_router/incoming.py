@@ -1,0 +1,313 @@
+"""A routed mail and its ticket: new, added, a copy, a stranger's, a follow-up, a reopening. Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from mailroom_contracts import (
+    Actor,
+    EmailRouted,
+    MessageAdded,
+    MessageSummary,
+    Person,
+    TicketCreated,
+    TicketMessage,
+    TicketState,
+    ids,
+)
+from mailroom_mail import ticket_number
+
+from .bounced import add_bounce
+from .conversation import author, root_of, unproven_root
+from .draft import MOST_MESSAGES, MOST_PEOPLE, ROUTER, Draft
+from .orders import quote_of
+
+FULL = 1_000_000  # stands for "full" where follow-ups count closings
+MOST_HOPS = 50  # follow-ups of follow-ups; strangers are sent on once
+_PROVES_SIGHT = ("signed_id", "plus_address")
+
+
+def add_mail(draft: Draft, routed: EmailRouted) -> None:
+    """What a routed mail does to its ticket."""
+    if routed.reason in ("no_address", "unmatched_bounce"):
+        _unplaced(draft, routed)
+        return
+    state = draft.state
+    if state is None:
+        if routed.reason == "new" or routed.hop > 0:
+            _create(draft, routed)
+        elif routed.received.gmail is not None and routed.received.gmail.sent:
+            draft.ignore("email.routed", "own_mail", "Written in Gmail, about no ticket.", receipt_id=routed.receipt_id)
+        elif routed.reason == "bounce" and routed.received.content.bounce and routed.received.content.bounce.formal:
+            _unplaced(draft, routed)
+        else:
+            _send_on(draft, routed)  # the ticket that it names does not exist (any more)
+        return
+    if state.portal_id != routed.portal_id:
+        _send_on(draft, routed)
+        return
+    if _is_own(state, routed):
+        draft.ignore("email.routed", "own_mail", "Our own mail came back.", receipt_id=routed.receipt_id)
+        return
+    if routed.reason == "bounce":
+        if not add_bounce(draft, routed, message_of(draft, routed, kind="bounce")):
+            if routed.received.content.bounce and routed.received.content.bounce.formal:
+                _unplaced(draft, routed)
+            else:
+                _send_on(draft, routed)
+        return
+    _add(draft, state, routed)
+
+
+def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
+    content = routed.received.content
+    sender = author(routed.received).email.lower()
+    failed = routed.verdicts is not None and routed.verdicts.dmarc_failed
+    if routed.received.gmail is not None and routed.received.gmail.sent:
+        _add_external_reply(draft, routed)
+        return
+    first_step = routed.hop == 0 and routed.reason != "new"
+    takes_part = sender in state.participants and not failed
+    if first_step and (failed or (not takes_part and routed.reason not in _PROVES_SIGHT)):
+        # a number or a reference proves nothing, and neither does a From that fails DMARC
+        _send_on(draft, routed, linked_to=state.id)
+        return
+    print_ = fingerprint(routed)
+    if (original := draft.find(fingerprint=print_, direction="in")) is not None:
+        draft.emit(
+            MessageAdded,
+            message=message_of(draft, routed, kind="mail").model_copy(update={"copy_of": original.id}),
+            actor=_customer(routed),
+        )
+        return
+    quiet = is_quiet(routed)
+    new_sender = first_step and not takes_part
+    if len(state.messages) >= MOST_MESSAGES and routed.hop < MOST_HOPS:
+        _send_on(draft, routed, ticket=ids.follow_up_id(state.id, FULL), follow_up_of=state.id)
+        return
+    if state.status == "closed" and not quiet and not new_sender and state.closed_at is not None:
+        portal = draft.context.book.portals.get(state.portal_id)
+        lasts = timedelta(days=portal.follow_up_after_days if portal else 14)
+        if routed.received.received_at - state.closed_at > lasts and routed.hop < MOST_HOPS:
+            follow_up = ids.follow_up_id(state.id, state.closing_count)
+            _send_on(draft, routed, ticket=follow_up, follow_up_of=state.id)
+            return
+    kind = "out_of_office" if content.out_of_office else "mail"
+    message = message_of(draft, routed, kind=kind).model_copy(update={"new_sender": new_sender})
+    draft.emit(MessageAdded, message=message, actor=_customer(routed))
+    draft.add_summary(_summary(routed, message, print_))
+    if new_sender:
+        waiting = [*state.unconfirmed, sender] if sender not in state.unconfirmed else state.unconfirmed
+        draft.change(unconfirmed=waiting[-MOST_PEOPLE:])
+    else:
+        _take_in(draft, routed)
+    if not quiet:
+        if not new_sender:
+            _remember_for_answers(draft, routed)
+        if draft.ticket.status == "closed":
+            draft.reopen("customer_replied")
+        elif draft.ticket.status == "pending":
+            draft.set_status("open", "customer_replied")
+
+
+def _create(draft: Draft, routed: EmailRouted) -> None:
+    book, content = draft.context.book, routed.received.content
+    address = book.address(routed.address_id)
+    customer = author(routed.received)
+    gmail = routed.received.gmail
+    draft.state = TicketState.model_construct(
+        id=routed.ticket_id,
+        number=ticket_number(routed.ticket_id),
+        portal_id=routed.portal_id,
+        queue_id=routed.queue_id,
+        address_id=routed.address_id,
+        status="open",
+        subject=content.subject[:1000],
+        customer=customer,
+        root=routed.root,
+        gmail_thread_id=gmail.thread_id if gmail else None,
+        follow_up_of=routed.follow_up_of,
+        linked_to=routed.linked_to,
+        prefer_online=address.prefer_online if address else False,
+        created_at=draft.at,
+        updated_at=draft.at,
+    )
+    draft.emit(
+        TicketCreated,
+        number=draft.ticket.number,
+        queue_id=routed.queue_id,
+        address_id=routed.address_id,
+        subject=draft.ticket.subject,
+        customer=customer,
+        root=routed.root,
+        gmail_thread_id=draft.ticket.gmail_thread_id,
+        follow_up_of=routed.follow_up_of,
+        linked_to=routed.linked_to,
+        receipt_id=routed.receipt_id,
+        received_at=routed.received.received_at,
+        actor=_customer(routed),
+    )
+    kind = "external_reply" if gmail is not None and gmail.sent else "mail"
+    message = message_of(draft, routed, kind=kind)
+    draft.emit(MessageAdded, message=message, actor=_customer(routed))
+    draft.add_summary(_summary(routed, message, fingerprint(routed)))
+    _take_in(draft, routed)
+    _remember_for_answers(draft, routed)
+    if draft.ticket.prefer_online:
+        draft.want_agent("online")
+
+
+def _add_external_reply(draft: Draft, routed: EmailRouted) -> None:
+    """Somebody answered in Gmail itself: part of the conversation, ours."""
+    message = message_of(draft, routed, kind="external_reply").model_copy(update={"direction": "out"})
+    draft.emit(MessageAdded, message=message)
+    draft.add_summary(_summary(routed, message, fingerprint(routed)))
+    _take_in(draft, routed)
+
+
+def _send_on(
+    draft: Draft,
+    routed: EmailRouted,
+    *,
+    ticket: str | None = None,
+    linked_to: str | None = None,
+    follow_up_of: str | None = None,
+) -> None:
+    """The mail belongs to another ticket: it goes there, once, and this one only says so."""
+    failed = routed.verdicts is not None and routed.verdicts.dmarc_failed
+    root = unproven_root(routed.received) if failed else root_of(routed.received)
+    customer = author(routed.received)
+    if ticket is None:
+        ticket = ids.ticket_id(routed.portal_id, routed.queue_id, root, customer.email)
+        if ticket == routed.ticket_id:
+            root = unproven_root(routed.received)
+            ticket = ids.ticket_id(routed.portal_id, routed.queue_id, root, customer.email)
+    hop = routed.hop + 1
+    draft.sent_on = routed.model_copy(
+        update={
+            "id": ids.routed_id(routed.receipt_id, ticket, hop),
+            "ticket_id": ticket,
+            "root": root,
+            "customer": customer,
+            "reason": "sent_on",
+            "linked_to": linked_to or routed.linked_to,
+            "follow_up_of": follow_up_of,
+            "hop": hop,
+        }
+    )
+    why = "A follow-up ticket takes it." if follow_up_of else "Its sender takes no part in this ticket."
+    draft.ignore("email.routed", "sent_on", why, sent_on_to=ticket, receipt_id=routed.receipt_id)
+
+
+def _unplaced(draft: Draft, routed: EmailRouted) -> None:
+    bounce = routed.reason != "no_address"
+    draft.ignore(
+        "email.routed",
+        "unmatched_bounce" if bounce else "no_address",
+        "A bounce that fits no mail of ours." if bounce else "The portal has no queue that could take it.",
+        receipt_id=routed.receipt_id,
+        detail=message_of(draft, routed, kind="bounce" if bounce else "mail"),
+    )
+
+
+def _is_own(state: TicketState, routed: EmailRouted) -> bool:
+    """Our own mail come back: its Message-ID, or the id we put beside it, is that of a message we sent."""
+    content = routed.received.content
+    if content.bounce is not None:
+        return False
+    ours = {m.message_id for m in state.messages if m.direction == "out" and m.kind != "external_reply"}
+    return bool({content.message_id, content.mailroom_id} & (ours - {None}))
+
+
+def is_quiet(routed: EmailRouted) -> bool:
+    """Out of office, a receipt or an automatic answer: added, but it neither reopens nor reassigns."""
+    content = routed.received.content
+    if content.out_of_office or content.is_receipt:
+        return True
+    return any(s.startswith("auto-submitted:auto-replied") for s in content.automatic_signs)
+
+
+def fingerprint(routed: EmailRouted) -> str:
+    """Equal for two copies of one mail: Message-ID, From and Date (or the identity, where there is no Message-ID)."""
+    content = routed.received.content
+    date = content.date.isoformat() if content.date else ""
+    own = content.message_id or f"identity:{routed.received.identity}"
+    return ids.derive("fingerprint", own, author(routed.received).email.lower(), date)
+
+
+def message_of(draft: Draft, routed: EmailRouted, *, kind: str) -> TicketMessage:
+    """The mail as a message of a ticket."""
+    received, content = routed.received, routed.received.content
+    return TicketMessage.model_construct(
+        id=ids.message_id(draft.ticket_id, routed.receipt_id),
+        direction="in",
+        kind=kind,
+        message_id=content.message_id,
+        from_=content.from_,
+        to=content.to,
+        cc=content.cc,
+        bcc=[],
+        reply_to=content.reply_to,
+        subject=content.subject,
+        text=content.text,
+        text_ref=content.text_ref,
+        html=content.html,
+        html_ref=content.html_ref,
+        reply_text=content.reply_text,
+        attachments=content.attachments,
+        raw=received.raw,
+        verdicts=routed.verdicts or received.verdicts,
+        defects=content.defects,
+        automatic_signs=content.automatic_signs,
+        spam=content.spam,
+        address_id=routed.address_id,
+        receipt_id=routed.receipt_id,
+        in_reply_to=content.in_reply_to[0] if content.in_reply_to else None,
+        sent_at=content.date,
+        at=received.received_at,
+    )
+
+
+def _summary(routed: EmailRouted, message: TicketMessage, print_: str) -> MessageSummary:
+    return MessageSummary.model_construct(
+        id=message.id,
+        direction=message.direction,
+        kind=message.kind,
+        message_id=message.message_id,
+        fingerprint=print_,
+        from_email=author(routed.received).email,
+        at=message.at,
+        address_id=message.address_id,
+    )
+
+
+def _take_in(draft: Draft, routed: EmailRouted) -> None:
+    """Author and recipients of the mail take part from now on; our own addresses do not."""
+    content, state = routed.received.content, draft.ticket
+    people: list[Person] = [author(routed.received), *content.to, *content.cc]
+    emails = [p.email.lower() for p in people if p.email]
+    new = [e for e in emails if not draft.context.book.is_ours(e, state.portal_id)]
+    if set(new) - set(state.participants):
+        draft.change(participants=list(dict.fromkeys([*state.participants, *new]))[:MOST_PEOPLE])
+
+
+def _remember_for_answers(draft: Draft, routed: EmailRouted) -> None:
+    content, mine = routed.received.content, author(routed.received)
+    failed = routed.verdicts is not None and routed.verdicts.dmarc_failed
+    target = content.reply_to[0] if content.reply_to and not failed else mine
+    if draft.context.book.is_ours(target.email, routed.portal_id):
+        target = mine
+    draft.change(
+        answer_to=target,
+        last_customer_at=routed.received.received_at,
+        quote=quote_of(
+            mine, content.date, content.text, content.html, text_ref=content.text_ref, html_ref=content.html_ref
+        ),
+    )
+
+
+def _customer(routed: EmailRouted) -> Actor:
+    gmail = routed.received.gmail
+    if gmail is not None and gmail.sent:
+        return ROUTER
+    return Actor.model_construct(kind="customer", id=None, name=author(routed.received).name or None)

@@ -1,0 +1,75 @@
+"""What a batch writes: events, states, orders and mail sent on, as records for one transaction. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mailroom_contracts import EmailRouted, Record, TicketState, encode, topics
+from mailroom_runtime.tracing import child
+
+from .draft import Decision
+from .facts import Facts, facts
+
+SOURCE = "router"
+LARGEST = 950_000  # bytes; Kafka takes a megabyte
+MANY_MESSAGES = 100  # states with fewer are small
+
+
+class TooLarge(ValueError):
+    """What an input leads to does not fit into a Kafka record."""
+
+
+@dataclass(slots=True)
+class Outputs:
+    """Records by topic; `states` are those that changed."""
+
+    records: list[Record] = field(default_factory=list)
+    elsewhere: list[Record] = field(default_factory=list)  # for another partition: by key
+    states: dict[str, TicketState] = field(default_factory=dict)
+    facts: list[Facts] = field(default_factory=list)
+
+    def add(self, before: TicketState | None, decision: Decision, traceparent: str | None) -> None:
+        """Add a decision. Raises `TooLarge`, and then nothing was added."""
+        cause = decision.events[0].causation_id
+        records = [
+            encode(topics.TICKET_EVENTS, event, source=SOURCE, causation_id=cause, traceparent=traceparent)
+            for event in decision.events
+        ]
+        records += [
+            encode(topics.EMAIL_OUTBOUND, order, source=SOURCE, causation_id=cause, traceparent=traceparent)
+            for order in decision.orders
+        ]
+        elsewhere: list[Record] = []
+        if decision.sent_on is not None:
+            elsewhere.append(_routed(decision.sent_on, cause, traceparent))
+        changed = decision.state if decision.changed else None
+        check = [*records, *elsewhere]
+        if changed is not None and (changed.orders or len(changed.messages) > MANY_MESSAGES):
+            check.append(_state_record(changed))
+        _check(check)
+        self.records += records
+        self.elsewhere += elsewhere
+        if changed is not None:
+            self.states[changed.id] = changed
+            found = facts(before, changed, decision.events)
+            if not found.empty:
+                self.facts.append(found)
+
+    def state_records(self) -> list[Record]:
+        """The last state of each ticket: what lies between two inputs of one transaction nobody needs."""
+        return [_state_record(state) for state in self.states.values()]
+
+
+def _state_record(state: TicketState) -> Record:
+    return encode(topics.TICKETS, state, source=SOURCE)
+
+
+def _routed(routed: EmailRouted, cause: str, traceparent: str | None) -> Record:
+    return encode(topics.EMAIL_ROUTED, routed, source=SOURCE, causation_id=cause, traceparent=child(traceparent))
+
+
+def _check(records: Sequence[Record]) -> None:
+    for record in records:
+        if record.value is not None and len(record.value) > LARGEST:
+            raise TooLarge(f"a record of {len(record.value)} bytes for {record.topic.name} is too large for Kafka")

@@ -1,0 +1,201 @@
+"""The first step's engine: faust-streaming, at least once. The only module that knows faust.
+
+An event is acknowledged after Kafka acknowledged what came of it, by us and not by the stream: a stream that is
+cancelled in a rebalance acknowledges nothing that was not done. What faust skips nevertheless, the auditor finds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import faust
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from mailroom_contracts import Undecodable, topics
+from mailroom_runtime.consume import DEAD_IN_A_ROW, lost_offsets
+from mailroom_runtime.dead_letters import bury
+from mailroom_runtime.groups import group_name
+from mailroom_runtime.kafka import BusDown, Producer, partitions_for
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.service import Service, Stopped
+
+from .first_step import Arrival, FirstStep
+from .settings import RouterSettings
+
+log = get_logger()
+
+GROUP = "router.place"
+MOST_WAITING = 2_000
+
+
+class Placing:
+    """Runs the faust app until the service stops."""
+
+    def __init__(self, service: Service[RouterSettings], step: FirstStep, producer: Producer) -> None:
+        self._service, self._settings = service, service.settings
+        self._step, self._producer = step, producer
+        self._waiting: deque[Any] = deque()
+        self._fed = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._idle = asyncio.Event()
+        self._dead_in_a_row = 0
+
+    async def run(self) -> None:
+        """Raises `Stopped` when offsets were lost or faust gave up."""
+        await check_offsets(self._settings)
+        app = self._app()
+        routing = asyncio.create_task(self._route(), name="route-batches")
+        stopping = asyncio.create_task(self._service.stopping.wait())
+        await app.start()
+        crashed = asyncio.create_task(app._crashed.wait())
+        try:
+            self._service.health.set("placing", True)
+            await asyncio.wait({routing, stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
+            if routing.done():
+                routing.result()
+            if crashed.done():
+                raise Stopped(f"the first step's engine gave up: {app.crash_reason!r}")
+            # what was taken is finished, and its offsets are committed by the app's own stop
+            async with asyncio.timeout(5):
+                await self._room.wait()
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("placing.not_drained", waiting=len(self._waiting))
+        finally:
+            await app.stop()
+            for task in (routing, stopping, crashed):
+                task.cancel()
+            await asyncio.gather(routing, stopping, crashed, return_exceptions=True)
+
+    def _app(self) -> Any:
+        settings = self._settings
+        app = faust.App(
+            group_name(settings.topic_prefix, GROUP),
+            broker=f"kafka://{settings.kafka}",
+            autodiscover=False,
+            web_enabled=False,
+            datadir=str(settings.data / "router" / "faust"),
+            store="memory://",
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            processing_guarantee="at_least_once",
+            stream_wait_empty=False,
+            stream_buffer_maxsize=MOST_WAITING,
+            stream_ack_cancelled_tasks=False,
+            stream_ack_exceptions=False,
+            broker_client_id="mailroom-router-place",
+            broker_max_poll_records=1_000,
+            broker_commit_interval=1.0,
+            broker_session_timeout=settings.router_session_timeout_s,
+            broker_heartbeat_interval=1.0,
+            broker_request_timeout=max(30.0, settings.router_session_timeout_s + 1),
+            consumer_auto_offset_reset="none",
+            producer_linger=0.0,
+            worker_redirect_stdouts=False,
+            loghandlers=[],
+        )
+        received = app.topic(
+            topics.EMAIL_RECEIVED.full_name(settings.topic_prefix),
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+        )
+
+        @app.agent(received, name="mailroom_router.place")
+        async def place(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await self._room.wait()
+                self._waiting.append(event)
+                self._fed.set()
+                if len(self._waiting) >= MOST_WAITING:
+                    self._room.clear()
+
+        return app
+
+    async def _route(self) -> None:
+        """Whatever has gathered meanwhile is one batch: small when there is little, large when there is much."""
+        while True:
+            if not self._waiting:
+                self._fed.clear()
+                self._idle.set()
+                await self._fed.wait()
+                self._idle.clear()
+            events = [self._waiting[i] for i in range(min(len(self._waiting), self._settings.router_batch))]
+            await self._batch(events)
+            for event in events:
+                self._waiting.popleft()
+                event.ack()
+            self._room.set()
+
+    async def _batch(self, events: list[Any]) -> None:
+        arrivals = [Arrival(e.message.value, _headers(e.message)) for e in events]
+        results = await self._step.route(arrivals)
+        pause = 0.1
+        while True:
+            try:
+                async with asyncio.timeout(20):
+                    acks = [
+                        await self._producer.post_record(record)
+                        for result in results
+                        if not isinstance(result, Undecodable)
+                        for record in result
+                    ]
+                    await asyncio.gather(*acks)
+                    await self._bury(events, results)
+                return
+            except (BusDown, TimeoutError) as error:
+                # Kafka is away: the same ids go out again when it is back
+                log.warning("placing.paused", reason=str(error)[:200] or "Kafka did not answer")
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+
+    async def _bury(self, events: list[Any], results: list[Any]) -> None:
+        for event, result in zip(events, results, strict=True):
+            if not isinstance(result, Undecodable):
+                self._dead_in_a_row = 0
+                continue
+            message = event.message
+            await bury(
+                self._producer,
+                topic=topics.EMAIL_RECEIVED,
+                prefix=self._settings.topic_prefix,
+                service="router",
+                key=message.key,
+                value=message.value,
+                headers=_headers(message),
+                partition=message.partition,
+                offset=message.offset,
+                error=str(result),
+                error_type="Undecodable",
+            )
+            self._dead_in_a_row += 1
+            if self._dead_in_a_row >= DEAD_IN_A_ROW:
+                raise Stopped(
+                    f"{DEAD_IN_A_ROW} mails in a row could not be read: something is wrong with the router or with "
+                    "what writes email.received. See `mailroom dead list`"
+                )
+
+
+def _headers(message: Any) -> list[tuple[str, bytes]]:
+    headers = message.headers or []
+    return list(headers.items()) if isinstance(headers, dict) else list(headers)
+
+
+async def check_offsets(settings: RouterSettings) -> None:
+    """Raises `Stopped` when a partition of email.received has no committed offset."""
+    name = topics.EMAIL_RECEIVED.full_name(settings.topic_prefix)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka,
+        group_id=group_name(settings.topic_prefix, GROUP),
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    try:
+        for number in await partitions_for(consumer, name):
+            if await consumer.committed(TopicPartition(name, number)) is None:
+                raise Stopped(lost_offsets(GROUP, f"{name} partition {number}"))
+    finally:
+        await consumer.stop()

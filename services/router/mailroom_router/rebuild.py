@@ -1,0 +1,52 @@
+"""Filling an empty index: every ticket's facts and the agents' loads, from the topic `tickets`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mailroom_contracts import TicketState, Undecodable, decode_as, topics
+from mailroom_runtime.kafka import read_to_end
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.settings import ServiceSettings
+
+from .agents import Agents
+from .facts import Facts, facts
+from .redis_index import Index
+
+log = get_logger()
+AT_ONCE = 500
+
+
+async def rebuild(settings: ServiceSettings, index: Index, agents: Agents) -> None:
+    """Read `tickets` to its end and write what it says. Raises `REDIS_DOWN` and KafkaError."""
+    await agents.forget_loads()
+    batch: dict[str, Facts] = {}
+    held: dict[str, str] = {}  # a ticket's older state may have given it to somebody else
+    count = 0
+
+    async def flush() -> None:
+        await index.learn(batch.values())
+        await agents.learn(batch.values())
+        batch.clear()
+
+    async for record in read_to_end(settings, [topics.TICKETS.full_name(settings.topic_prefix)]):
+        key = (record.key or b"").decode("utf-8", "replace")
+        if record.value is None:
+            batch.pop(key, None)
+            continue
+        try:
+            state = decode_as(TicketState, record.value)
+        except Undecodable as error:
+            log.error("index.broken_state", ticket_id=key, error=str(error))
+            continue
+        found = facts(None, state)
+        if (before := held.pop(key, None)) is not None and before != found.joins:
+            found = replace(found, leaves=before)
+        if found.joins:
+            held[key] = found.joins
+        batch[key] = found
+        count += 1
+        if len(batch) >= AT_ONCE:
+            await flush()
+    await flush()
+    log.info("index.filled", states=count)

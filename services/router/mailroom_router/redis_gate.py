@@ -1,0 +1,127 @@
+"""Whether Redis answers, and whether the index in it is whole. Nobody waits for a Redis that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import redis.asyncio
+from aiokafka.errors import KafkaError
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.valkey import REDIS_DOWN
+
+log = get_logger()
+T = TypeVar("T")
+LOOK_EVERY_S = 0.5
+LOCK_MS = 15_000
+
+# The instance's run_id stands in the ready key: another instance, an emptied or a new one does not match it.
+Rebuild = Callable[[], Awaitable[None]]
+
+
+class RedisGate:
+    """Knows `up` and `ready`; runs the rebuild, by one worker of all, when the index is not whole."""
+
+    def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
+        self.client = client
+        self._ready_key = f"{prefix}:ix:ready"
+        self._lock_key = f"{prefix}:ix:rebuilding"
+        self.up = False
+        self.ready = False
+        self._changed = asyncio.Event()
+
+    async def attempt(self, work: Awaitable[T], default: T) -> T:
+        """The answer, or `default` when Redis is away (and from then on, until it answers again)."""
+        if not self.up:
+            _drop(work)
+            return default
+        try:
+            return await work
+        except REDIS_DOWN as error:
+            self.down(error)
+            return default
+
+    def down(self, error: BaseException) -> None:
+        """Somebody found Redis away."""
+        if self.up:
+            log.warning("redis.away", error=type(error).__name__)
+        self.up = self.ready = False
+        self._announce()
+
+    async def wait_ready(self, timeout_s: float) -> bool:
+        """Wait while a rebuild runs, at most so long. A Redis that is away is not waited for."""
+        end = time.monotonic() + timeout_s
+        while self.up and not self.ready and time.monotonic() < end:
+            try:
+                async with asyncio.timeout(end - time.monotonic()):
+                    await self._changed.wait()
+            except TimeoutError:
+                break
+        return self.ready
+
+    async def spoil(self) -> None:
+        """The index missed something: it is rebuilt."""
+        self.ready = False
+        await self.attempt(self.client.delete(self._ready_key), 0)
+
+    async def watch(self, rebuild: Rebuild, on_state: Callable[[bool, bool], None]) -> None:
+        """Look again and again; never ends. `on_state(up, ready)` is told after each look."""
+        while True:
+            try:
+                await self._look(rebuild)
+            except REDIS_DOWN as error:
+                self.down(error)
+            except KafkaError as error:
+                log.warning("index.rebuild_interrupted", error=type(error).__name__)
+            on_state(self.up, self.ready)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _look(self, rebuild: Rebuild) -> None:
+        info: dict[str, Any] = await self.client.info("server")
+        run_id = str(info.get("run_id", ""))
+        if not self.up:
+            log.info("redis.found", run_id=run_id)
+        self.up = True
+        if await self.client.get(self._ready_key) == run_id:
+            self._set_ready(True)
+            return
+        self._set_ready(False)
+        if not await self.client.set(self._lock_key, "1", nx=True, px=LOCK_MS):
+            return  # another worker is at it
+        keeper = asyncio.create_task(self._keep_lock())
+        started = time.monotonic()
+        try:
+            log.info("index.rebuild_started")
+            await rebuild()
+            # only when it is still the same instance does the mark mean anything
+            again: dict[str, Any] = await self.client.info("server")
+            if str(again.get("run_id", "")) == run_id:
+                await self.client.set(self._ready_key, run_id)
+                self._set_ready(True)
+                log.info("index.rebuilt", seconds=round(time.monotonic() - started, 2))
+        finally:
+            keeper.cancel()
+            await self.client.delete(self._lock_key)
+
+    async def _keep_lock(self) -> None:
+        while True:
+            await asyncio.sleep(LOCK_MS / 3000)
+            await self.client.pexpire(self._lock_key, LOCK_MS)
+
+    def _set_ready(self, ready: bool) -> None:
+        if ready != self.ready:
+            self.ready = ready
+            self._announce()
+
+    def _announce(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _drop(work: Awaitable[Any]) -> None:
+    """Close a coroutine that will not be awaited."""
+    close = getattr(work, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,215 @@
+"""The index in Redis: message id, ticket number, Gmail thread, our orders and routed receipts -> ticket.
+
+Many look-ups share one round trip: a batch of mails costs two pipelines, however many it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+import redis.asyncio
+from mailroom_contracts import EmailReceived, EmailRouted
+
+from .conversation import Clues, Known, TicketClue
+from .facts import Facts
+
+CAP = 32  # tickets under one message id; a newsletter's readers find their own tickets by derived ids
+BOUNCE_DAYS = 40
+RECIPIENT_DAYS = 5
+
+_ADD = """
+for i = 1, #KEYS do
+  if redis.call('SCARD', KEYS[i]) < tonumber(ARGV[1]) then redis.call('SADD', KEYS[i], ARGV[i + 1]) end
+end
+return #KEYS
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One mail's look-up."""
+
+    received: EmailReceived
+    clues: Clues
+
+
+def _short(value: str) -> str:
+    return hashlib.blake2b(value.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+
+
+class Index:
+    """Raises `REDIS_DOWN` errors; whoever calls goes through the gate."""
+
+    def __init__(self, client: redis.asyncio.Redis, prefix: str, receipt_days: int) -> None:
+        self._client = client
+        self._prefix = f"{prefix}:ix:"
+        self._receipt_s = receipt_days * 86_400
+        self._add = cast(Callable[..., Awaitable[Any]], client.register_script(_ADD))
+
+    # keys
+    def _message(self, portal: str, message_id: str) -> str:
+        return f"{self._prefix}m:{portal}:{_short(message_id)}"
+
+    def _number(self, portal: str, number: str) -> str:
+        return f"{self._prefix}n:{portal}:{number}"
+
+    def _thread(self, portal: str, thread: str) -> str:
+        return f"{self._prefix}g:{portal}:{thread}"
+
+    def _ticket(self, ticket_id: str) -> str:
+        return f"{self._prefix}t:{ticket_id}"
+
+    def _order(self, portal: str, message_id: str) -> str:
+        return f"{self._prefix}o:{portal}:{_short(message_id)}"
+
+    def _recipient(self, portal: str, email: str) -> str:
+        return f"{self._prefix}r:{portal}:{_short(email)}"
+
+    def _receipt(self, received: EmailReceived) -> str:
+        # two forwarded copies of one mail differ only in their traces, and may reach two addresses
+        traces = ",".join(sorted(t.address.lower() for t in received.content.traces))
+        return f"{self._prefix}rc:{received.id}:{_short(traces) if traces else ''}"
+
+    async def look_up(self, queries: Sequence[Query]) -> tuple[list[list[dict[str, Any]] | None], list[Known]]:
+        """For each mail: where it went before (or None), and what the index knows of its clues."""
+        pipe = self._client.pipeline(transaction=False)
+        plans = [self._plan(pipe, query) for query in queries]
+        answers = await pipe.execute() if len(pipe) else []
+        remembered: list[list[dict[str, Any]] | None] = []
+        found: list[Known] = []
+        position = 0
+        for plan in plans:
+            known = Known()
+            before: list[dict[str, Any]] | None = None
+            for kind, name in plan:
+                answer = answers[position]
+                position += 1
+                if not answer:
+                    continue
+                if kind == "rc":
+                    before = orjson.loads(answer)
+                elif kind == "m":
+                    known.references[name] = sorted(answer)
+                elif kind == "n":
+                    known.numbers[name] = sorted(answer)
+                elif kind == "g":
+                    known.thread = sorted(answer)
+                elif known.bounced is None:
+                    ticket, _, outbound = str(answer).partition("|")
+                    known.bounced = (ticket, outbound)
+            remembered.append(before)
+            found.append(known)
+        await self._describe(queries, found)
+        return remembered, found
+
+    def _plan(self, pipe: Any, query: Query) -> list[tuple[str, str]]:
+        portal, clues = query.received.portal_id, query.clues
+        pipe.get(self._receipt(query.received))
+        plan = [("rc", "")]
+        for reference in clues.references:
+            pipe.smembers(self._message(portal, reference))
+            plan.append(("m", reference))
+        for number in clues.numbers:
+            pipe.smembers(self._number(portal, number))
+            plan.append(("n", number))
+        if clues.thread:
+            pipe.smembers(self._thread(portal, clues.thread))
+            plan.append(("g", clues.thread))
+        for message_id in clues.bounced_ids:
+            pipe.get(self._order(portal, message_id))
+            plan.append(("o", message_id))
+        for email in clues.bounced_recipients:
+            pipe.get(self._recipient(portal, email))
+            plan.append(("r", email))
+        return plan
+
+    async def _describe(self, queries: Sequence[Query], found: list[Known]) -> None:
+        wanted: dict[str, None] = {}
+        for query, known in zip(queries, found, strict=True):
+            for tickets in (*known.references.values(), *known.numbers.values(), known.thread):
+                wanted.update(dict.fromkeys(tickets))
+            clues = query.clues
+            named = [*clues.signed, *clues.plus, *filter(None, (clues.own, clues.bounce))]
+            wanted.update(dict.fromkeys(named))
+            if known.bounced:
+                wanted[known.bounced[0]] = None
+        if not wanted:
+            return
+        names = list(wanted)
+        lines = await self._client.mget([self._ticket(t) for t in names])
+        described: dict[str, TicketClue] = {}
+        for ticket, line in zip(names, lines, strict=True):
+            if line:
+                portal, queue, address, customer = str(line).split("|", 3)
+                described[ticket] = TicketClue(portal, queue, address, customer)
+        for known in found:
+            known.tickets = described
+
+    async def remember(self, routed: Sequence[tuple[EmailReceived, list[EmailRouted]]]) -> list[list[dict[str, Any]]]:
+        """Remember where receipts went; what another worker remembered first wins and comes back."""
+        pipe = self._client.pipeline(transaction=False)
+        mine = [[as_memory(r) for r in ways] for _, ways in routed]
+        for (received, _), ways in zip(routed, mine, strict=True):
+            pipe.set(self._receipt(received), orjson.dumps(ways), nx=True, get=True, ex=self._receipt_s)
+        answers = await pipe.execute()
+        return [orjson.loads(a) if a else way for a, way in zip(answers, mine, strict=True)]
+
+    async def learn(self, many: Iterable[Facts]) -> None:
+        """Write what tickets' changes say, except loads (see `agents`)."""
+        pipe = self._client.pipeline(transaction=False)
+        keys: list[str] = []
+        tickets: list[str] = []
+        for facts in many:
+            portal = facts.portal_id
+            if facts.clue:
+                pipe.set(self._ticket(facts.ticket_id), facts.clue)
+            own = [self._message(portal, m) for m in facts.message_ids]
+            if facts.number:
+                own.append(self._number(portal, facts.number))
+            if facts.thread:
+                own.append(self._thread(portal, facts.thread))
+            keys += own
+            tickets += [facts.ticket_id] * len(own)
+            for message_id, outbound, recipients in facts.ordered:
+                value = f"{facts.ticket_id}|{outbound}"
+                pipe.set(self._order(portal, message_id), value, ex=BOUNCE_DAYS * 86_400)
+                for recipient in recipients:
+                    pipe.set(self._recipient(portal, recipient), value, ex=RECIPIENT_DAYS * 86_400)
+        for start in range(0, len(keys), 500):
+            await self._add(keys=keys[start : start + 500], args=[CAP, *tickets[start : start + 500]], client=pipe)
+        if len(pipe):
+            await pipe.execute()
+
+
+def as_memory(routed: EmailRouted) -> dict[str, Any]:
+    """What is remembered of a routing decision."""
+    return {
+        "id": routed.id,
+        "t": routed.ticket_id,
+        "a": routed.address_id,
+        "q": routed.queue_id,
+        "r": routed.root,
+        "y": routed.reason,
+        "l": routed.linked_to,
+        "o": routed.bounced_outbound_id,
+    }
+
+
+def from_memory(memory: dict[str, Any], fresh: EmailRouted) -> EmailRouted:
+    """The remembered way with the mail itself."""
+    return fresh.model_copy(
+        update={
+            "id": memory["id"],
+            "ticket_id": memory["t"],
+            "address_id": memory["a"],
+            "queue_id": memory["q"],
+            "root": memory["r"],
+            "reason": memory["y"],
+            "linked_to": memory["l"],
+            "bounced_outbound_id": memory["o"],
+        }
+    )

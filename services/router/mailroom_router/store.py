@@ -1,0 +1,124 @@
+"""Ticket states of one partition on local disk (RocksDB), so that a million tickets need not fit into memory.
+
+The truth is the compacted topic `tickets`; this is its copy up to `checkpoint`, thrown away without loss.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mailroom_contracts import TicketState, decode_as
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
+
+CACHED = 4_000  # decoded states per partition
+_STATE, _WAITING, _CHECKPOINT = b"s", b"w", b"checkpoint"
+
+
+class Slot:
+    """A folder that this process alone uses: the first free one of this machine, so that a restart finds its data."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        number = 0
+        while True:
+            self.folder = root / str(number)
+            self.folder.mkdir(exist_ok=True)
+            self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                os.close(self._lock)
+                number += 1
+
+    def release(self) -> None:
+        """Let another process have it."""
+        os.close(self._lock)
+
+
+class Store:
+    """States by ticket id, the tickets that wait for an agent, and how far the topic was read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open()
+
+    def _open(self) -> None:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_write_buffer_size(8 << 20)
+        options.set_max_write_buffer_number(2)
+        options.set_keep_log_file_num(2)
+        options.set_max_background_jobs(1)
+        table = BlockBasedOptions()
+        table.set_block_cache(Cache(8 << 20))
+        table.set_bloom_filter(10, False)
+        options.set_block_based_table_factory(table)
+        self._db = Rdict(str(self._folder), options)
+        self._cache: OrderedDict[str, TicketState] = OrderedDict()
+
+    @property
+    def checkpoint(self) -> int:
+        """The next offset of `tickets` to read."""
+        return int(self._db.get(_CHECKPOINT) or 0)
+
+    def get(self, ticket_id: str) -> TicketState | None:
+        """The state, or None when there is no such ticket."""
+        if (state := self._cache.get(ticket_id)) is not None:
+            self._cache.move_to_end(ticket_id)
+            return state
+        value = self._db.get(_STATE + ticket_id.encode())
+        if value is None:
+            return None
+        state = decode_as(TicketState, value)
+        self._remember(state)
+        return state
+
+    def _remember(self, state: TicketState) -> None:
+        self._cache[state.id] = state
+        self._cache.move_to_end(state.id)
+        while len(self._cache) > CACHED:
+            self._cache.popitem(last=False)
+
+    def write(self, states: Mapping[str, TicketState | None], checkpoint: int | None = None) -> None:
+        """Write (or with None delete) states; all at once with the checkpoint."""
+        batch = WriteBatch(raw_mode=True)
+        for ticket_id, state in states.items():
+            key = ticket_id.encode()
+            if state is None:
+                batch.delete(_STATE + key)
+                batch.delete(_WAITING + key)
+                self._cache.pop(ticket_id, None)
+                continue
+            batch.put(_STATE + key, state.__pydantic_serializer__.to_json(state, by_alias=True, exclude_none=True))
+            if state.wants_online and state.assignee_id is None and state.status != "closed":
+                batch.put(_WAITING + key, b"1")
+            else:
+                batch.delete(_WAITING + key)
+            self._remember(state)
+        if checkpoint is not None:
+            batch.put(_CHECKPOINT, str(checkpoint).encode())
+        self._db.write(batch)
+
+    def waiting(self) -> Iterator[TicketState]:
+        """Every ticket that waits for an online agent."""
+        for key in self._db.keys(from_key=_WAITING):
+            if not isinstance(key, bytes) or not key.startswith(_WAITING):
+                break
+            if (state := self.get(key[1:].decode())) is not None:
+                yield state
+
+    def clear(self) -> None:
+        """Throw everything away; the topic has it."""
+        self._db.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._open()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._db.close()

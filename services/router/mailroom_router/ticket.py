@@ -1,0 +1,55 @@
+"""One input and a ticket's state give events, orders and the new state. Pure; everything a ticket does starts here."""
+
+from __future__ import annotations
+
+from mailroom_contracts import DeliveryReport, EmailRouted, TicketState
+
+from .bounced import apply_report
+from .commanding import carry_out
+from .draft import ROUTER, Context, Decision, Draft, Input, causes, finish
+from .incoming import add_mail
+
+__all__ = ["Context", "Decision", "Draft", "Input", "decide", "finish"]
+
+
+def decide(state: TicketState | None, message: Input, context: Context) -> Draft:
+    """Work on one input. When `wanted` is set afterwards, look for an agent; then `finish` gives the decision.
+
+    An input that the state has seen before gives one event with an id of its own, and changes nothing.
+    """
+    cause, causation_id = causes(message)
+    draft = Draft(
+        state=state,
+        ticket_id=message.ticket_id,
+        portal_id=message.portal_id,
+        cause=cause,
+        causation_id=causation_id,
+        context=context,
+        at=context.now,
+        version=state.version if state is not None else 0,
+    )
+    if state is not None and _seen(state, cause, message):
+        draft.known = True
+        draft.version -= 1  # the event stands at the version that the ticket has
+        receipt = message.receipt_id if isinstance(message, EmailRouted) else None
+        draft.ignore(message.ce_type, "already_known", "This was handled before.", receipt_id=receipt)
+    elif isinstance(message, EmailRouted):
+        add_mail(draft, message)
+    elif isinstance(message, DeliveryReport):
+        apply_report(draft, message)
+    else:
+        draft.actor, draft.command_type = message.actor or ROUTER, message.type
+        carry_out(draft, message)
+    return draft
+
+
+def _seen(state: TicketState, cause: str, message: Input) -> bool:
+    """Handled before: among the recent inputs, or (far back) by the message that it made."""
+    if cause in state.recent:
+        return True
+    if isinstance(message, EmailRouted) and message.reason != "bounce":
+        from mailroom_contracts import ids
+
+        wanted = ids.message_id(state.id, message.receipt_id)
+        return any(m.id == wanted for m in state.messages)
+    return False
