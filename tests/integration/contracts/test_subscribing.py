@@ -1,0 +1,70 @@
+"""What docs/subscribing.md tells a subscriber works as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mailroom_contracts import Actor, Assigned
+from mailroom_contracts import topics as names
+from mailroom_runtime.kafka import Producer
+from mailroom_runtime.settings import ServiceSettings
+from support.waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def example() -> str:
+    found = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "subscribing.md").read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_example_is_short() -> None:
+    lines = [line for line in example().splitlines() if line.strip() and not line.startswith(("import", "from"))]
+    assert len(lines) <= 15
+
+
+async def test_the_example_reads_events_and_skips_unknown_types(kafka: str, topics: str, tmp_path: Path) -> None:
+    said = tmp_path / "out"
+    env = {"MAILROOM_KAFKA": kafka, "MAILROOM_TOPIC_PREFIX": topics, "PATH": "/usr/bin:/bin"}
+    with said.open("wb") as out:
+        subscriber = subprocess.Popen([sys.executable, "-c", example()], env=env, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        settings = ServiceSettings(kafka=kafka, topic_prefix=topics, partitions=4)
+        async with Producer(settings, source="test") as producer:
+            name = names.TICKET_EVENTS.full_name(topics)
+            await (await producer.post_raw(name, key=b"t1", value=b'{"type": "ticket.danced"}', headers=[]))
+            event = Assigned(
+                id="e1", ticket_id="t1", portal_id="p1", version=2, at=datetime.now(UTC), causation_id="c1",
+                actor=Actor(kind="router"), assignee_id="a1",
+            )  # fmt: skip
+            await producer.send(names.TICKET_EVENTS, event)
+        await eventually(lambda: "t1 2 ticket.assigned" in said.read_text(), 30)
+        assert "danced" not in said.read_text()
+        assert "Traceback" not in said.read_text()
+    finally:
+        subscriber.kill()
+        subscriber.wait()
+
+
+def test_the_contracts_need_pydantic_and_nothing_else(tmp_path: Path) -> None:
+    uv = Path(sys.executable).parent / "uv"
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, tmp_path / "venv"], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([uv, "pip", "install", "-q", "--python", python, str(ROOT / "shared" / "contracts")], check=True)
+    listed = subprocess.run([uv, "pip", "list", "-q", "--python", python], check=True, capture_output=True, text=True)
+    packages = {line.split()[0].lower() for line in listed.stdout.splitlines()[2:]}
+    needed = {
+        "mailroom-contracts",
+        "pydantic",
+        "pydantic-core",
+        "annotated-types",
+        "typing-extensions",
+        "typing-inspection",
+    }
+    assert packages == needed
+    subprocess.run([python, "-c", "import mailroom_contracts.schemas as s; assert s.generated()"], check=True)
