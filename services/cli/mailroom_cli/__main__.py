@@ -10,6 +10,7 @@ import typer
 from dotenv import dotenv_values
 
 from . import bus, configuration, dead, doctor, keys, parse, tickets
+from .load.command import load_command
 from .output import Failure, fail
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.add_typer(keys.app, name="keys")
 app.command("tickets")(tickets.tickets)
 app.command("rebuild")(tickets.rebuild)
 app.command("doctor")(doctor.doctor)
+app.command("load")(load_command)
 app.command("parse")(parse.parse)
 
 

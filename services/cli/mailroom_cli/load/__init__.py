@@ -1,0 +1,1 @@
+"""`mailroom load`: open-loop load through the bus, with an account of every mail at the end."""
