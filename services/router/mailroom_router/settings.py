@@ -25,5 +25,5 @@ class AuditSettings(ServiceSettings):
     health_port: int = Field(9107, ge=0, le=65535, description="Port of the health and metrics endpoint.")
     audit_after_s: float = Field(30, gt=0, description="An input without outcome after this long is put back.")
     audit_every_s: float = Field(2, gt=0, description="Seconds between two looks.")
-    audit_redeliveries: int = Field(5, ge=1, description="How often one input is put back before a person must look.")
+    audit_redeliveries: int = Field(3, ge=1, description="How often one input is put back before a person must look.")
     audit_remembered: int = Field(200_000, ge=1000, description="Most ids held in memory.")
