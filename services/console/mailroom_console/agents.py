@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mailroom_contracts import ids, topics
+from mailroom_runtime.presence import STATES
+from mailroom_runtime.valkey import REDIS_DOWN
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
-
-from mailroom_runtime.presence import STATES
-from mailroom_runtime.valkey import REDIS_DOWN
 
 from . import audit, passwords, times
 from .context import Console

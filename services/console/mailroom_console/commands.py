@@ -22,10 +22,9 @@ from mailroom_contracts import (
     ids,
     topics,
 )
+from mailroom_runtime.kafka import BusDown, RecordTooLarge
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
-
-from mailroom_runtime.kafka import BusDown, RecordTooLarge
 
 from . import drafts, passwords, tickets, uploads
 from .context import Console

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import httpx
-
 from mailroom_runtime.blobs import BlobStore
 from mailroom_runtime.kafka import Producer
 from mailroom_runtime.presence import Presence

@@ -10,14 +10,13 @@ from typing import cast
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from mailroom_contracts import TicketEvent, Undecodable, decode, topics
-from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
-
 from mailroom_runtime import metrics
 from mailroom_runtime.dead_letters import bury
 from mailroom_runtime.kafka import Producer, partitions_for
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.settings import ServiceSettings
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from . import read_store
 from .database import Database

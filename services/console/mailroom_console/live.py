@@ -11,7 +11,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import AddressStatus, Undecodable, decode_as, topics
 from mailroom_contracts.topics import Topic
-
 from mailroom_runtime.kafka import partitions_for
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Service

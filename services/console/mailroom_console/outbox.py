@@ -8,13 +8,12 @@ from datetime import datetime
 
 from mailroom_contracts import Message, Record, Topic, encode, tombstone
 from mailroom_contracts.topics import by_name
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from mailroom_runtime import metrics
 from mailroom_runtime.kafka import BusDown, Producer
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.tracing import new_traceparent
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import times
 from .database import Database

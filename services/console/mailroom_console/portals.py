@@ -15,7 +15,7 @@ from .mailboxes import domain_name
 from .outbox import publish
 from .paging import Page
 from .principals import CONFIG, PLATFORM, READ, Principal
-from .problems import conflict, invalid, revision_conflict
+from .problems import conflict, invalid, not_found, revision_conflict
 from .schema import addresses, domains, portals
 
 
@@ -29,6 +29,14 @@ async def current(console: Console, principal: Principal) -> dict[str, Any]:
 async def listed(console: Console, principal: Principal) -> Page:
     """The portals that the principal sees: its own."""
     return Page([await current(console, principal)])
+
+
+async def one(console: Console, principal: Principal, portal_id: str) -> dict[str, Any]:
+    """One portal. Raises `Problem` 404 for another than the principal's own."""
+    principal.require(READ)
+    if portal_id != principal.portal_id:
+        raise not_found("portal")
+    return await current(console, principal)
 
 
 async def create(console: Console, principal: Principal, *, name: str, mail_domains: list[str]) -> dict[str, Any]:

@@ -7,11 +7,10 @@ import contextlib
 from typing import Any
 
 from mailroom_contracts import CommandRefused, InputIgnored, NoteAdded, ReplyRequested
-from sqlalchemy import insert, select, update
-
 from mailroom_runtime.kafka import Producer
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Service
+from sqlalchemy import insert, select, update
 
 from . import read_store, times
 from .changes import Change, Changes
@@ -80,6 +79,16 @@ class ReadModel(ReadCounts):
                 follower = asyncio.create_task(self._follow(state))
         finally:
             follower.cancel()
+
+    async def shadow(self, service: Service[Any]) -> None:
+        """Beside another copy that writes: show the generation that it shows."""
+        while True:
+            async with self._database.read() as connection:
+                active = await connection.scalar(select(generations.c.id).where(generations.c.state == "active"))
+            if active is not None:
+                self.tables = GENERATIONS[active]
+            service.health.set("readmodel", True)
+            await asyncio.sleep(1)
 
     async def _follow(self, state: Any) -> None:
         self._reader = EventReader(

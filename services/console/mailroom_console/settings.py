@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, field_validator
-
 from mailroom_runtime.settings import ServiceSettings
+from pydantic import Field, SecretStr, field_validator
 
 
 class ConsoleSettings(ServiceSettings):

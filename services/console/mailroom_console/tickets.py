@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailroom_contracts import BlobRef
-from sqlalchemy import select
-
 from mailroom_runtime.blobs import BlobMissing, BlobsDown
+from sqlalchemy import select
 
 from . import ticket_lists
 from .context import Console

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mailroom_contracts import AttachmentRef, BlobRef, ids
+from mailroom_runtime.blobs import BlobsDown
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
-
-from mailroom_runtime.blobs import BlobsDown
 
 from .context import Console
 from .principals import TICKETS, Principal

@@ -1,0 +1,200 @@
+"""What requests carry. Fields that are not known are skipped, so that newer clients can talk to older consoles."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class Body(BaseModel):
+    """A request body; `given()` holds only what was sent."""
+
+    def given(self) -> dict[str, Any]:
+        return self.model_dump(exclude_unset=True)
+
+
+class PortalIn(Body):
+    name: str
+    domains: list[str] = []
+
+
+class PortalChange(Body):
+    name: str | None = None
+    domains: list[str] | None = None
+    follow_up_after_days: int | None = None
+    revision: int | None = None
+
+
+class AutoReplyIn(Body):
+    enabled: bool | None = None
+    subject: str | None = Field(None, description="{{ticket.number}}, {{customer.name}}, {{subject}}, {{queue.name}}")
+    content: str | None = None
+
+
+class SmtpIn(Body):
+    host: str | None = None
+    port: int | None = None
+    tls: Literal["implicit", "starttls", "none"] | None = Field(None, description="Worked out from the port.")
+    username: str | None = Field(None, description="The address itself when left out.")
+    auth: Literal["password", "xoauth2"] | None = None
+    max_connections: int | None = Field(None, ge=1, le=20)
+    messages_per_minute: int | None = Field(None, ge=1)
+
+
+class GmailIn(Body):
+    label_ids: list[str] | None = None
+    import_since: datetime | None = None
+
+
+class AddressIn(Body):
+    kind: Literal["internal", "gmail", "smtp"]
+    local_part: str | None = Field(None, description="Internal: the part before the @.")
+    domain: str | None = Field(None, description="Internal: one of the portal's domains; the first when left out.")
+    email: str | None = Field(None, description="SMTP: the whole address.")
+    full_name: str | None = None
+    queue_id: str | None = None
+    prefer_online: bool | None = None
+    active: bool | None = True
+    auto_reply: AutoReplyIn | None = None
+    smtp: SmtpIn | None = None
+    password: str | None = Field(None, description="Write-only.")
+    forwards_to: str | None = Field(None, description="SMTP: id of the internal address that it forwards to.")
+
+
+class AddressChange(Body):
+    full_name: str | None = None
+    queue_id: str | None = None
+    prefer_online: bool | None = None
+    active: bool | None = None
+    auto_reply: AutoReplyIn | None = None
+    smtp: SmtpIn | None = None
+    gmail: GmailIn | None = None
+    password: str | None = Field(None, description="Write-only.")
+    forwards_to: str | None = None
+    revision: int | None = Field(None, description="The revision that was seen; 409 when it is not the present one.")
+    kind: str | None = None
+    email: str | None = None
+    local_part: str | None = None
+
+
+class AccountCheck(Body):
+    email: str
+    smtp: SmtpIn
+    password: str
+
+
+class ConnectIn(Body):
+    address_id: str | None = Field(None, description="Reconnect this address.")
+    import_days: int | None = Field(None, ge=0, le=3650, description="Read mail as old as this at first.")
+
+
+class PreviewIn(Body):
+    subject: str = ""
+    content: str = ""
+    queue_name: str = "Support"
+
+
+class TestMailIn(Body):
+    to: str
+    subject: str | None = None
+    content: str | None = None
+
+
+class QueueIn(Body):
+    name: str
+    agent_ids: list[str] = []
+
+
+class QueueChange(Body):
+    name: str | None = None
+    agent_ids: list[str] | None = None
+    revision: int | None = None
+
+
+class AgentIn(Body):
+    email: str
+    name: str = ""
+    role: Literal["administrator", "agent"] = "agent"
+    queue_ids: list[str] = []
+    password: str | None = Field(None, description="Write-only; without it the answer holds an `invite_url`.")
+
+
+class AgentChange(Body):
+    name: str | None = None
+    role: Literal["administrator", "agent"] | None = None
+    queue_ids: list[str] | None = None
+    active: bool | None = None
+    revision: int | None = None
+
+
+class PresenceIn(Body):
+    presence: str
+    ttl_s: float | None = Field(None, description="Seconds; until changed when left out.")
+
+
+class AttachmentIn(Body):
+    id: str | None = Field(None, description="Id from POST /attachments.")
+    filename: str | None = None
+    content_type: str | None = None
+    content_base64: str | None = None
+
+
+class ReplyIn(Body):
+    text: str = ""
+    html: str | None = None
+    to: list[str | dict[str, Any]] = []
+    cc: list[str | dict[str, Any]] = []
+    bcc: list[str | dict[str, Any]] = []
+    attachments: list[AttachmentIn] = []
+    from_address_id: str | None = None
+
+
+class NoteIn(Body):
+    text: str = ""
+    html: str | None = None
+    attachments: list[AttachmentIn] = []
+
+
+class TicketChange(Body):
+    status: str | None = None
+    assignee_id: str | None = Field(None, description="null: nobody.")
+    queue_id: str | None = None
+    only_if_unassigned: bool = False
+
+
+class DraftIn(Body):
+    text: str = ""
+    html: str | None = None
+    to: list[str] = []
+    cc: list[str] = []
+    bcc: list[str] = []
+    attachments: list[AttachmentIn] = []
+    from_address_id: str | None = None
+    note: bool = False
+
+
+class ConfirmIn(Body):
+    email: str
+
+
+class TokenIn(Body):
+    name: str
+    scopes: list[str]
+    days: int | None = Field(None, ge=1, le=3650, description="It ends after so many days.")
+
+
+class SignInBody(Body):
+    email: str
+    password: str
+
+
+class PasswordChange(Body):
+    old: str
+    new: str
+
+
+class InvitationAnswer(Body):
+    token: str
+    password: str

@@ -1,0 +1,145 @@
+"""Routes of tickets, messages and files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Header, Response, UploadFile
+
+from mailroom_console import commands, drafts, tickets, uploads
+
+from .bodies import ConfirmIn, DraftIn, NoteIn, ReplyIn, TicketChange
+from .configuration_routes import Json, Limit, Next
+from .downloads import download
+from .security import ConsoleDep, PrincipalDep
+
+router = APIRouter(tags=["tickets"])
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, description="Sending twice does it once.")]
+
+
+@router.get("/tickets")
+async def tickets_list(
+    console: ConsoleDep, principal: PrincipalDep, queue_id: str | None = None, status: str | None = None,
+    assignee_id: str | None = None, unassigned: bool = False, address_id: str | None = None, q: str | None = None,
+    view: str | None = None, limit: Limit = 50, after: Next = None,
+) -> Json:  # fmt: skip
+    """Tickets, newest change first (a search: newest ticket first). `view`: waiting, failed, mine, unassigned."""
+    filters = tickets.Filters(queue_id, status, assignee_id, unassigned, view, q, address_id)
+    return (await tickets.listed(console, principal, filters, limit=limit, after=after)).body()
+
+
+@router.get("/tickets/{ticket_id}")
+async def ticket(ticket_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+    """A ticket (by id or number) with its messages and history."""
+    return await tickets.one(console, principal, ticket_id)
+
+
+@router.patch("/tickets/{ticket_id}")
+async def ticket_change(
+    ticket_id: str, body: TicketChange, response: Response, console: ConsoleDep, principal: PrincipalDep,
+    key: Key = None,
+) -> Json:  # fmt: skip
+    """Set status, agent or queue. 200 once it shows; 202 when that takes longer than 5 s."""
+    shown = await commands.change(console, principal, ticket_id, body.given(), idempotency_key=key)
+    response.status_code = 200 if shown else 202
+    return await tickets.one(console, principal, ticket_id)
+
+
+@router.post("/tickets/{ticket_id}/replies", status_code=202)
+async def reply(ticket_id: str, body: ReplyIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
+    """Answer the customer. 409 `receive_only` names in `send_from` the addresses that can send."""
+    accepted = await commands.reply(
+        console, principal, ticket_id, text=body.text, html=body.html, to=body.to, cc=body.cc, bcc=body.bcc,
+        attachments=[a.given() for a in body.attachments], from_address_id=body.from_address_id, idempotency_key=key,
+    )  # fmt: skip
+    return _accepted(accepted, ticket_id)
+
+
+@router.get("/tickets/{ticket_id}/reply-options")
+async def reply_options(ticket_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+    """Whether the ticket's address can send, why not, and which addresses of its queue can."""
+    return await commands.sending_choices(console, principal, ticket_id)
+
+
+@router.post("/tickets/{ticket_id}/notes", status_code=201)
+async def note(
+    ticket_id: str, body: NoteIn, response: Response, console: ConsoleDep, principal: PrincipalDep, key: Key = None
+) -> Json:
+    accepted = await commands.note(
+        console, principal, ticket_id, text=body.text, html=body.html,
+        attachments=[a.given() for a in body.attachments], idempotency_key=key,
+    )  # fmt: skip
+    response.status_code = 201 if accepted.shown else 202
+    return _accepted(accepted, ticket_id)
+
+
+@router.post("/tickets/{ticket_id}/confirm-sender", status_code=202)
+async def confirm_sender(ticket_id: str, body: ConfirmIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
+    return _accepted(await commands.confirm_sender(console, principal, ticket_id, body.email), ticket_id)
+
+
+@router.get("/tickets/{ticket_id}/draft")
+async def draft(ticket_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json | None:
+    return await drafts.get(console, principal, ticket_id)
+
+
+@router.put("/tickets/{ticket_id}/draft")
+async def draft_put(ticket_id: str, body: DraftIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
+    return await drafts.put(console, principal, ticket_id, body.model_dump(mode="json"))
+
+
+@router.delete("/tickets/{ticket_id}/draft", status_code=204)
+async def draft_delete(ticket_id: str, console: ConsoleDep, principal: PrincipalDep) -> Response:
+    row = await tickets.row_of(console, principal, ticket_id)
+    await drafts.forget(console, principal, row.id)
+    return Response(status_code=204)
+
+
+@router.get("/messages/{message_id}")
+async def message(message_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+    """One message with its bodies whole."""
+    return await tickets.one_message(console, principal, message_id)
+
+
+@router.post("/messages/{message_id}/resend", status_code=202)
+async def resend(message_id: str, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
+    accepted = await commands.resend(console, principal, message_id, idempotency_key=key)
+    return _accepted(accepted, (await tickets.message_row(console, principal, message_id)).ticket_id)
+
+
+@router.post("/messages/{message_id}/cancel", status_code=202)
+async def cancel(message_id: str, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
+    accepted = await commands.cancel(console, principal, message_id, idempotency_key=key)
+    return _accepted(accepted, (await tickets.message_row(console, principal, message_id)).ticket_id)
+
+
+@router.get("/messages/{message_id}/raw")
+async def raw(message_id: str, console: ConsoleDep, principal: PrincipalDep) -> Response:
+    """The raw source, byte for byte."""
+    return download(await tickets.raw(console, principal, message_id))
+
+
+@router.get("/messages/{message_id}/attachments/{index}")
+async def attachment(message_id: str, index: int, console: ConsoleDep, principal: PrincipalDep) -> Response:
+    return download(await tickets.attachment(console, principal, message_id, index), inline=True)
+
+
+@router.post("/attachments", status_code=201)
+async def upload(
+    console: ConsoleDep, principal: PrincipalDep, files: Annotated[list[UploadFile], File(alias="file")]
+) -> Json:
+    """Keep files for a reply to come: `{items: [{id, filename, content_type, size}]}`."""
+    items: list[dict[str, Any]] = []
+    for each in files:
+        content = await each.read()
+        items.append(
+            await uploads.store(
+                console, principal, filename=each.filename, content_type=each.content_type, content=content
+            )
+        )
+    return {"items": items, "next": None}
+
+
+def _accepted(accepted: commands.Accepted, ticket_id: str) -> Json:
+    return {"message_id": accepted.message_id, "ticket_id": ticket_id, "command_id": accepted.command_id,
+            "shown": accepted.shown}  # fmt: skip

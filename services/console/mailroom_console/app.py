@@ -1,0 +1,110 @@
+"""Wires the console: database, bus, stores, followers, web application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import httpx
+import uvicorn
+from mailroom_runtime.blobs import BlobStore
+from mailroom_runtime.kafka import Producer
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.presence import Presence
+from mailroom_runtime.sealing import Sealer
+from mailroom_runtime.service import Service, Stopped
+from mailroom_runtime.valkey import connect
+
+from . import forwarding, seeding
+from .changes import Changes
+from .context import Console
+from .database import Database
+from .dead_letters import DeadLetterReader
+from .leadership import lead
+from .live import Live
+from .outbox import Publisher
+from .readmodel import ReadModel
+from .settings import ConsoleSettings
+from .web import build
+
+log = get_logger()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: the service frame has them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        yield
+
+
+async def app(service: Service[ConsoleSettings]) -> None:
+    """Run the console until the service stops."""
+    settings = service.settings
+    for condition in ("database", "readmodel", "live", "web"):
+        service.health.set(condition, False, "starting")
+    try:
+        sealer = Sealer(settings.secret_ring())
+    except ValueError as error:
+        raise Stopped(str(error)) from error
+    database = Database(settings.database_url)
+    await database.migrate()
+    await seeding.seed(settings, database)
+    service.health.set("database", True)
+    changes = Changes()
+    redis = connect(settings.redis)
+    producer = Producer(settings, "console")
+    async with httpx.AsyncClient(timeout=10.0) as http:
+        read = ReadModel(settings, database, producer, changes)
+        console = Console(
+            settings=settings, database=database, producer=producer, presence=Presence(redis, settings.topic_prefix),
+            blobs=BlobStore(settings.blob_url), sealer=sealer, read=read, live=Live(settings, changes), http=http,
+        )  # fmt: skip
+        await read.start()
+        server = _Server(
+            uvicorn.Config(build(console), host=settings.console_host, port=settings.console_port, log_config=None,
+                           access_log=False, timeout_graceful_shutdown=5, server_header=False, proxy_headers=False)
+        )  # fmt: skip
+        web = asyncio.create_task(_serve(server, service, settings))
+        try:
+            # pages answer while Kafka is still away; what needs it says so
+            started = asyncio.create_task(producer.start())
+            stop = asyncio.create_task(service.stopping.wait())
+            await asyncio.wait({started, stop, web}, return_when=asyncio.FIRST_COMPLETED)
+            if started.done() and not service.stopping.is_set():
+                service.spawn(console.live.run(service), "live")
+                publisher, dead = Publisher(database, producer), DeadLetterReader(settings, database)
+                service.spawn(
+                    lead(database, lambda: [publisher.run(), dead.run(), read.run(service), forwarding.resume(console)],
+                         follow=lambda: [read.shadow(service)]),
+                    "leading",
+                )  # fmt: skip
+            await asyncio.wait({stop, web}, return_when=asyncio.FIRST_COMPLETED)
+            if web.done():
+                web.result()
+        finally:
+            server.should_exit = True
+            await asyncio.gather(web, return_exceptions=True)
+            for task in (started, stop):
+                task.cancel()
+            await producer.close()
+            await redis.aclose()
+    await database.close()
+
+
+async def _serve(server: _Server, service: Service[ConsoleSettings], settings: ConsoleSettings) -> None:
+    async def announce() -> None:
+        while not server.started:  # noqa: ASYNC110 - uvicorn says it by a flag only
+            await asyncio.sleep(0.02)
+        service.health.set("web", True)
+        log.info("console.listening", port=settings.console_port)
+
+    announcing = asyncio.create_task(announce())
+    try:
+        await server.serve()
+    except SystemExit:
+        raise Stopped(
+            f"port {settings.console_port} of {settings.console_host} is taken (MAILROOM_CONSOLE_PORT)"
+        ) from None
+    finally:
+        announcing.cancel()
