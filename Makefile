@@ -66,4 +66,4 @@ screenshots: packages ## the console's pages as pictures in docs/screenshots
 	@PYTHONPATH=tests:deploy/local $(PY) -m browser.screenshots $(ARGS)
 
 lock: .venv/installed ## resolve all dependencies anew and install them
-	@bash deploy/local/lock.sh && bash deploy/local/bootstrap.sh
+	@bash deploy/lock.sh && bash deploy/local/bootstrap.sh
