@@ -27,6 +27,10 @@ ATTRIBUTION_START = re.compile(
     re.IGNORECASE,
 )
 NAME_START = re.compile(r"[\s>*_=|-]*[\"'„“«]?[^\n<>]{0,80}<[^<>\s]+@[^<>\s]+>")
+# An attribution that follows a person's words on one line: "Thanks On Mon, Jan 5, 2026 at 3:04 PM, Ann wrote:".
+SHARED_START = re.compile(
+    r"(?:[-–—]{2,}[ \t]?|\s)(?=(?:on|am|le|el|em|il|op|den|på|w dniu)\s+(?:\w{2,12}\.?,?\s+)?(?:\w{3,12}\.?,?\s+)?\d{1,4}\b)", re.IGNORECASE
+)
 QUOTING = re.compile(r"[\s>*]*(?:quoting|zitat von|citando|citeren|cytowanie|citation de|citat fra)\b", re.IGNORECASE)
 DATE = re.compile(
     r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<!\d)\d{1,2}\s?[:.hH時]\s?\d\d(?!\d)|(?<!\d)\d{1,2}[./-]\d{1,2}[./-](?:\d\d){1,2}(?!\d)|(?<!\d)\d{1,2}時",
@@ -56,7 +60,7 @@ _ORIGINAL = (
     r"(?:wiadomość|wiadomosc) oryginalna|oryginalna wiadomość|wiadomość pierwotna|исходное сообщение|оригинальное сообщение|пересланное исходное|оригінальне повідомлення|"
     r"thư gốc|tin nhắn gốc|tin nhắn ban đầu|thư ban đầu|email gốc|原始邮件|原始郵件|原邮件|原始信件|原件|原始邮件信息|元のメッセージ|元のメール|オリジナル ?メッセージ|original ?メッセージ|원본 ?메시지|원본 ?메일|"
     r"ursprungligt meddelande|originalmeddelande|ursprungligt e-?post|oprindelig (?:meddelelse|besked|mail|e-?mail)|original meddelelse|opprinnelig melding|opprinnelig e-?post|alkuperäinen viesti|původní zpráva|pôvodná správa|özgün ileti|orijinal mesaj|eredeti üzenet|mesaj original|αρχικό μήνυμα|"
-    r"pesan asli|mesej asal|originalna poruka|izvorno sporočilo|reply message|quoted message|en réponse à|antwort auf|missatge original|mesaj(?:ul)? inițial|original"
+    r"pesan asli|mesej asal|originalna poruka|izvorno sporočilo|reply message|antwort ?nachricht|quoted message|en réponse à|antwort auf|missatge original|mesaj(?:ul)? inițial|original"
 )
 DIVIDER = re.compile(rf"[\s>]*(?:[-–—_=*#~]\s?){{2,}}\s*(?:{_ORIGINAL})\s*:?\s*(?:[-–—_=*#~]\s?){{2,}}.*", re.IGNORECASE)
 ANY_DIVIDER = re.compile(r"[-_=*]{3,}\s*[^-_=*\s].{1,60}[^-_=*\s]\s*[-_=*]{3,}")

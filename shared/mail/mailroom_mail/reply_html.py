@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from html import unescape
+from itertools import islice
 
+from .quote_words import FORWARD_DIVIDER
 from .reply_text import has_history, mark, only_footers, own_lines
 
 # From these marks on, all is history: Outlook (web, desktop, mobile), Hotmail, Zimbra, Yahoo, Samsung, Zoho, NetEase …
@@ -18,7 +20,7 @@ _TO_END = (
     "__DIVIDER__", "mail-editor-reference-message-container", "ms-outlook-mobile-reference-message", "yahoo_quoted",
     "zmail_extra", "isReplyContent", "_origContent", "_origMsg", "protonmail_quote", "tutanota_quote", "mailmateQuote",
     "hiri_quote", "front-blockquote", "missive_quote", "messageReplySection", "original-content", "J_quote", "ntes-mailmaster-quote",
-    "QuotedMessage", "ydp_quoted", "replyForwardContainer", "quotedTextContainer", "aolReplyContent", "AOL_quote",
+    "QuotedMessage", "OLK_SRC_BODY_SECTION", "mail_android_quote", "ydp_quoted", "replyForwardContainer", "quotedTextContainer", "aolReplyContent", "AOL_quote",
 )  # fmt: skip
 # Elements that are a quotation, next to which a person may have written.
 _ELEMENTS = ("gmail_quote", "gmail_extra", "moz-cite-prefix", "reply-intro", 'type="cite"', "type='cite'", "type=cite", "<blockquote", "<BLOCKQUOTE")
@@ -28,7 +30,7 @@ _SIGNATURES = (
 )  # fmt: skip
 _SAMSUNG = "<!-- originalMessage -->"
 _TAG = re.compile(r"<[^<>]*>")
-_TOKEN = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<[^<>]*>", re.DOTALL)
+_TOKEN = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<[^<>]*>", re.DOTALL)
 _UNSEEN = re.compile(r"<(style|script|head|title)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
 _QUOTE_TAG = re.compile(r"<(/?)blockquote\b[^<>]*>", re.IGNORECASE)
 _BORDER = re.compile(r"<(?:div|p|td)\b[^<>]*border-top\s*:\s*(?:solid|1(?:\.0)?p[tx])[^<>]*>", re.IGNORECASE)
@@ -37,6 +39,7 @@ _BREAKING = frozenset(
     ["p", "div", "br", "tr", "table", "li", "ul", "ol", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "pre",
      "section", "article", "header", "footer", "center", "body", "html", "td", "dt", "dd"]  # fmt: skip
 )
+_MOST_BORDERS = 50  # ruled blocks that are looked at
 _MAX_SLOW = 2 << 20  # characters that the line-wise way looks at
 
 
@@ -61,6 +64,8 @@ def html_reply(html: str, look_closely: bool) -> HtmlReply:
     if border >= 0:
         start = border if start < 0 else min(start, border)
     element = _first_mark(html, _ELEMENTS)
+    if element >= 0 and FORWARD_DIVIDER.match(_TAG.sub(" ", html[element : element + 1000]).lstrip()):
+        return HtmlReply(html, False)  # what is forwarded is what the mail is about
     if element >= 0 and (start < 0 or element < start):
         if _is_plain_quote(html, element):
             start = element
@@ -88,7 +93,7 @@ def has_content(html: str) -> bool:
 
 def _is_footer_only(html: str) -> bool:
     """Whether all that a short piece of HTML says is "Sent from my phone"."""
-    if len(html) > 5000:
+    if len(html) > 5000 or len(_TAG.sub("", html).strip()) > 160:
         return False
     return only_footers([row.text for row in _lines(html)]) and "<img" not in html
 
@@ -116,10 +121,9 @@ def _outlook_border(html: str) -> int:
     """The offset of Outlook's ruled block with From, Sent, To and Subject, or -1."""
     if "order-top" not in html and "ORDER-TOP" not in html:
         return -1
-    for found in _BORDER.finditer(html):
-        lines = [line.text for line in _lines(html[found.start() : found.start() + 6000])]
-        cut = mark(["x", *lines[:12]])[1]
-        if cut <= 2 and len(lines) >= 2:
+    for found in islice(_BORDER.finditer(html), _MOST_BORDERS):
+        lines = [line.text for line in _lines(html[found.start() : found.start() + 2500])[:6]]
+        if len(lines) >= 2 and mark(["x", *lines])[1] <= 2:
             return found.start()
     return -1
 

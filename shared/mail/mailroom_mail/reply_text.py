@@ -9,6 +9,7 @@ from .signature import body_end, is_footer
 
 _LOOK_BACK = 5  # lines over which an attribution may be wrapped
 _LINE = 1000  # characters of a line that are looked at
+_MOST_ATTEMPTS = 1000  # attributions looked at closely; far more than any mail has
 _OWN, _BLANK, _QUOTED, _HEADER = "o", " ", ">", "h"
 
 
@@ -28,7 +29,7 @@ def plain_reply(text: str, subject: str = "") -> PlainReply:
     whole = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
     if not whole or (subject and words.FORWARD_SUBJECT.match(subject)):
         return PlainReply(whole, False)
-    lines = whole.split("\n")
+    lines = _apart(whole.split("\n"))
     marks, cut = mark(lines)
     quoted = has_history(lines, marks, cut)
     kept = lines
@@ -45,6 +46,19 @@ def plain_reply(text: str, subject: str = "") -> PlainReply:
     return PlainReply(reply, quoted)
 
 
+def _apart(lines: list[str]) -> list[str]:
+    """The lines, with an attribution that shares a line with a person's words on a line of its own."""
+    found: list[str] = []
+    for index, line in enumerate(lines):
+        if line[-1:] == ":" and 8 < len(line) < 500 and line[0] != ">" and index + 1 < len(lines) and words.WROTE.search(line.lower()):
+            shared = words.SHARED_START.search(line)
+            if shared is not None and line[: shared.start()].strip() and not words.ATTRIBUTION_START.match(line) and _next_line(lines, index).startswith(">"):
+                found += [line[: shared.start()], line[shared.end() :]]
+                continue
+        found.append(line)
+    return found
+
+
 def has_history(lines: list[str], marks: list[str], cut: int) -> bool:
     """Whether anything was recognised as quoted."""
     return cut < len(lines) or _HEADER in marks[:cut] or _QUOTED in marks[:cut]
@@ -56,6 +70,7 @@ def mark(lines: list[str]) -> tuple[list[str], int]:
     count = len(lines)
     programs = _is_program_prompt(lines)
     own = False
+    attempts = 0
     for index, full in enumerate(lines):
         line = full[:_LINE].strip()
         if not line:
@@ -64,6 +79,9 @@ def mark(lines: list[str]) -> tuple[list[str], int]:
         if line[0] == ">" and not programs and not (marks and marks[-1] == _OWN and _closes_address(lines[index - 1], line)):
             marks.append(_QUOTED)
             continue
+        if own and line[0] in "-–—_=*#~bB" and _starts_forward(line):
+            # What is forwarded is what the mail is about: it stays.
+            return [*marks, *([_OWN] * (count - index))], count
         if _starts_history(lines, index, line):
             if not own:
                 # History from the first line on: nothing can be told apart, all of it is shown.
@@ -71,7 +89,8 @@ def mark(lines: list[str]) -> tuple[list[str], int]:
             return marks, _without_rule(lines, marks, index)
         marks.append(_OWN)
         if line[-1] in ":：->*—–" or ":>" in line or ": >" in line or line.endswith(words.ENDS_WROTE):
-            start = _attribution(lines, marks, index, line)
+            attempts += 1
+            start = _attribution(lines, marks, index, line) if attempts <= _MOST_ATTEMPTS else None
             if start is not None:
                 following = _next_line(lines, index)
                 if following.startswith(">"):
@@ -90,6 +109,10 @@ def _is_program_prompt(lines: list[str]) -> bool:
     """Whether the only lines that begin with > are a Python prompt's or arrows around a link."""
     found = [line for line in lines if line.startswith(">")]
     return bool(found) and len(found) < 4 and all(line.startswith(">>> ") for line in found)
+
+
+def _starts_forward(line: str) -> bool:
+    return words.FORWARD_DIVIDER.match(line) is not None or words.APPLE_FORWARD.fullmatch(line) is not None
 
 
 def _closes_address(before: str, line: str) -> bool:
@@ -148,7 +171,7 @@ def _is_header_block(lines: list[str], index: int) -> bool:
         elif role == "date":
             evidence = evidence or words.DATE.search(rest) is not None
     named = roles & {"from", "date", "to", "subject"}
-    return ("from" in named and len(named) >= 2 and (evidence or len(named) >= 4)) or (len(named) >= 3 and evidence)
+    return ("from" in named and len(named) >= 2 and (evidence or len(named) >= 4)) or (evidence and (len(named) >= 3 or {"date", "to"} == named))
 
 
 def _attribution(lines: list[str], marks: list[str], index: int, line: str) -> int | None:
@@ -241,7 +264,7 @@ def own_lines(lines: list[str], marks: list[str]) -> list[int]:
     runs = [mark for position, mark in enumerate(shape) if position == 0 or shape[position - 1] != mark]
     interleaved = runs.count(_OWN) >= 2 and (runs.count(_QUOTED) >= 2 or _HEADER not in marks[: last_own + 1])
     if interleaved and _answers_inside(lines, marks):
-        return [position for position, mark in enumerate(marks[: last_own + 1]) if mark != _HEADER]
+        return list(range(last_own + 1))
     return [position for position, mark in enumerate(marks) if mark in (_OWN, _BLANK)]
 
 
@@ -263,10 +286,24 @@ def only_footers(lines: list[str]) -> bool:
 
 def _mend_wraps(lines: list[str], marks: list[str]) -> None:
     """Take a lone unmarked line tight between two quoted ones for a piece that a relay wrapped off the quote."""
-    for position in range(1, len(lines) - 1):
+    for position in range(1, len(lines)):
+        if marks[position] == _OWN and marks[position - 1] == _QUOTED and _is_rest_of_link(lines[position - 1], lines[position]):
+            marks[position] = _QUOTED
+            continue
+        if position + 1 == len(lines):
+            break
         tight = marks[position] == _OWN and marks[position - 1] == _QUOTED and marks[position + 1] == _QUOTED
         if tight and len(lines[position - 1]) >= 60 and len(lines[position]) < 60:
             marks[position] = _QUOTED
+
+
+def _is_rest_of_link(before: str, line: str) -> bool:
+    """Whether a line goes on with a link in parentheses that the quoted line before began, or is one."""
+    start = line[:20].lstrip()
+    if start.startswith(("(http", "<http", ")")):
+        return True
+    opened = before.rfind("(")
+    return opened >= 0 and before.find(")", opened) < 0 and "http" in before[opened : opened + 8]
 
 
 def _squeezed(lines: list[str]) -> list[str]:
