@@ -1,0 +1,76 @@
+"""Wires outbound: orders in, lanes kept, mail out, reports on email.delivery."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+
+from mailroom_contracts import Address, Portal, topics
+from mailroom_runtime.blobs import BlobStore
+from mailroom_runtime.consume import consume
+from mailroom_runtime.kafka import Producer
+from mailroom_runtime.service import Service
+from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.valkey import connect
+
+from .accounts import Accounts
+from .couriers import Couriers
+from .lease import Leases
+from .orders import Orders
+from .owner import Owner
+from .records import SOURCE, Records
+from .runner import Desk
+from .settings import OutboundSettings
+
+
+async def app(service: Service[OutboundSettings]) -> None:
+    """Run until the service stops."""
+    settings = service.settings
+    service.health.set("kafka", False, "connecting to Kafka")
+    service.health.set("lanes", False, "starting")
+    tables = ConfigTables(settings, [Portal, Address])
+    blobs = BlobStore(settings.blob_url)
+    redis = connect(settings.redis)
+    couriers = Couriers(settings, tables)
+    try:
+        async with Producer(settings, source=SOURCE) as producer:
+            await tables.start(service)
+            accounts = Accounts(producer)
+            await accounts.load(settings)
+            desk = Desk(
+                records=Records(producer, partitions=settings.partitions),
+                accounts=accounts,
+                tables=tables,
+                blobs=blobs,
+                couriers=couriers,
+                leases=Leases(redis, settings.topic_prefix, seconds=settings.lane_lease_s),
+                health=service.health,
+                policy=settings.policy(),
+                send_timeout_s=settings.send_timeout_s,
+            )
+            place, process = identity(settings)
+            owner = Owner(service, desk, producer, place=place, process=process)
+            tables.on_change(owner.changed)
+            orders = Orders(producer, blobs, partitions=settings.partitions)
+            lanes = service.spawn(owner.run(), "lanes")
+            await consume(
+                service,
+                [topics.EMAIL_OUTBOUND],
+                group="outbound.orders",
+                handle=orders.handle,
+                producer=producer,
+                max_in_flight=100,
+            )
+            await asyncio.wait({lanes})
+    finally:
+        await redis.aclose()
+
+
+def identity(settings: OutboundSettings) -> tuple[str, str]:
+    """The place that only one living process can have (it listens there), and this process."""
+    process = f"{os.getpid()}-{time.time_ns()}"
+    host = socket.gethostname().replace(" ", "_") or "host"
+    place = f"{host}:{settings.health_port}" if settings.health_port else f"{host}:{process}"
+    return place, process

@@ -1,0 +1,97 @@
+"""From an order to a letter: bodies and attachments fetched, the mail written, the envelope set."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from mailroom_contracts import Address, OutboundMail, Person, Quote
+from mailroom_mail import Attachment, Mailbox, OutgoingMail, QuotedMail, compose
+from mailroom_runtime.blobs import BlobStore
+
+from .bodies import whole_quote, with_body
+from .courier import Letter
+
+THREAD_FROM_BYTES = 100_000  # composing this much takes long enough to hold up other lanes
+
+
+def envelope_recipients(order: OutboundMail) -> tuple[str, ...]:
+    """Everybody who gets it, Bcc included, each once."""
+    return tuple({p.email.lower(): p.email for p in (*order.to, *order.cc, *order.bcc)}.values())
+
+
+async def letter(
+    order: OutboundMail,
+    address: Address,
+    recipients: tuple[str, ...],
+    blobs: BlobStore,
+    *,
+    uncertain: bool,
+    still_ours: Callable[[], bool],
+) -> Letter:
+    """The letter of an order. The same order always gives the same bytes.
+
+    Raises `BlobsDown` (try later), and `BlobMissing` or ValueError (it can never be written).
+    """
+    order = await with_body(order, blobs)
+    quote = await whole_quote(order.quote, blobs) if order.quote else None
+    attachments = [
+        Attachment(
+            filename=ref.filename,
+            content_type=ref.content_type,
+            content=await blobs.get(ref.blob),
+            content_id=ref.content_id,
+            inline=ref.inline,
+        )
+        for ref in order.attachments
+    ]
+    mail = outgoing(order, address, quote, tuple(attachments))
+    size = sum(len(a.content) for a in attachments) + len(order.text) + len(order.html or "")
+    raw = await asyncio.to_thread(compose, mail) if size > THREAD_FROM_BYTES else compose(mail)
+    return Letter(
+        raw=raw,
+        sender=envelope_sender(order, address),
+        recipients=recipients,
+        uncertain=uncertain,
+        still_ours=still_ours,
+    )
+
+
+def envelope_sender(order: OutboundMail, address: Address) -> str:
+    """The return path: null for automatic mail through our own relay (RFC 3834 section 3.3), else the address.
+
+    A customer's own server may refuse the null path for submission, so there the address stands.
+    """
+    return "" if address.kind == "internal" and order.kind == "auto_reply" else address.email
+
+
+def outgoing(order: OutboundMail, address: Address, quote: Quote | None, files: tuple[Attachment, ...]) -> OutgoingMail:
+    """The mail to write. It always leaves under the address's own name, whatever the order says."""
+    name = order.from_.name if order.from_ is not None and order.from_.name else address.full_name
+    auto = order.auto_submitted or {"auto_reply": "auto-replied", "probe": "auto-generated"}.get(order.kind)
+    return OutgoingMail(
+        message_id=order.rfc_message_id or f"{order.id}@{address.email.rpartition('@')[2]}",
+        from_=Mailbox(address.email, name),
+        date=order.created_at,
+        to=_boxes(order.to),
+        cc=_boxes(order.cc),
+        bcc=_boxes(order.bcc),
+        reply_to=_boxes(order.reply_to),
+        subject=order.subject,
+        text=order.text,
+        html=order.html,
+        quote=_quoted(quote) if quote is not None else None,
+        attachments=files,
+        in_reply_to=order.in_reply_to,
+        references=tuple(order.references),
+        auto_submitted=auto,
+    )
+
+
+def _quoted(quote: Quote) -> QuotedMail:
+    author = Mailbox(quote.from_.email, quote.from_.name) if quote.from_ is not None else None
+    return QuotedMail(from_=author, date=quote.date, text=quote.text, html=quote.html)
+
+
+def _boxes(people: list[Person]) -> tuple[Mailbox, ...]:
+    return tuple(Mailbox(p.email, p.name) for p in people)

@@ -1,0 +1,119 @@
+"""Which courier an address sends through, by its kind. A further kind is one more entry in `Couriers.makers`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from mailroom_contracts import Address
+from mailroom_gmail import GmailClient, GoogleSettings
+from mailroom_mail import dkim_sign
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.sealing import SealBroken, Sealer
+from mailroom_runtime.smtp_connect import Access
+from mailroom_runtime.tables import ConfigTables
+
+from .courier import Courier
+from .gmail import GmailCourier
+from .settings import OutboundSettings
+from .smtp import SmtpCourier, session_pool
+
+log = get_logger()
+
+
+class AccountBroken(Exception):
+    """There is no way to send from this address until a person mends it; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A courier, how many mails it takes at once, and how many a minute (None: any number)."""
+
+    courier: Courier
+    slots: int = 1
+    per_minute: int | None = None
+
+
+Maker = Callable[[Address], Made]
+
+
+class Couriers:
+    """Makes couriers. `make` raises `AccountBroken`."""
+
+    def __init__(self, settings: OutboundSettings, tables: ConfigTables, access: Access | None = None) -> None:
+        self._settings, self._tables = settings, tables
+        ring = settings.secret_ring()
+        self._sealer = Sealer(ring) if ring else None
+        self._access = access or Access(
+            allow_private=settings.allow_private_hosts,
+            ca_file=settings.smtp_ca_file,
+            dns_server=settings.dns_server,
+            timeout_s=settings.connect_timeout_s,
+            helo_name=settings.helo_name or None,
+        )
+        self._google = GoogleSettings()
+        self._threads = ThreadPoolExecutor(settings.gmail_threads, thread_name_prefix="gmail")
+        self.makers: dict[str, Maker] = {
+            "internal": self._through_relay,
+            "smtp": self._through_account,
+            "gmail": self._through_gmail,
+        }
+
+    def make(self, address: Address) -> Made:
+        """The courier of an address as it is configured now."""
+        maker = self.makers.get(address.kind)
+        if maker is None:
+            raise AccountBroken(f"Nothing here can send from an address of kind {address.kind}.")
+        return maker(address)
+
+    def open_secret(self, sealed: str | None, bound_to: str) -> str:
+        """A sealed secret's content. Raises `AccountBroken`, without repeating it."""
+        if sealed is None:
+            raise AccountBroken("No password is stored. Enter it again.")
+        if self._sealer is None:
+            raise AccountBroken("The stored password cannot be opened here: MAILROOM_SECRET_KEYS is empty.")
+        try:
+            return self._sealer.open(sealed, bound_to=bound_to)
+        except SealBroken as error:
+            raise AccountBroken(f"The stored password cannot be opened: {error}. Enter it again.") from None
+
+    def _through_relay(self, address: Address) -> Made:
+        account, password = self._settings.relay()
+        # the operator chose this server, so it may be anywhere
+        pool = session_pool(account, password, replace(self._access, allow_private=True, dns_server=""))
+        domain = address.email.rpartition("@")[2].lower()
+
+        async def sign(raw: bytes) -> bytes:
+            return await self._signed(raw, address, domain)
+
+        return Made(SmtpCourier(pool, sign=sign), slots=account.max_connections)
+
+    def _through_account(self, address: Address) -> Made:
+        account = address.smtp
+        if account is None:
+            raise AccountBroken("It has no SMTP server.")
+        password = self.open_secret(account.secret, address.id) if account.username else None
+        pool = session_pool(account, password, self._access)
+        return Made(SmtpCourier(pool), slots=max(account.max_connections, 1), per_minute=account.messages_per_minute)
+
+    def _through_gmail(self, address: Address) -> Made:
+        if address.gmail is None or not address.gmail.secret:
+            raise AccountBroken("It is not connected with Google. Press Reconnect.")
+        token = self.open_secret(address.gmail.secret, address.id)
+        return Made(GmailCourier(GmailClient(self._google, token, self._threads)))
+
+    async def _signed(self, raw: bytes, address: Address, domain: str) -> bytes:
+        """The mail with the portal's DKIM signature, where it has a key for the domain."""
+        portal = self._tables.portals.get(address.portal_id)
+        key = next((k for k in portal.dkim if k.domain.lower() == domain), None) if portal is not None else None
+        if portal is None or key is None:
+            return raw
+        try:
+            pem = self.open_secret(key.secret, portal.id)
+            return await asyncio.to_thread(dkim_sign, raw, key.domain, key.selector, pem.encode())
+        except (AccountBroken, ValueError) as error:
+            # unsigned mail may still arrive (SPF); mail that is not sent certainly does not
+            log.error("dkim.not_signed", portal_id=portal.id, domain=domain, reason=str(error))
+            return raw

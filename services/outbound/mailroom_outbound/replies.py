@@ -1,0 +1,100 @@
+"""What servers' answers to MAIL, RCPT and DATA mean (RFC 5321 section 4.2). Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mailroom_contracts import RecipientReport
+from mailroom_runtime.smtp_connect import SmtpTrouble, said
+
+from .courier import Deferred, Delivered, Failed, Hold, Outcome
+
+# words by which servers that limit an account say so, whatever code they use
+_TOO_MANY = re.compile(
+    r"too many|too much mail|rate.?limit|throttl|exceeded .{0,40}(?:limit|quota|rate)|(?:sending|message|daily|hourly) "
+    r"(?:limit|quota)|try again later.{0,20}limit",
+    re.IGNORECASE,
+)
+_NOT_THE_ACCOUNT = (".1.", ".2.", ".3.4", ".5.3")  # recipient, mailbox, size of the mail, recipients of the mail
+_ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_LOGIN_GONE = (530, 535)  # RFC 4954: authentication required, or not valid any more
+_UNAVAILABLE = 421  # RFC 5321: service not available, closing the channel
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's answer."""
+
+    code: int
+    text: str
+
+    @property
+    def words(self) -> str:
+        return f"The server said: {said(self.code, self.text)}"
+
+    @property
+    def status(self) -> str | None:
+        """The enhanced status code (RFC 3463), or None."""
+        found = _ENHANCED.search(self.text[:40])
+        return found.group(1) if found else None
+
+    @property
+    def limits_the_account(self) -> bool:
+        """Whether it is about how much the account sends, or the server closes down (421)."""
+        if self.code == _UNAVAILABLE:
+            return True
+        about_mail = self.code == 552 or (self.status or "")[1:].startswith(_NOT_THE_ACCOUNT)
+        return not about_mail and _TOO_MANY.search(self.text) is not None
+
+
+def of_transaction(reply: Reply) -> Outcome:
+    """A refusal that concerns the whole mail: at MAIL, DATA or after the content."""
+    if reply.limits_the_account:
+        return Deferred(reply.words, Hold.LANE)
+    if reply.code in _LOGIN_GONE:
+        return Deferred(reply.words, Hold.ACCOUNT)
+    return Failed(reply.words) if reply.code >= 500 else Deferred(reply.words)
+
+
+def of_recipients(refused: Mapping[str, Reply], count: int) -> Outcome | None:
+    """What refusals at RCPT mean before the content is sent; None: go on with the recipients that were accepted."""
+    if len(refused) < count:
+        return None
+    held = next((r for r in refused.values() if r.limits_the_account), None)
+    reports = recipient_reports(refused)
+    if held is not None:
+        return Deferred(held.words, Hold.LANE)
+    later = next((r for r in refused.values() if r.code < 500), None)
+    if later is not None:
+        return Deferred(later.words, recipients=reports)
+    return Failed(next(iter(refused.values())).words, recipients=reports)
+
+
+def of_acceptance(reply: Reply, accepted: list[str], refused: Mapping[str, Reply]) -> Outcome:
+    """The content was taken for `accepted`; recipients that were refused for now are tried again."""
+    reports = recipient_reports(refused)
+    later = next((r for r in refused.values() if r.code < 500), None)
+    if later is not None:
+        served = tuple(RecipientReport(recipient=r, state="sent") for r in accepted)
+        return Deferred(later.words, recipients=(*served, *reports))
+    return Delivered(said(reply.code, reply.text), recipients=reports)
+
+
+def of_trouble(trouble: SmtpTrouble) -> Deferred:
+    """No connection or no login: the whole lane waits, or the account waits for a person."""
+    return Deferred(str(trouble), Hold.LANE if trouble.temporary else Hold.ACCOUNT)
+
+
+def recipient_reports(refused: Mapping[str, Reply]) -> tuple[RecipientReport, ...]:
+    """Each refused recipient's report."""
+    return tuple(
+        RecipientReport(
+            recipient=recipient,
+            state="failed" if reply.code >= 500 else "deferred",
+            status=reply.status,
+            reason=reply.words,
+        )
+        for recipient, reply in refused.items()
+    )
