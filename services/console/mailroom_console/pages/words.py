@@ -67,7 +67,8 @@ def size(count: int | None) -> str:
     value = float(count or 0)
     if value < 1000:
         return f"{value:.0f} bytes"
-    for unit in ("kB", "MB", "GB", "TB"):
+    unit = ""
+    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the last one is what is said
         value /= 1000
         if value < 999.5:
             break

@@ -5,15 +5,21 @@ const get = (name) => document.getElementById(`f-${name}`);
 
 const account = document.querySelector('[data-smtp]');
 if (account) {
+  account.querySelector('[data-presets]').hidden = false;
   const hint = account.querySelector('[data-preset-hint]');
   for (const chip of account.querySelectorAll('[data-preset-host]')) {
-    chip.addEventListener('click', () => {
+    const choose = () => {
       get('host').value = chip.dataset.presetHost;
       get('port').value = chip.dataset.presetPort;
       get('tls').value = chip.dataset.presetTls;
       hint.textContent = chip.dataset.presetNote ?? '';
       for (const other of account.querySelectorAll('[data-preset-host]')) other.classList.toggle('on', other === chip);
-      get('password').focus();
+    };
+    chip.addEventListener('click', () => { choose(); get('password').focus(); });
+    // The address tells the provider; what was typed already is left alone.
+    get('email')?.addEventListener('change', () => {
+      const domain = get('email').value.split('@').pop().trim().toLowerCase();
+      if (domain && !get('host').value && chip.dataset.presetDomains.split(' ').includes(domain)) choose();
     });
   }
   const button = account.querySelector('[data-smtp-check]');

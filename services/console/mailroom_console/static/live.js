@@ -25,7 +25,7 @@ export function startLive(announce) {
   const source = new EventSource('/live');
   let opened = false;
   source.addEventListener('open', () => { if (opened) soon(); opened = true; });
-  for (const kind of ['ticket', 'address', 'presence', 'activity']) {
+  for (const kind of ['ticket', 'address', 'presence', 'queue', 'agent', 'activity', 'reload']) {
     source.addEventListener(kind, (event) => {
       const ticket = document.querySelector('[data-ticket]')?.dataset.ticket;
       if (kind === 'ticket' && ticket && event.data && event.data !== ticket) {

@@ -1,0 +1,65 @@
+"""Addresses as the pages show them: kind and state in words and a colour, today's mail hour by hour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+KINDS = {"internal": "Internal", "gmail": "Gmail", "smtp": "SMTP"}
+_STATES = {
+    "active": ("good", "Active"),
+    "inactive": ("", "Disabled"),
+    "not_configured": ("warn", "Connected, not configured yet"),
+    "syncing": ("good", "Reading mail"),
+    "needs_attention": ("bad", "Needs attention"),
+    "disconnected": ("bad", "Needs reconnecting"),
+    "forwarding_pending": ("warn", "Forwarding is being checked"),
+    "forwarding_failed": ("warn", "Forwarding does not work"),
+    "forwarding_unchecked": ("warn", "Forwarding not checked yet"),
+}
+_FORWARDING = {
+    "pending": ("warn", "Checking: waiting for the mail to come back"),
+    "confirmed": ("good", "Works"),
+    "ok": ("good", "Works"),
+    "failed": ("bad", "Did not work"),
+}
+
+def shown(
+    address: Mapping[str, Any], queue_names: Mapping[str, str], emails: Mapping[str, str]
+) -> dict[str, Any]:
+    """The address with what the templates need besides."""
+    tone, words = _STATES.get(address["state"], ("warn", str(address["state"]).replace("_", " ").capitalize()))
+    hours = address["mails_today"].get("hours") or [[0, 0]] * 24
+    receiving = address["receiving"] or {}
+    progress = None
+    if receiving.get("state") == "syncing" and receiving.get("total"):
+        progress = (receiving.get("done") or 0, receiving["total"])
+    forwarding = address["forwarding"]
+    look = _FORWARDING.get(forwarding["state"] if forwarding else "", ("", "Not checked yet"))
+    reason = address["state_reason"]
+    return {
+        **address,
+        "kind_name": KINDS.get(address["kind"], address["kind"]),
+        "queue_name": queue_names.get(address["queue_id"] or "", ""),
+        "forwards_to_email": emails.get(address["forwards_to"] or "", ""),
+        "tone": tone,
+        "state_words": words,
+        "state_reason": reason if address["state"] not in ("inactive", "not_configured") else None,
+        "state_since": address["state_since"] if tone in ("bad", "warn") else None,
+        "progress": progress,
+        "received": [hour[0] for hour in hours],
+        "sent": [hour[1] for hour in hours],
+        "today_words": today(address["mails_today"]),
+        "disconnected": address["kind"] == "gmail" and not (address["gmail"] or {}).get("connected"),
+        "forwarding": {"tone": look[0], "words": look[1], "reason": forwarding["reason"] if forwarding else None,
+                       "since": forwarding["since"] if forwarding else None},
+        "forwarders": [str(f.get("value", "")) for f in address["forwarders"]],
+        "forwarded_from": [],
+    }  # fmt: skip
+
+
+def today(mails: Mapping[str, int]) -> str:
+    """Today's mails in words."""
+    if not mails["in"] and not mails["out"]:
+        return "no mail"
+    return f"{mails['in']:,} in, {mails['out']:,} out"

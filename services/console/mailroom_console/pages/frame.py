@@ -1,0 +1,36 @@
+"""What stands around every page: who is signed in, the portal's name, and the numbers in the rail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mailroom_console import agents, portals, queues
+from mailroom_console.context import Console
+from mailroom_console.principals import ADMIN, CONFIG, Principal
+from mailroom_console.read_counts import COUNT_LIMIT
+
+from . import attention
+
+
+async def around(console: Console, principal: Principal) -> dict[str, Any]:
+    """The values of the frame for this principal."""
+    found = (await queues.listed(console, principal)).items
+    own = (await agents.presence_of(console, principal.portal_id, [principal.id])).get(principal.id, "offline")
+    numbers = await console.read.rail(principal, [queue["id"] for queue in found])
+    administrator = CONFIG in principal.scopes
+    return {
+        "me": {"id": principal.agent_id, "name": principal.name, "email": principal.email, "presence": own,
+               "administrator": administrator},
+        "portal_name": (await portals.current(console, principal))["name"],
+        "rail": {
+            **{name: shown_count(number) for name, number in numbers.items()},
+            "queues": [{"id": q["id"], "name": q["name"], "open": shown_count(q["open"])} for q in found],
+            "attention": await attention.addresses_in_trouble(console, principal) if administrator else 0,
+            "dead": await attention.dead_letters_waiting(console, principal) if ADMIN in principal.scopes else 0,
+        },
+    }  # fmt: skip
+
+
+def shown_count(number: int) -> str:
+    """A number in the rail; counting ends at a limit."""
+    return "" if not number else f"{number}" if number < COUNT_LIMIT else f"{COUNT_LIMIT - 1}+"

@@ -1,0 +1,177 @@
+"""Tickets as the pages show them: conversation and events in one line, warnings about senders, folded quotes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+Named = Mapping[str, Mapping[str, Any]]
+_LABELS = {
+    "auto_reply": ("Automatic reply", "info"),
+    "note": ("Internal note", "warn"),
+    "out_of_office": ("Out of office", ""),
+    "bounce": ("Delivery failure", "bad"),
+    "external_reply": ("Written in Gmail", "info"),
+}
+_STATUS = {"open": "Opened", "pending": "Set pending", "closed": "Closed"}
+
+
+def row(ticket: Mapping[str, Any], queues: Named, agents: Named) -> dict[str, Any]:
+    """A ticket of a list."""
+    return {
+        **ticket,
+        "excerpt": " ".join((ticket.get("snippet") or "").split())[:240],
+        "queue_name": queues.get(ticket["queue_id"], {}).get("name", ""),
+        "assignee": agents.get(ticket["assignee_id"] or ""),
+    }
+
+
+def timeline(ticket: Mapping[str, Any], queues: Named, agents: Named) -> list[dict[str, Any]]:
+    """Messages and events, oldest first."""
+    entries: list[tuple[str, int, dict[str, Any]]] = []
+    for position, message in enumerate(ticket["messages"]):
+        entries.append((message["at"] or "", position, {"message": shown(message, agents)}))
+    for event in ticket["history"]:
+        if told := event_words(event, queues, agents):
+            entries.append(
+                (event["at"], 100_000 + event["version"],
+                 {"message": None, "id": event["id"], "text": told, "at": event["at"]})
+            )  # fmt: skip
+    entries.sort(key=lambda entry: entry[:2])
+    return [entry for _, _, entry in entries]
+
+
+def event_words(event: Mapping[str, Any], queues: Named, agents: Named) -> str:
+    """What an event says to people, or "" for one that the conversation shows anyway."""
+    kind = str(event["type"]).removeprefix("ticket.")
+    by = _name(agents, (event.get("actor") or {}).get("id")) or (event.get("actor") or {}).get("name")
+    reason = event.get("reason", "")
+    if kind == "assigned":
+        who = _name(agents, event["assignee_id"]) or "an agent"
+        if reason in ("online", "came_online"):
+            return f"Assigned to {who}, {'who was online' if reason == 'online' else 'who came online'}"
+        return f"Taken by {who}" if reason == "take" or by == who else f"Assigned to {who}{f' by {by}' if by else ''}"
+    if kind == "unassigned":
+        why = {"offline": ", whose agent was offline", "moved": "", "inactive": ", whose agent was disabled"}
+        return f"Back to the queue{why.get(reason, f' by {by}' if by else '')}"
+    if kind == "status_changed":
+        told = _STATUS.get(event["status"], event["status"])
+        if reason == "customer_replied":
+            return "Opened again: the customer answered"
+        if reason == "delivery_failed":
+            return "Opened again: a mail did not arrive"
+        return f"{told}{f' by {by}' if by else ''}"
+    if kind == "queue_changed":
+        return f"Moved to {queues.get(event['queue_id'], {}).get('name', 'another queue')}{f' by {by}' if by else ''}"
+    if kind == "sender_confirmed":
+        return f"{event['email']} takes part{f', confirmed by {by}' if by else ''}"
+    return ""
+
+
+def _name(agents: Named, agent_id: str | None) -> str:
+    agent = agents.get(agent_id or "", {})
+    return str(agent.get("name") or agent.get("email") or "")
+
+
+def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
+    """A message with what the templates need besides."""
+    sender = message["from"] or {}
+    author = message.get("author") or {}
+    name, email = sender.get("name", ""), sender.get("email", "")
+    if message["direction"] != "in" and message["kind"] != "auto_reply":
+        name = _name(agents, author.get("id")) or author.get("name") or name
+    label, tone = _LABELS.get(message["kind"], ("", ""))
+    if message.get("copy_of"):
+        label, tone = "Copy", ""
+    text, quoted = split_quote(message["text"] or "", message["reply_text"])
+    base = f"/messages/{quote(message['id'], safe='')}"
+    return {
+        **message,
+        "who_name": name, "who_email": email, "label": label, "label_tone": tone,
+        "from_line": f"{sender.get('name', '')} <{email}>".strip() if sender else "unknown",
+        "verdict_words": verdict_words(message["verdicts"]) if message["direction"] == "in" else "",
+        "warnings": warnings(message),
+        "frame_url": f"{base}/frame" if message["html"] else None,
+        "raw_url": f"{base}/raw" if message["raw_url"] else None,
+        "cut_url": f"{base}/text" if message["truncated"] and not message["html"] else None,
+        "shown_text": text, "quoted_text": quoted,
+        "files": [
+            {"name": a["filename"] or "attachment", "size": a["size"], "url": f"{base}/attachments/{a['index']}"}
+            for a in message["attachments"] if not (a["inline"] and message["html"])
+        ],
+    }  # fmt: skip
+
+
+def split_quote(text: str, reply_text: str | None) -> tuple[str, str]:
+    """What the person wrote, and the rest, which is folded."""
+    text = text.strip("\n")
+    own = (reply_text or "").strip()
+    if not own or own == text.strip():
+        return text, ""
+    if text.lstrip().startswith(own):
+        return own, text.lstrip()[len(own) :].strip("\n")
+    return own, text
+
+
+def warnings(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What one should know of the sender before believing the mail."""
+    if message["direction"] != "in":
+        return []
+    found: list[dict[str, Any]] = []
+    verdicts = message["verdicts"] or {}
+    email = (message["from"] or {}).get("email", "")
+    domain = email.rpartition("@")[2] or "this sender"
+    signed = any(d.get("result") == "pass" for d in verdicts.get("dkim") or [])
+    if verdicts.get("dmarc") == "fail":
+        found.append(_warning("bad", f"The sender could not be verified. Mail from {domain} should pass its own check "
+                              "(DMARC) and this one does not: anybody could have written it."))  # fmt: skip
+    elif verdicts.get("spf") == "fail" and not signed and verdicts.get("dmarc") not in ("pass", "forwarded"):
+        found.append(_warning("warn", f"It did not come from a server that {domain} names as its own (SPF)."))
+    if message["spam"]:
+        found.append(_warning("warn", "Judged to be spam. It gets no automatic reply."))
+    if message["new_sender"]:
+        told = f"{email} is new in this conversation, and gets no replies until somebody confirms."
+        found.append(_warning("warn", told, confirm=email))
+    return found
+
+
+def _warning(tone: str, text: str, confirm: str | None = None) -> dict[str, Any]:
+    return {"tone": tone, "text": text, "confirm": confirm}
+
+
+def verdict_words(verdicts: Mapping[str, Any] | None) -> str:
+    """SPF, DKIM and DMARC in one line."""
+    if not verdicts:
+        return ""
+    told = [f"SPF {verdicts.get('spf', 'none')}"]
+    signatures = verdicts.get("dkim") or []
+    told += [f"DKIM {d.get('result')} ({d.get('domain')})" for d in signatures[:3]] or ["DKIM none"]
+    told.append(f"DMARC {verdicts.get('dmarc', 'none')}")
+    if verdicts.get("forwarded_by"):
+        told.append(f"forwarded by {verdicts['forwarded_by']}")
+    return ", ".join(told)
+
+
+def recipients(ticket: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Whom a reply goes to: the customer."""
+    return [dict(ticket["customer"])]
+
+
+def closed_reason(address: Mapping[str, Any] | None) -> str:
+    """Why one cannot answer from the ticket's address, or ""."""
+    if address is None:
+        return "The address that this ticket came through is not there any more."
+    if not address["can_send"]:
+        return f"{address['email']} is an internal address: it receives mail, but no replies can leave from it."
+    if not address["active"]:
+        return f"{address['email']} is disabled: it neither receives nor sends."
+    return ""
+
+
+def senders(addresses: Sequence[Mapping[str, Any]], queue_id: str, own_id: str) -> list[Mapping[str, Any]]:
+    """Addresses that replies of this queue may leave from, the ticket's own first."""
+    able = [
+        a for a in addresses if a["can_send"] and a["active"] and (a["queue_id"] == queue_id or a["id"] == own_id)
+    ]
+    return sorted(able, key=lambda a: (a["id"] != own_id, a["email"]))
