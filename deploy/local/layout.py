@@ -120,6 +120,7 @@ class Layout:
             "MAILROOM_URL": env.get("MAILROOM_URL") or self.console_url,
             "MAILROOM_RELAY_URL": env.get("MAILROOM_RELAY_URL") or f"smtp://127.0.0.1:{self.ports['mailbox_smtp']}",
             "MAILROOM_ALLOW_PRIVATE_HOSTS": env.get("MAILROOM_ALLOW_PRIVATE_HOSTS") or "true",
+            "MAILROOM_SERVICES": env.get("MAILROOM_SERVICES") or json.dumps({s: self.health_url(s) for s in HEALTH_ORDER}),
             "MAILROOM_SEED": env.get("MAILROOM_SEED") or "local",
             "MAILBOX_SMTP_PORT": str(self.ports["mailbox_smtp"]),
             "MAILBOX_HTTP_PORT": str(self.ports["mailbox"]),

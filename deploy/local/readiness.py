@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import socket
+import struct
 import time
 import urllib.error
 import urllib.request
@@ -46,7 +47,7 @@ def free_ports(layout: Layout) -> None:
 def settle_infrastructure(layout: Layout, supervision: Supervision, console: Console) -> None:
     """Wait until Kafka, Valkey and the mailbox answer."""
     checks = {
-        "kafka": lambda: port_open(layout.ports["kafka"]),
+        "kafka": lambda: broker_answers(layout.ports["kafka"]),
         "valkey": lambda: port_open(layout.ports["redis"]),
         "mailbox": lambda: ready_report(layout.mailbox_url)[0],
     }
@@ -66,6 +67,18 @@ def port_open(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def broker_answers(port: int) -> bool:
+    """Whether a Kafka broker answers an ApiVersions request (version 0); its port opens seconds before it can."""
+    request = struct.pack(">hhih", 18, 0, 1, -1)
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = connection.recv(8)
+    except OSError:
+        return False
+    return answer[4:8] == struct.pack(">i", 1)
 
 
 def ready_report(base_url: str) -> tuple[bool, str]:

@@ -21,6 +21,7 @@ from standing import standing
 from supervision import Supervision
 
 MOST_LOG_LINES = 60
+TOPIC_TRIES = 3  # a broker that has just started on a busy machine may let one run out of time
 
 
 def up(console: Console) -> Layout:
@@ -61,17 +62,22 @@ def _start(layout: Layout, supervision: Supervision, console: Console) -> None:
 
 
 def _create_topics(layout: Layout) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mailroom_cli", "topics", "create"],
-        env=layout.environment(os.environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise NotReady(f"the topics could not be made:\n{done.stdout.strip()}")
+    command = [sys.executable, "-m", "mailroom_cli", "topics", "create"]
+    for _ in range(TOPIC_TRIES):
+        done = subprocess.run(
+            command,
+            env=layout.environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return
+        if "does not answer" not in done.stdout:
+            break
+    raise NotReady(f"the topics could not be made:\n{done.stdout.strip()}")
 
 
 def down(console: Console) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from layout import Layout
 from processes import INFRASTRUCTURE, SERVICES
-from readiness import port_open, ready_report
+from readiness import broker_answers, port_open, ready_report
 from supervision import Supervision
 
 # supervisord's words for a process, in ours
@@ -30,8 +30,12 @@ def standing(layout: Layout, supervision: Supervision) -> dict[str, Any]:
     """
     infos = {info["name"]: info for info in supervision.all()}
     where = {"kafka": layout.bootstrap, "valkey": layout.redis_url, "mailbox": layout.mailbox_url}
-    port = {"kafka": layout.ports["kafka"], "valkey": layout.ports["redis"], "mailbox": layout.ports["mailbox"]}
-    parts = {name: _part(infos.get(name), where[name], port_open(port[name]), "") for name in INFRASTRUCTURE}
+    answers = {
+        "kafka": broker_answers(layout.ports["kafka"]),
+        "valkey": port_open(layout.ports["redis"]),
+        "mailbox": port_open(layout.ports["mailbox"]),
+    }
+    parts = {name: _part(infos.get(name), where[name], answers[name], "") for name in INFRASTRUCTURE}
     services = {}
     for name in SERVICES:
         url = layout.health_url(name)
