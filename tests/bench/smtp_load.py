@@ -11,6 +11,7 @@ import json
 import re
 import sys
 import time
+from typing import cast
 
 import uvloop
 
@@ -53,8 +54,7 @@ class Sender(asyncio.Protocol):
         self._state = "greeting"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's are none of asyncio's classes
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.over.done():

@@ -40,7 +40,7 @@ async def app(service: Service[IngestSmtpSettings]) -> None:
     tables = ConfigTables(settings, [Portal, Address])
     directory = ConfigDirectory(tables)
     open_for_mail = asyncio.Event()
-    producer = Producer(settings, source="ingest_smtp", linger_ms=2)
+    producer = Producer(settings, source="ingest_smtp", linger_ms=0)
     acceptance = Acceptance(
         producer,
         BlobStore(settings.blob_url),

@@ -142,7 +142,7 @@ async def _within(event: EmailReceived, limit: int, blobs: BlobStore, folder: st
 
 
 async def _put(blobs: BlobStore, key: str, data: bytes, digest: str | None = None) -> BlobRef:
-    ref = await blobs.put(key, data)
+    ref = await blobs.add(key, data)
     return ref if digest is None else ref.model_copy(update={"sha256": digest})
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import smtplib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from mailroom_contracts import Address, EmailReceived, Message, Portal, decode, encode, topics
+from mailroom_contracts import Address, BlobRef, EmailReceived, Message, Portal, decode, encode, topics
 from mailroom_contracts.topics import Topic
+from mailroom_runtime.blobs import BlobStore
 from mailroom_runtime.kafka import partitions_for
 from support.processes import ServiceProcess, free_port
 from support.topics import run_apart
@@ -84,8 +84,10 @@ class Intake:
         found = run_apart(everything(self.kafka, topics.EMAIL_RECEIVED.full_name(self.prefix)))
         return [{name: value.decode() for name, value in headers} for _, headers in found]
 
-    def blob(self, key: str) -> bytes:
-        return (self.blobs / key).read_bytes()
+    def blob(self, ref: BlobRef) -> bytes:
+        """Bytes from the store, as every other service reads them."""
+        data: bytes = run_apart(BlobStore(str(self.blobs)).get(ref))
+        return data
 
     def client(self, timeout: float = 30.0) -> smtplib.SMTP:
         return smtplib.SMTP("127.0.0.1", self.smtp_port, local_hostname="client.example", timeout=timeout)
@@ -164,7 +166,7 @@ def intake_env(kafka: str, topics: str, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def make_intake(
     intake_env: dict[str, str], start_service: Callable[..., ServiceProcess]
-) -> Iterator[Callable[..., Intake]]:
+) -> Callable[..., Intake]:
     """make_intake(ready=True, configured=True, **settings): settings without MAILROOM_, in lower case."""
 
     def make(*, ready: bool = True, configured: bool = True, **settings: object) -> Intake:
