@@ -6,22 +6,17 @@ tested here is the process management.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 import redis
+from processes import SERVICES
+from support.stacks import LOCAL, Stack
 from support.waiting import wait_until
-
-LOCAL = Path(__file__).resolve().parents[3] / "deploy" / "local"
 
 STAND_IN = """
 import http.server, os, sys
@@ -40,7 +35,7 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["MAILROOM_HEALTH_PORT"])), R
 
 RUNNER = """
 import sys
-sys.path.insert(0, {local!r})
+sys.path[0] = {local!r}
 import processes
 for name in processes.SERVICES:
     processes.SERVICES[name] = "stand_in_" + name
@@ -49,78 +44,28 @@ stack.main()
 """
 
 
-class Stack:
-    """`stack.py` as `make` calls it, on ports and in a folder of its own."""
+class StandIns(Stack):
+    """A stack whose services are stand-ins."""
 
     def __init__(self, folder: Path) -> None:
-        self.data = folder / "data"
-        self.runner = folder / "runner.py"
-        self.runner.write_text(RUNNER.format(local=str(LOCAL)))
-        for name in ("console", "ingest_smtp", "router", "router_audit", "autoreply", "outbound", "ingest_gmail"):
+        (folder / "stack.py").write_text(RUNNER.format(local=str(LOCAL)))
+        for name in SERVICES:
             (folder / f"stand_in_{name}.py").write_text(STAND_IN)
-        self.offset = _free_offset()
-        self.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("MAILROOM_")},
-            "MAILROOM_DATA": str(self.data),
-            "MAILROOM_PORT_OFFSET": str(self.offset),
-            "PYTHONPATH": str(folder),
-        }
-
-    def call(self, command: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(self.runner), command],
-            env={**self.env, **env},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def status(self) -> dict[str, Any]:
-        return dict(json.loads(self.call("status", JSON="1").stdout.splitlines()[-1]))
-
-    def processes(self) -> list[psutil.Process]:
-        """Everything of this stack that runs, found by its folder or its Valkey port."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                text = " ".join(process.cmdline())
-                if str(self.data) in text or f":{16379 + self.offset}" in text or "stand_in_" in text:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        super().__init__(folder, scripts=folder, env={"PYTHONPATH": str(folder)})
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    made = Stack(tmp_path)
+    made = StandIns(tmp_path)
     yield made
-    made.call("clean")
-    for process in made.processes():
-        process.kill()
-
-
-def _free_offset() -> int:
-    """An offset at which a few of the stack's ports are free; the rest is checked by the stack itself."""
-    for offset in range(20_000, 40_000, 500):
-        try:
-            for port in (2424, 2525, 2526, 8026, 8080, 9101, 16379, 19092, 19093):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port + offset))
-        except OSError:
-            continue
-        return offset
-    raise AssertionError("no free ports")
+    made.remove()
 
 
 def test_up_status_restart_and_down(stack: Stack) -> None:
     up = stack.call("up")
     assert up.returncode == 0, up.stdout + up.stderr
     status = stack.status()
-    assert {name: part["state"] for name, part in status["services"].items()} == dict.fromkeys(
-        ("console", "ingest_smtp", "router", "router_audit", "autoreply", "outbound", "ingest_gmail"), "ready"
-    )
+    assert {name: part["state"] for name, part in status["services"].items()} == dict.fromkeys(SERVICES, "ready")
     assert {part["state"] for part in status["parts"].values()} == {"ready"}
     assert status["smtp"] == f"127.0.0.1:{2525 + stack.offset}"
 
@@ -154,9 +99,7 @@ def test_up_status_restart_and_down(stack: Stack) -> None:
 
 
 def test_an_interrupted_up_leaves_nothing_running(stack: Stack) -> None:
-    process = subprocess.Popen(
-        [sys.executable, str(stack.runner), "up"], env=stack.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    process = subprocess.Popen(stack.command("up"), env=stack.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_until(lambda: (stack.data / "kafka" / "log").exists(), 30)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
