@@ -15,7 +15,9 @@ from .trusted_results import header_block, trusted_results
 from .verdict_records import DkimVerdict, Verdicts
 
 _MOST_SIGNATURES = 5
-_SEVERAL = re.compile(rb"^(?P<name>dkim-signature|arc-seal|authentication-results)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_SEVERAL = re.compile(
+    rb"^(?P<name>dkim-signature|arc-seal|authentication-results)[ \t]*:", re.IGNORECASE | re.MULTILINE
+)
 _T = TypeVar("_T")
 # What the libraries may let out on input that nobody foresaw; a verdict then says permerror instead.
 _ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
@@ -52,7 +54,9 @@ async def verdicts(
         taken = trusted_results(raw, authserv_trusted)
         if taken is not None:
             if taken.dmarc == "fail" and taken.dmarc_policy is None and sender_domain:
-                policy = await _run(resolver, deadline, _Policy(failed=True), _policy, sender_domain, resolver, deadline)
+                policy = await _run(
+                    resolver, deadline, _Policy(failed=True), _policy, sender_domain, resolver, deadline
+                )
                 taken = replace(taken, dmarc_policy=_asked(policy))
             return taken
     spf_domain = (mail_from or "").strip("<> ").rpartition("@")[2] or (helo or "")
@@ -60,12 +64,20 @@ async def verdicts(
     no_chain: tuple[str, str | None] = ("none", None)
     chain_unknown: tuple[str, str | None] = ("temperror", None)
     failed_spf = "temperror" if client_ip else "none"
-    signatures_unknown: tuple[DkimVerdict, ...] = (DkimVerdict("", "temperror"),) if b"dkim-signature" in present else ()
+    signatures_unknown: tuple[DkimVerdict, ...] = (
+        (DkimVerdict("", "temperror"),) if b"dkim-signature" in present else ()
+    )
     spf, dkim, arc, policy = await asyncio.gather(
         _run(resolver, deadline, failed_spf, _spf, client_ip, helo or "", mail_from or "", resolver, deadline),
-        _run(resolver, deadline, signatures_unknown, _dkim, raw, resolver, deadline) if b"dkim-signature" in present else _value(()),
-        _run(resolver, deadline, chain_unknown, _arc, raw, resolver, deadline) if b"arc-seal" in present else _value(no_chain),
-        _run(resolver, deadline, _Policy(failed=True), _policy, sender_domain, resolver, deadline) if sender_domain else _value(_Policy()),
+        _run(resolver, deadline, signatures_unknown, _dkim, raw, resolver, deadline)
+        if b"dkim-signature" in present
+        else _value(()),
+        _run(resolver, deadline, chain_unknown, _arc, raw, resolver, deadline)
+        if b"arc-seal" in present
+        else _value(no_chain),
+        _run(resolver, deadline, _Policy(failed=True), _policy, sender_domain, resolver, deadline)
+        if sender_domain
+        else _value(_Policy()),
     )
     return Verdicts(
         spf=spf,
@@ -126,7 +138,9 @@ def _spf(client_ip: str | None, helo: str, mail_from: str, resolver: Resolver, d
     except _ODD as error:
         _log.info("SPF could not be evaluated for %s: %r", address.rpartition("@")[2] or helo, error)
         return "permerror"
-    return result if result in ("pass", "fail", "softfail", "neutral", "none", "temperror", "permerror") else "permerror"
+    return (
+        result if result in ("pass", "fail", "softfail", "neutral", "none", "temperror", "permerror") else "permerror"
+    )
 
 
 class _Keys:
@@ -210,7 +224,11 @@ def _policy(domain: str, resolver: Resolver, deadline: Deadline) -> _Policy:
     parent = organisational_domain(domain)
     try:
         for name in dict.fromkeys((domain, parent)):
-            records = [text for text in resolver.texts(f"_dmarc.{name}", deadline) if re.match(r"\s*v\s*=\s*DMARC1\s*(;|$)", text)]
+            records = [
+                text
+                for text in resolver.texts(f"_dmarc.{name}", deadline)
+                if re.match(r"\s*v\s*=\s*DMARC1\s*(;|$)", text)
+            ]
             if len(records) == 1:
                 pairs = (part.partition("=") for part in records[0].split(";") if "=" in part)
                 record = {key.strip().lower(): value.strip().lower() for key, _, value in pairs}
@@ -231,7 +249,9 @@ def _asked(policy: _Policy) -> str | None:
     return asked if asked in ("none", "quarantine", "reject") else "none"
 
 
-def dmarc_result(policy: _Policy, from_domain: str | None, spf: str, spf_domain: str, dkim: Sequence[DkimVerdict]) -> str:
+def dmarc_result(
+    policy: _Policy, from_domain: str | None, spf: str, spf_domain: str, dkim: Sequence[DkimVerdict]
+) -> str:
     """pass where SPF or a signature passed for a domain aligned with From's (RFC 7489 section 3.1). Pure."""
     if policy.failed:
         return "temperror"

@@ -11,17 +11,36 @@ from .automatic import Fields, has_answer_subject
 from .model import Attachment, Bounce, BouncedRecipient, Mail
 
 STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
-_COPY_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
+_COPY_TYPES = (
+    "message/rfc822",
+    "message/global",
+    "text/rfc822-headers",
+    "message/rfc822-headers",
+    "message/global-headers",
+)
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _REPLY_CODE = re.compile(r"(?<![\d.:/-])([45])[0-5]\d(?=[\s-])")
-_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\x80-\U0010ffff-]{1,64}@[A-Za-z0-9\x80-\U0010ffff][A-Za-z0-9.\x80-\U0010ffff-]{0,253}")
+_ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\x80-\U0010ffff-]{1,64}@[A-Za-z0-9\x80-\U0010ffff][A-Za-z0-9.\x80-\U0010ffff-]{0,253}"
+)
 _FIELD = re.compile(r"([!-9;-~]{1,76})[ \t]*:[ \t]*(.*)")
 _MESSAGE_ID = re.compile(r"^[ \t>|]*message-id[ \t]*:\s*<?([^<>\s]{3,900})>?", re.IGNORECASE | re.MULTILINE)
 _ACTION = ("failed", "delayed", "delivered", "relayed", "expanded")
 _HEAD = 20_000  # characters of a notice that are looked at
 _MOST_RECIPIENTS = 100
-_SENDER_LINES = ("from:", "mail from", "sender:", "original sender", "reply-to", "from ", "envelope-from", "return-path")
-_REPLY_PREFIX = re.compile(r"\s*(?:re|fwd?|fw|aw|wg|sv|tr|rv|回复|转发|回覆|轉寄)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE)
+_SENDER_LINES = (
+    "from:",
+    "mail from",
+    "sender:",
+    "original sender",
+    "reply-to",
+    "from ",
+    "envelope-from",
+    "return-path",
+)
+_REPLY_PREFIX = re.compile(
+    r"\s*(?:re|fwd?|fw|aw|wg|sv|tr|rv|回复|转发|回覆|轉寄)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE
+)
 
 
 def formal(mail: Mail, fields: Fields) -> Bounce | None:
@@ -67,7 +86,10 @@ def _json_notice(text: str) -> Bounce | None:
         notice, _ = json.JSONDecoder(strict=False).raw_decode(text[: 10 * _HEAD])
         recipients = tuple(
             BouncedRecipient(
-                str(one.get("emailAddress", "")), "failed", str(one["status"]) if "status" in one else "5.0.0", one.get("diagnosticCode")
+                str(one.get("emailAddress", "")),
+                "failed",
+                str(one["status"]) if "status" in one else "5.0.0",
+                one.get("diagnosticCode"),
             )
             for one in notice["bounce"]["bouncedRecipients"]
         )
@@ -104,7 +126,9 @@ def _looks_like_notice(mail: Mail, signs: Sequence[str]) -> bool:
     daemon = strong or any(sign.startswith("from:") for sign in signs)  # a mere no-reply is a weak one
     subject = mail.subject[:300].lower()
     titled = (
-        not is_reply and any(hint in subject for hint in words.SUBJECT_HINTS) and words.SUBJECT.match(subject) is not None
+        not is_reply
+        and any(hint in subject for hint in words.SUBJECT_HINTS)
+        and words.SUBJECT.match(subject) is not None
     )
     if not (daemon or null_path or titled) or any(sign.startswith("list-") for sign in signs):
         return False
@@ -166,7 +190,9 @@ def _named_recipients(mail: Mail, notice: str) -> list[str]:
         if "@" not in line:
             continue
         low = line.lower()
-        if any(word in low for word in ("message-id", "contact", "mailto:postmaster")) or low.lstrip().startswith(_SENDER_LINES):
+        if any(word in low for word in ("message-id", "contact", "mailto:postmaster")) or low.lstrip().startswith(
+            _SENDER_LINES
+        ):
             continue
         for address in _ADDRESS.findall(line):
             address = address.rstrip(".,;:'\"").lstrip("'")
@@ -231,7 +257,11 @@ def _status_recipients(text: str) -> list[BouncedRecipient]:
         action = re.split(r"[\s(;]", group.get("action", "").lower().strip(), maxsplit=1)[0]
         if action not in _ACTION:
             # Some write "failure", "expired" or nothing at all; the status then decides.
-            action = "delayed" if (status or "").startswith("4") and action.startswith(("delay", "defer", "tempor")) else "failed"
+            action = (
+                "delayed"
+                if (status or "").startswith("4") and action.startswith(("delay", "defer", "tempor"))
+                else "failed"
+            )
             if (status or "").startswith("2"):
                 action = "delivered"
         if status is None and action in ("failed", "delayed"):
@@ -253,7 +283,9 @@ def _original(mail: Mail, copy: str = "") -> tuple[str | None, tuple[tuple[str, 
         found = _MESSAGE_ID.search(text) or _MESSAGE_ID.search(mail.text[: 4 * _HEAD])
         if found is None:
             for other in mail.attachments:
-                if other.content_type.startswith("text/") and (found := _MESSAGE_ID.search(_decoded(other.content[:50_000]))):
+                if other.content_type.startswith("text/") and (
+                    found := _MESSAGE_ID.search(_decoded(other.content[:50_000]))
+                ):
                     break
         message_id = found.group(1) if found is not None else None
     if not message_id:

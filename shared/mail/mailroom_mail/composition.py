@@ -71,12 +71,16 @@ def trimmed_references(references: tuple[str, ...], in_reply_to: str | None) -> 
 
     Ids that could not be written (white space, not ASCII, longer than 900 characters) are left out.
     """
-    chain = list(dict.fromkeys(value.strip("<> \t\r\n") for value in (*references, *((in_reply_to,) if in_reply_to else ()))))
+    chain = list(
+        dict.fromkeys(value.strip("<> \t\r\n") for value in (*references, *((in_reply_to,) if in_reply_to else ())))
+    )
     if in_reply_to and chain and (parent := in_reply_to.strip("<> \t\r\n")) in chain:
         chain.remove(parent)
         chain.append(parent)
     chain = [value for value in chain if write.is_usable_id(value)]
-    while len(chain) > _MOST_REFERENCES or (len(chain) > 2 and sum(map(len, chain)) + 3 * len(chain) > _REFERENCES_LENGTH):
+    while len(chain) > _MOST_REFERENCES or (
+        len(chain) > 2 and sum(map(len, chain)) + 3 * len(chain) > _REFERENCES_LENGTH
+    ):
         del chain[1]
     return tuple(chain)
 
@@ -135,7 +139,9 @@ def _body(mail: OutgoingMail) -> bytes:
     if html is not None:
         rich = _text_part("text/html", html)
         if shown:
-            rich = _multipart("related", seed, [rich, *(_file_part(part, True) for part in shown)], '; type="text/html"')
+            rich = _multipart(
+                "related", seed, [rich, *(_file_part(part, True) for part in shown)], '; type="text/html"'
+            )
         body = _multipart("alternative", seed, [body, rich])
     if attached:
         body = _multipart("mixed", seed, [body, *(_file_part(part, False) for part in attached)])
@@ -164,9 +170,19 @@ def _versions(mail: OutgoingMail) -> tuple[str, str | None]:
 def _attribution(quote: QuotedMail) -> str:
     if quote.attribution is not None:
         return " ".join(quote.attribution.split())
-    who = "" if quote.from_ is None else (f"{quote.from_.name} <{quote.from_.email}>" if quote.from_.name else quote.from_.email)
+    who = (
+        ""
+        if quote.from_ is None
+        else (f"{quote.from_.name} <{quote.from_.email}>" if quote.from_.name else quote.from_.email)
+    )
     when = "" if quote.date is None else f"On {quote.date.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
-    said = " ".join(f"{when}, {who} wrote:".split()) if when and who else f"{when or who} wrote:" if when or who else "Quoted:"
+    said = (
+        " ".join(f"{when}, {who} wrote:".split())
+        if when and who
+        else f"{when or who} wrote:"
+        if when or who
+        else "Quoted:"
+    )
     return said.replace("\0", "")
 
 
@@ -232,11 +248,20 @@ def _text_part(kind: str, text: str) -> bytes:
     if not data.endswith(b"\n"):
         data += b"\n"
     head = f'Content-Type: {kind}; charset="utf-8"\r\nContent-Transfer-Encoding: '
-    if data.isascii() and not data.startswith(b"From ") and b"\nFrom " not in data and max(map(len, data.split(b"\n"))) <= 78 and b"=_" not in data and b" \n" not in data:
+    if (
+        data.isascii()
+        and not data.startswith(b"From ")
+        and b"\nFrom " not in data
+        and max(map(len, data.split(b"\n"))) <= 78
+        and b"=_" not in data
+        and b" \n" not in data
+    ):
         return f"{head}7bit\r\n\r\n".encode() + data.replace(b"\n", b"\r\n")
     rare = len(data) - len(data.translate(None, bytes(range(128, 256))))
     if rare * 6 > len(data):
-        return f"{head}base64\r\n\r\n".encode() + base64.encodebytes(data.replace(b"\n", b"\r\n")).replace(b"\n", b"\r\n")
+        return f"{head}base64\r\n\r\n".encode() + base64.encodebytes(data.replace(b"\n", b"\r\n")).replace(
+            b"\n", b"\r\n"
+        )
     quoted = binascii.b2a_qp(data, istext=True)
     if quoted.startswith(b"From ") or b"\nFrom " in quoted:
         quoted = re.sub(rb"(?m)^From ", b"=46rom ", quoted)
@@ -249,7 +274,12 @@ def _file_part(part: Attachment, shown: bool) -> bytes:
         raise ValueError(f"attachment: {part.content_type[:60]!r} is not a media type")
     if kind.startswith(("multipart/", "message/")):
         # These may not be base64 (RFC 2046 section 5.2.1), and as they came they could hold anything.
-        plain = kind == "message/rfc822" and part.content.isascii() and b"\0" not in part.content and not _has_long_line(part.content)
+        plain = (
+            kind == "message/rfc822"
+            and part.content.isascii()
+            and b"\0" not in part.content
+            and not _has_long_line(part.content)
+        )
         if plain and b"=_" not in part.content:
             content = re.sub(rb"\r\n|\r|\n", b"\r\n", part.content)
             return _file_head(part, kind, "7bit", shown) + content + (b"" if content.endswith(b"\r\n") else b"\r\n")

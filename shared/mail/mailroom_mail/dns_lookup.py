@@ -87,7 +87,11 @@ class Resolver:
 
     def texts(self, name: str, deadline: Deadline) -> list[str]:
         """TXT records, their strings joined. Raises LookupFailedError."""
-        return [b"".join(strings).decode("utf-8", "replace") for strings in self.lookup(name, "TXT", deadline) if isinstance(strings, tuple)]
+        return [
+            b"".join(strings).decode("utf-8", "replace")
+            for strings in self.lookup(name, "TXT", deadline)
+            if isinstance(strings, tuple)
+        ]
 
 
 def _host_and_port(server: str) -> tuple[str, int]:

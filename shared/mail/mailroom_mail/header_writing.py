@@ -15,7 +15,9 @@ _BREAKING = re.compile(r"[\r\n\0]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PLAIN = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+)*")
+_DOT_ATOM = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+)*"
+)
 _QUOTED = re.compile(r'"(?:[^"\\\r\n\0]|\\[^\r\n\0])*"')
 _DOMAIN = re.compile(r"[A-Za-z0-9\x80-\U0010ffff_](?:[A-Za-z0-9.\x80-\U0010ffff_-]{0,252})|\[[0-9A-Fa-f.:IPv]{2,60}\]")
 _ID = re.compile(r"[^\s<>\x00-\x1f\x7f]{1,900}")
@@ -182,7 +184,8 @@ def parameter(field: str, name: str, value: str) -> str:
     current = "utf-8''"
     for char in value:
         encoded = "".join(
-            chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"-._~" else f"%{byte:02X}" for byte in char.encode("utf-8", "replace")
+            chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"-._~" else f"%{byte:02X}"
+            for byte in char.encode("utf-8", "replace")
         )
         if len(current) + len(encoded) > 58:
             pieces.append(current)

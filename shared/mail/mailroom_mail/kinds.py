@@ -58,7 +58,9 @@ def _is_answer(mail: Mail, signs: list[str], fields: automatic.Fields) -> bool:
     """Whether an automatic mail without a telling subject is a note of absence: by its fields, or by its words."""
     if not signs or any(name in fields for name in automatic.LIST_FIELDS):
         return False
-    if any("vacation" in value.lower() or "owner-email=" in value.lower() for value in fields.get("auto-submitted", ())):
+    if any(
+        "vacation" in value.lower() or "owner-email=" in value.lower() for value in fields.get("auto-submitted", ())
+    ):
         return True
     if "x-ms-exchange-inbox-rules-loop" in fields and "x-auto-response-suppress" in signs:
         return True

@@ -29,7 +29,8 @@ ATTRIBUTION_START = re.compile(
 NAME_START = re.compile(r"[\s>*_=|-]*[\"'„“«]?[^\n<>]{0,80}<[^<>\s]+@[^<>\s]+>")
 # An attribution that follows a person's words on one line: "Thanks On Mon, Jan 5, 2026 at 3:04 PM, Ann wrote:".
 SHARED_START = re.compile(
-    r"(?:[-–—]{2,}[ \t]?|\s)(?=(?:on|am|le|el|em|il|op|den|på|w dniu)\s+(?:\w{2,12}\.?,?\s+)?(?:\w{3,12}\.?,?\s+)?\d{1,4}\b)", re.IGNORECASE
+    r"(?:[-–—]{2,}[ \t]?|\s)(?=(?:on|am|le|el|em|il|op|den|på|w dniu)\s+(?:\w{2,12}\.?,?\s+)?(?:\w{3,12}\.?,?\s+)?\d{1,4}\b)",
+    re.IGNORECASE,
 )
 QUOTING = re.compile(r"[\s>*]*(?:quoting|zitat von|citando|citeren|cytowanie|citation de|citat fra)\b", re.IGNORECASE)
 DATE = re.compile(
@@ -50,7 +51,9 @@ _LABELS = {
     "other": "reply-to|antwort an|répondre à|responder a|rispondi a|importance|priority|wichtigkeit|priorität|attachments|anlagen|pièces jointes|message-id|organization|x-mailer",
 }
 LABEL = re.compile(
-    r"[\s>*_|]*(?:" + "|".join(f"(?P<{role}>{alternatives})" for role, alternatives in _LABELS.items()) + r")\s*\*{0,2}\s*[:：]\s*\*{0,2}\s*",
+    r"[\s>*_|]*(?:"
+    + "|".join(f"(?P<{role}>{alternatives})" for role, alternatives in _LABELS.items())
+    + r")\s*\*{0,2}\s*[:：]\s*\*{0,2}\s*",
     re.IGNORECASE,
 )
 
@@ -62,7 +65,9 @@ _ORIGINAL = (
     r"ursprungligt meddelande|originalmeddelande|ursprungligt e-?post|oprindelig (?:meddelelse|besked|mail|e-?mail)|original meddelelse|opprinnelig melding|opprinnelig e-?post|alkuperäinen viesti|původní zpráva|pôvodná správa|özgün ileti|orijinal mesaj|eredeti üzenet|mesaj original|αρχικό μήνυμα|"
     r"pesan asli|mesej asal|originalna poruka|izvorno sporočilo|reply message|antwort ?nachricht|quoted message|en réponse à|antwort auf|missatge original|mesaj(?:ul)? inițial|original"
 )
-DIVIDER = re.compile(rf"[\s>]*(?:[-–—_=*#~]\s?){{2,}}\s*(?:{_ORIGINAL})\s*:?\s*(?:[-–—_=*#~]\s?){{2,}}.*", re.IGNORECASE)
+DIVIDER = re.compile(
+    rf"[\s>]*(?:[-–—_=*#~]\s?){{2,}}\s*(?:{_ORIGINAL})\s*:?\s*(?:[-–—_=*#~]\s?){{2,}}.*", re.IGNORECASE
+)
 ANY_DIVIDER = re.compile(r"[-_=*]{3,}\s*[^-_=*\s].{1,60}[^-_=*\s]\s*[-_=*]{3,}")
 BARE_DIVIDER = re.compile(rf"[\s>*]*(?:{_ORIGINAL})\s*[:：]?\s*\**\s*", re.IGNORECASE)
 FORWARD_DIVIDER = re.compile(
@@ -81,7 +86,8 @@ REPLY_ABOVE = re.compile(
     re.IGNORECASE,
 )
 FORWARD_SUBJECT = re.compile(
-    r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|fw|wg|tr|rv|enc|i|doorst|pd|vs|vl|vb|转发|轉寄|転送|전달|пересл|fs|fyi)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE
+    r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|fw|wg|tr|rv|enc|i|doorst|pd|vs|vl|vb|转发|轉寄|転送|전달|пересл|fs|fyi)\s*(?:\[\d+\])?\s*[:：]",
+    re.IGNORECASE,
 )
 ENDS_WROTE = (
     "wrote", "schrieb", "écrit", "escribió", "escreveu", "scritto", "schreef", "napisał", "napisał(a)", "написал", "написал(а)", "пишет", "viết", "写道", "寫道",

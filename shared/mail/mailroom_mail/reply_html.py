@@ -23,7 +23,17 @@ _TO_END = (
     "QuotedMessage", "OLK_SRC_BODY_SECTION", "mail_android_quote", "ydp_quoted", "replyForwardContainer", "quotedTextContainer", "aolReplyContent", "AOL_quote",
 )  # fmt: skip
 # Elements that are a quotation, next to which a person may have written.
-_ELEMENTS = ("gmail_quote", "gmail_extra", "moz-cite-prefix", "reply-intro", 'type="cite"', "type='cite'", "type=cite", "<blockquote", "<BLOCKQUOTE")
+_ELEMENTS = (
+    "gmail_quote",
+    "gmail_extra",
+    "moz-cite-prefix",
+    "reply-intro",
+    'type="cite"',
+    "type='cite'",
+    "type=cite",
+    "<blockquote",
+    "<BLOCKQUOTE",
+)
 _SIGNATURES = (
     "gmail_signature", "moz-signature", 'id="Signature"', 'id="x_Signature"', "AppleMailSignature", "ms-outlook-mobile-signature",
     "ymail_android_signature", "protonmail_signature", "signature_old", 'id="signature"', "LEOSIGN", "mail-signature", "tutanota_signature",
@@ -34,10 +44,40 @@ _TOKEN = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<[^<>
 _UNSEEN = re.compile(r"<(style|script|head|title)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
 _QUOTE_TAG = re.compile(r"<(/?)blockquote\b[^<>]*>", re.IGNORECASE)
 _BORDER = re.compile(r"<(?:div|p|td)\b[^<>]*border-top\s*:\s*(?:solid|1(?:\.0)?p[tx])[^<>]*>", re.IGNORECASE)
-_RULE_BEFORE = re.compile(r"(?:<hr\b[^<>]*>|<br\s*/?>|&nbsp;|<(?:div|p|span)\b[^<>]*>\s*(?:&nbsp;|<br\s*/?>)?\s*</(?:div|p|span)>|\s)+\Z", re.IGNORECASE)
+_RULE_BEFORE = re.compile(
+    r"(?:<hr\b[^<>]*>|<br\s*/?>|&nbsp;|<(?:div|p|span)\b[^<>]*>\s*(?:&nbsp;|<br\s*/?>)?\s*</(?:div|p|span)>|\s)+\Z",
+    re.IGNORECASE,
+)
 _BREAKING = frozenset(
-    ["p", "div", "br", "tr", "table", "li", "ul", "ol", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "pre",
-     "section", "article", "header", "footer", "center", "body", "html", "td", "dt", "dd"]  # fmt: skip
+    [
+        "p",
+        "div",
+        "br",
+        "tr",
+        "table",
+        "li",
+        "ul",
+        "ol",
+        "blockquote",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "pre",
+        "section",
+        "article",
+        "header",
+        "footer",
+        "center",
+        "body",
+        "html",
+        "td",
+        "dt",
+        "dd",
+    ]
 )
 _MOST_BORDERS = 50  # ruled blocks that are looked at
 _MAX_SLOW = 2 << 20  # characters that the line-wise way looks at
@@ -110,7 +150,12 @@ def _first_mark(html: str, marks: tuple[str, ...]) -> int:
                 best = position
                 break
             opening = html.rfind("<", 0, position)
-            if opening >= 0 and position - opening < 3000 and html[opening + 1 : opening + 2].isalpha() and ">" not in html[opening:position]:
+            if (
+                opening >= 0
+                and position - opening < 3000
+                and html[opening + 1 : opening + 2].isalpha()
+                and ">" not in html[opening:position]
+            ):
                 best = opening
                 break
             position = html.find(wanted, position + 1)
@@ -132,7 +177,12 @@ def _is_plain_quote(html: str, start: int) -> bool:
     """Whether from an element mark on there is nothing but quotation, and above it an attribution of its own."""
     end = html.find(">", start)
     tag = html[start:end]
-    if "moz-cite-prefix" not in tag and "gmail_quote" not in tag and "gmail_extra" not in tag and "reply-intro" not in tag:
+    if (
+        "moz-cite-prefix" not in tag
+        and "gmail_quote" not in tag
+        and "gmail_extra" not in tag
+        and "reply-intro" not in tag
+    ):
         return False  # a bare blockquote: its attribution may stand above it
     if "gmail_extra" in tag and not html[start : start + 4000].count("gmail_quote"):
         return False
@@ -275,7 +325,12 @@ def _by_lines(html: str) -> HtmlReply:
         if index in kept:
             continue
         if row.quotes:
-            drop.append((row.quotes[0], _element_end(html, row.quotes[0]) if not drop or drop[-1][0] != row.quotes[0] else drop[-1][1]))
+            drop.append(
+                (
+                    row.quotes[0],
+                    _element_end(html, row.quotes[0]) if not drop or drop[-1][0] != row.quotes[0] else drop[-1][1],
+                )
+            )
         else:
             drop += row.pieces
     out: list[str] = []

@@ -50,9 +50,20 @@ def _apart(lines: list[str]) -> list[str]:
     """The lines, with an attribution that shares a line with a person's words on a line of its own."""
     found: list[str] = []
     for index, line in enumerate(lines):
-        if line[-1:] == ":" and 8 < len(line) < 500 and line[0] != ">" and index + 1 < len(lines) and words.WROTE.search(line.lower()):
+        if (
+            line[-1:] == ":"
+            and 8 < len(line) < 500
+            and line[0] != ">"
+            and index + 1 < len(lines)
+            and words.WROTE.search(line.lower())
+        ):
             shared = words.SHARED_START.search(line)
-            if shared is not None and line[: shared.start()].strip() and not words.ATTRIBUTION_START.match(line) and _next_line(lines, index).startswith(">"):
+            if (
+                shared is not None
+                and line[: shared.start()].strip()
+                and not words.ATTRIBUTION_START.match(line)
+                and _next_line(lines, index).startswith(">")
+            ):
                 found += [line[: shared.start()], line[shared.end() :]]
                 continue
         found.append(line)
@@ -76,7 +87,11 @@ def mark(lines: list[str]) -> tuple[list[str], int]:
         if not line:
             marks.append(_BLANK)
             continue
-        if line[0] == ">" and not programs and not (marks and marks[-1] == _OWN and _closes_address(lines[index - 1], line)):
+        if (
+            line[0] == ">"
+            and not programs
+            and not (marks and marks[-1] == _OWN and _closes_address(lines[index - 1], line))
+        ):
             marks.append(_QUOTED)
             continue
         if own and line[0] in "-–—_=*#~bB" and _starts_forward(line):
@@ -171,7 +186,9 @@ def _is_header_block(lines: list[str], index: int) -> bool:
         elif role == "date":
             evidence = evidence or words.DATE.search(rest) is not None
     named = roles & {"from", "date", "to", "subject"}
-    return ("from" in named and len(named) >= 2 and (evidence or len(named) >= 4)) or (evidence and (len(named) >= 3 or {"date", "to"} == named))
+    return ("from" in named and len(named) >= 2 and (evidence or len(named) >= 4)) or (
+        evidence and (len(named) >= 3 or {"date", "to"} == named)
+    )
 
 
 def _attribution(lines: list[str], marks: list[str], index: int, line: str) -> int | None:
@@ -287,7 +304,11 @@ def only_footers(lines: list[str]) -> bool:
 def _mend_wraps(lines: list[str], marks: list[str]) -> None:
     """Take a lone unmarked line tight between two quoted ones for a piece that a relay wrapped off the quote."""
     for position in range(1, len(lines)):
-        if marks[position] == _OWN and marks[position - 1] == _QUOTED and _is_rest_of_link(lines[position - 1], lines[position]):
+        if (
+            marks[position] == _OWN
+            and marks[position - 1] == _QUOTED
+            and _is_rest_of_link(lines[position - 1], lines[position])
+        ):
             marks[position] = _QUOTED
             continue
         if position + 1 == len(lines):

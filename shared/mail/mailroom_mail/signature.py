@@ -49,8 +49,14 @@ _CLOSING = re.compile(
 )
 _CLOSING_MAX = 60
 _MOST_SIGNATURE_LINES = 12
-_CONTACT = re.compile(r"\+?\d[\d ()/.-]{6,}\d|@|https?:|www\.|\b(?:tel|phone|fax|mobile|mob|gmbh|ltd|inc|llc|s\.a\.|b\.v\.|co\.)\b", re.IGNORECASE)
-_LEGAL = re.compile(r"confidential|disclaimer|vertraulich|confidentiel|confidencial|riservat|vertrouwelijk|poufn|конфиденц|bảo mật|保密|機密|privileged|intended (?:only|solely)", re.IGNORECASE)
+_CONTACT = re.compile(
+    r"\+?\d[\d ()/.-]{6,}\d|@|https?:|www\.|\b(?:tel|phone|fax|mobile|mob|gmbh|ltd|inc|llc|s\.a\.|b\.v\.|co\.)\b",
+    re.IGNORECASE,
+)
+_LEGAL = re.compile(
+    r"confidential|disclaimer|vertraulich|confidentiel|confidencial|riservat|vertrouwelijk|poufn|конфиденц|bảo mật|保密|機密|privileged|intended (?:only|solely)",
+    re.IGNORECASE,
+)
 
 
 def is_footer(line: str) -> bool:
@@ -79,7 +85,12 @@ def _cut(lines: Sequence[str], end: int) -> int:
     # A client's footer after a blank line: what follows is signature or history without any mark.
     own = 0
     for index in range(end):
-        if own and not lines[index - 1].strip() and is_footer(lines[index]) and (index + 1 == end or not lines[index + 1].strip()):
+        if (
+            own
+            and not lines[index - 1].strip()
+            and is_footer(lines[index])
+            and (index + 1 == end or not lines[index + 1].strip())
+        ):
             end = index
             break
         own += bool(lines[index].strip())
@@ -90,7 +101,12 @@ def _cut(lines: Sequence[str], end: int) -> int:
         if last > 0 and is_footer(lines[last - 1]):
             last -= 1
             end = last
-        elif last > 1 and len(lines[last - 1].strip()) <= 80 and lines[last - 1].strip().startswith(("<http", "http")) and is_footer(lines[last - 2]):
+        elif (
+            last > 1
+            and len(lines[last - 1].strip()) <= 80
+            and lines[last - 1].strip().startswith(("<http", "http"))
+            and is_footer(lines[last - 2])
+        ):
             last -= 2
             end = last
         else:

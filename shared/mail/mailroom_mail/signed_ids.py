@@ -14,8 +14,8 @@ from collections.abc import Mapping
 
 _MAC_BYTES = 10
 _TOKEN = r"[a-z2-7]{43}"  # noqa: S105 - a pattern, not a secret
-_MESSAGE_ID = re.compile(rf"<?([a-z0-9-]{{1,20}})\.({_TOKEN})@[^@<>\s]{{1,255}}>?", re.IGNORECASE)
-_PLUS = re.compile(rf"<?([^@<>\s]{{1,64}})\+({_TOKEN})@[^@<>\s]{{1,255}}>?", re.IGNORECASE)
+_MESSAGE_ID = re.compile(rf"<?([a-z0-9-]{{1,20}})\.({_TOKEN})@[^@<>\s]{{1,255}}>?", re.IGNORECASE | re.ASCII)
+_PLUS = re.compile(rf"<?([^@<>\s]{{1,64}})\+({_TOKEN})@[^@<>\s]{{1,255}}>?", re.IGNORECASE | re.ASCII)
 _LOCAL = re.compile(r"[a-z0-9-]{1,20}")
 _TICKET_ID = re.compile(r"[0-9a-f]{32}")
 _MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1

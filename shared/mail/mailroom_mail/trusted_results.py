@@ -55,8 +55,16 @@ def _merged(verdict: Verdicts, results: Iterable[object], value: str) -> Verdict
             domain = found.get("header.d") or found.get("header.i", "").rpartition("@")[2]
             verdict = replace(verdict, dkim=(*verdict.dkim, DkimVerdict(domain.lower(), result, found.get("header.s"))))
         elif method == "dmarc" and verdict.dmarc == "none":
-            asked = re.search(r"\bdmarc=[^;]*?\b(?:p|policy\.\w*dmarc|policy\.published-domain-policy)=(none|quarantine|reject)", value, re.IGNORECASE)
-            verdict = replace(verdict, dmarc="fail" if result in ("fail", "permfail") else result, dmarc_policy=asked.group(1).lower() if asked else None)
+            asked = re.search(
+                r"\bdmarc=[^;]*?\b(?:p|policy\.\w*dmarc|policy\.published-domain-policy)=(none|quarantine|reject)",
+                value,
+                re.IGNORECASE,
+            )
+            verdict = replace(
+                verdict,
+                dmarc="fail" if result in ("fail", "permfail") else result,
+                dmarc_policy=asked.group(1).lower() if asked else None,
+            )
         elif method == "arc" and verdict.arc == "none":
             verdict = replace(verdict, arc=result, arc_domain=found.get("header.d"))
     return verdict

@@ -83,7 +83,9 @@ class DnsServer:
         loop = asyncio.get_running_loop()
         self._tcp = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         port = self._tcp.sockets[0].getsockname()[1]
-        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self.zone), local_addr=("127.0.0.1", port))
+        self._udp, _ = await loop.create_datagram_endpoint(
+            lambda: _Datagrams(self.zone), local_addr=("127.0.0.1", port)
+        )
         self.address = f"127.0.0.1:{port}"
         return self
 

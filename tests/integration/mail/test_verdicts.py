@@ -27,7 +27,9 @@ def key() -> tuple[bytes, str]:
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
-    public = private.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    public = private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     return pem, base64.b64encode(public).decode()
 
 
@@ -62,7 +64,12 @@ async def judge(resolver: Resolver, raw: bytes = RAW, **changes: Any) -> Verdict
 
 @pytest.mark.parametrize(
     ("client_ip", "spf", "dmarc"),
-    [("192.0.2.1", "pass", "pass"), ("198.51.100.7", "pass", "pass"), ("203.0.113.9", "fail", "fail"), ("2001:db8::1", "fail", "fail")],
+    [
+        ("192.0.2.1", "pass", "pass"),
+        ("198.51.100.7", "pass", "pass"),
+        ("203.0.113.9", "fail", "fail"),
+        ("2001:db8::1", "fail", "fail"),
+    ],
 )
 async def test_spf(zone: Any, resolver: Resolver, client_ip: str, spf: str, dmarc: str) -> None:
     found = await judge(resolver, client_ip=client_ip)
@@ -108,10 +115,18 @@ async def test_arc_and_a_forwarder_that_is_known(zone: Any, resolver: Resolver, 
     sealed = b"".join(
         dkim.arc_sign(
             b"Authentication-Results: forwarder.test; spf=pass smtp.mailfrom=sender.test\r\n" + RAW,
-            b"f1", b"forwarder.test", key[0], b"forwarder.test", timestamp=1,
-        )  # fmt: skip
+            b"f1",
+            b"forwarder.test",
+            key[0],
+            b"forwarder.test",
+            timestamp=1,
+        )
     )
-    found = await judge(resolver, sealed + b"Authentication-Results: forwarder.test; spf=pass smtp.mailfrom=sender.test\r\n" + RAW, client_ip="203.0.113.9")
+    found = await judge(
+        resolver,
+        sealed + b"Authentication-Results: forwarder.test; spf=pass smtp.mailfrom=sender.test\r\n" + RAW,
+        client_ip="203.0.113.9",
+    )
     assert (found.arc, found.arc_domain) == ("pass", "forwarder.test")
     assert (found.spf, found.dmarc) == ("fail", "fail")
     explained = forwarded_verdict(found, [Forwarder(arc_domain="forwarder.test")], "203.0.113.9")
@@ -122,7 +137,9 @@ async def test_arc_and_a_forwarder_that_is_known(zone: Any, resolver: Resolver, 
 
 
 async def test_forwarder_known_by_its_network_or_by_srs(zone: Any, resolver: Resolver) -> None:
-    probe = await judge(resolver, client_ip="203.0.113.9", mail_from="SRS0=x=sender.test=ann@forwarder.test", from_domain="acme.example")
+    probe = await judge(
+        resolver, client_ip="203.0.113.9", mail_from="SRS0=x=sender.test=ann@forwarder.test", from_domain="acme.example"
+    )
     known = forwarder_of(probe, "203.0.113.9", own_domains=["acme.example"])
     assert known == Forwarder(spf_domain="forwarder.test", network="203.0.113.0/24")
     later = await judge(resolver, client_ip="203.0.113.80")
@@ -154,13 +171,17 @@ async def test_broken_dns_is_a_temperror(zone: Any, resolver: Resolver, key: tup
     assert (found.spf, found.dkim[0].result, found.dmarc) == ("temperror", "temperror", "temperror")
 
 
-async def test_one_broken_answer_is_not_held_against_the_sender(zone: Any, resolver: Resolver, key: tuple[bytes, str]) -> None:
+async def test_one_broken_answer_is_not_held_against_the_sender(
+    zone: Any, resolver: Resolver, key: tuple[bytes, str]
+) -> None:
     zone.broken.add("s1._domainkey.sender.test")
     found = await judge(resolver, dkim_sign(RAW, "sender.test", "s1", key[0]), client_ip="203.0.113.9")
     assert (found.spf, found.dmarc) == ("fail", "temperror")
 
 
-async def test_silent_dns_ends_in_time_and_never_blocks_the_loop(zone: Any, resolver: Resolver, key: tuple[bytes, str]) -> None:
+async def test_silent_dns_ends_in_time_and_never_blocks_the_loop(
+    zone: Any, resolver: Resolver, key: tuple[bytes, str]
+) -> None:
     zone.silent |= {"sender.test", "_dmarc.sender.test", "s1._domainkey.sender.test"}
     gaps: list[float] = []
 
@@ -206,7 +227,9 @@ async def test_long_records_come_over_tcp(zone: Any, resolver: Resolver) -> None
     assert zone.by_tcp
 
 
-@pytest.mark.parametrize("record", ["v=spf1 include:loop.test -all", "v=spf1 foo:bar", "v=spf1 a:%{z} -all", "v=spf1 redirect=loop.test"])
+@pytest.mark.parametrize(
+    "record", ["v=spf1 include:loop.test -all", "v=spf1 foo:bar", "v=spf1 a:%{z} -all", "v=spf1 redirect=loop.test"]
+)
 async def test_unusable_spf_records(zone: Any, resolver: Resolver, record: str) -> None:
     zone.txt("loop.test", record)
     assert (await judge(resolver, mail_from="a@loop.test")).spf == "permerror"
@@ -232,7 +255,13 @@ async def test_trusted_front_server_is_believed_and_nobody_else(zone: Any, resol
     )
     found = await judge(resolver, line + RAW, client_ip="203.0.113.9", authserv_trusted=["front.acme.example"])
     assert found.source == "front.acme.example"
-    assert (found.spf, found.spf_domain, found.dkim[0].domain, found.dmarc, found.arc) == ("pass", "sender.test", "sender.test", "fail", "pass")
+    assert (found.spf, found.spf_domain, found.dkim[0].domain, found.dmarc, found.arc) == (
+        "pass",
+        "sender.test",
+        "sender.test",
+        "fail",
+        "pass",
+    )
     assert found.dmarc_policy == "reject"
     forged = await judge(resolver, line + RAW, client_ip="203.0.113.9", authserv_trusted=["other.acme.example"])
     assert (forged.source, forged.spf) == ("computed", "fail")

@@ -27,7 +27,12 @@ ANN = Mailbox("ann@example.org", "Ann Müller")
 
 
 def outgoing(**changes: object) -> OutgoingMail:
-    values: dict[str, object] = {"message_id": "x1.tok@acme.example", "from_": Mailbox("s@acme.example", "Acme"), "date": NOW, "to": (ANN,)}
+    values: dict[str, object] = {
+        "message_id": "x1.tok@acme.example",
+        "from_": Mailbox("s@acme.example", "Acme"),
+        "date": NOW,
+        "to": (ANN,),
+    }
     return OutgoingMail(**{**values, **changes})  # type: ignore[arg-type]
 
 
@@ -48,14 +53,20 @@ def check_form(raw: bytes) -> None:
 
 # Text as people and other mails have it: any script, but no line breaks, NULs, surrogates or control characters.
 _LINE = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), max_size=200)
-_WORDS = st.lists(st.text(st.characters(blacklist_categories=("Cs", "Cc", "Z")), min_size=1, max_size=40), max_size=20).map(" ".join)
+_WORDS = st.lists(
+    st.text(st.characters(blacklist_categories=("Cs", "Cc", "Z")), min_size=1, max_size=40), max_size=20
+).map(" ".join)
 _NAME = _WORDS.map(lambda name: name[:120].strip())
 _BODY = st.lists(_LINE, max_size=12).map("\n".join)
 _ATOM = st.from_regex(r"[a-z0-9](?:[a-z0-9_-]{0,20}[a-z0-9])?", fullmatch=True)
 _MAILBOX = st.builds(lambda local, domain, name: Mailbox(f"{local}@{domain}.example", name), _ATOM, _ATOM, _NAME)
 _FILE = st.builds(
     lambda name, content: Attachment(name.strip() or "x", "application/octet-stream", content),
-    st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp"), blacklist_characters="/\\"), min_size=1, max_size=90),
+    st.text(
+        st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp"), blacklist_characters="/\\"),
+        min_size=1,
+        max_size=90,
+    ),
     st.binary(max_size=300),
 )
 
@@ -78,7 +89,11 @@ def test_read_back_the_same(
     sender: Mailbox, to: list[Mailbox], cc: list[Mailbox], subject: str, text: str, files: list[Attachment], rich: bool
 ) -> None:
     html = text_to_html(text) if rich else None
-    raw = compose(outgoing(from_=sender, to=tuple(to), cc=tuple(cc), subject=subject, text=text, html=html, attachments=tuple(files)))
+    raw = compose(
+        outgoing(
+            from_=sender, to=tuple(to), cc=tuple(cc), subject=subject, text=text, html=html, attachments=tuple(files)
+        )
+    )
     check_form(raw)
     ours = read(raw)
     theirs = stdlib(raw)
@@ -99,7 +114,9 @@ def test_read_back_the_same(
         body = theirs.get_body(("plain",))
         assert body is not None
         assert body.get_content().replace("\r\n", "\n").rstrip("\n") == text.rstrip("\n")
-    assert [(part.filename, part.content) for part in ours.attachments] == [(part.filename, part.content) for part in files]
+    assert [(part.filename, part.content) for part in ours.attachments] == [
+        (part.filename, part.content) for part in files
+    ]
     assert [part.get_payload(decode=True) for part in theirs.iter_attachments()] == [part.content for part in files]
     assert not ours.defects
 
@@ -166,11 +183,19 @@ def test_references_keep_root_and_latest() -> None:
 
 
 def test_quoted_history_in_text_and_html() -> None:
-    quote = QuotedMail(ANN, datetime(2026, 1, 5, 14, 4, tzinfo=UTC), "Where is it?\n> older", "<p>Where <script>x</script>is it?</p>")
+    quote = QuotedMail(
+        ANN, datetime(2026, 1, 5, 14, 4, tzinfo=UTC), "Where is it?\n> older", "<p>Where <script>x</script>is it?</p>"
+    )
     mail = read(compose(outgoing(text="It left today.\n", quote=quote)))
-    assert mail.text == (
-        "It left today.\n\nOn 2026-01-05 at 14:04 UTC, Ann Müller <ann@example.org> wrote:\n> Where is it?\n>> older\n\n"
-    ).replace("\n\n\n", "\n\n").rstrip("\n") + "\n"
+    assert (
+        mail.text
+        == (
+            "It left today.\n\nOn 2026-01-05 at 14:04 UTC, Ann Müller <ann@example.org> wrote:\n> Where is it?\n>> older\n\n"
+        )
+        .replace("\n\n\n", "\n\n")
+        .rstrip("\n")
+        + "\n"
+    )
     assert mail.html is not None
     assert "It left today." in mail.html
     assert "blockquote" in mail.html
@@ -181,7 +206,9 @@ def test_our_own_history_is_told_apart_again() -> None:
     from mailroom_mail import extract_reply
 
     quote = QuotedMail(ANN, datetime(2026, 1, 5, 14, 4, tzinfo=UTC), "Where is it?", "<p>Where is it?</p>")
-    reply = extract_reply(read(compose(outgoing(text="It left today.", html="<p>It left today.</p>", quote=quote, subject="Re: x"))))
+    reply = extract_reply(
+        read(compose(outgoing(text="It left today.", html="<p>It left today.</p>", quote=quote, subject="Re: x")))
+    )
     assert reply.text == "It left today."
     assert reply.html is not None
     assert "Where" not in reply.html
@@ -194,7 +221,15 @@ def test_shown_picture_is_related_and_named() -> None:
     message = stdlib(raw)
     assert message.get_content_type() == "multipart/mixed"
     kinds = [part.get_content_type() for part in message.walk()]
-    assert kinds == ["multipart/mixed", "multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png", "text/csv"]
+    assert kinds == [
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "multipart/related",
+        "text/html",
+        "image/png",
+        "text/csv",
+    ]
     shown = next(part for part in message.walk() if part.get_content_type() == "image/png")
     assert shown["content-id"] == "<p1@acme>"
     assert shown.get_content_disposition() == "inline"
@@ -203,7 +238,11 @@ def test_shown_picture_is_related_and_named() -> None:
 
 
 def test_long_subject_and_long_lines() -> None:
-    raw = compose(outgoing(subject="Straße " * 60 + "end", text="x" * 5000 + "\n" + "word " * 400, html="<p>" + "y" * 5000 + "</p>"))
+    raw = compose(
+        outgoing(
+            subject="Straße " * 60 + "end", text="x" * 5000 + "\n" + "word " * 400, html="<p>" + "y" * 5000 + "</p>"
+        )
+    )
     check_form(raw)
     mail = read(raw)
     assert mail.subject == ("Straße " * 60 + "end").strip()
@@ -240,7 +279,10 @@ def test_international_addresses() -> None:
 
 def test_quick_enough() -> None:
     mail = outgoing(
-        subject="Re: Where is my order", text="Dear Ann,\n\n" + "It left us today and will be with you soon.\n" * 40, html="<p>It left.</p>" * 60, in_reply_to="a@b"
+        subject="Re: Where is my order",
+        text="Dear Ann,\n\n" + "It left us today and will be with you soon.\n" * 40,
+        html="<p>It left.</p>" * 60,
+        in_reply_to="a@b",
     )
     best = 1.0
     for _ in range(20):

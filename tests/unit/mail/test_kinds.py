@@ -13,16 +13,29 @@ CORPORA = Path(os.environ.get("MAILROOM_CORPORA", str(Path(__file__).parents[4] 
 
 
 def plain(sender: str, subject: str, body: str, *more: str) -> bytes:
-    head = [f"From: {sender}", "To: support@acme.example", f"Subject: {subject}", "Date: Tue, 24 Nov 2026 12:00:00 +0000"]
-    return "\r\n".join([*head, *more, "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "", body.replace("\n", "\r\n")]).encode()
+    head = [
+        f"From: {sender}",
+        "To: support@acme.example",
+        f"Subject: {subject}",
+        "Date: Tue, 24 Nov 2026 12:00:00 +0000",
+    ]
+    return "\r\n".join(
+        [*head, *more, "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "", body.replace("\n", "\r\n")]
+    ).encode()
 
 
-def report(sender: str, subject: str, body: str, status: str, kind: str = "multipart/report; report-type=delivery-status") -> bytes:
+def report(
+    sender: str, subject: str, body: str, status: str, kind: str = "multipart/report; report-type=delivery-status"
+) -> bytes:
     return (
-        f'From: {sender}\nTo: support@acme.example\nSubject: {subject}\nMIME-Version: 1.0\nContent-Type: {kind}; boundary="b"\n\n--b\n'
-        f"Content-Type: text/plain; charset=utf-8\n\n{body}\n--b\nContent-Type: message/delivery-status\n\n{status}\n--b\nContent-Type: message/rfc822\n\n"
-        "From: support@acme.example\nTo: jo@customer.example\nMessage-ID: <m1.tok@acme.example>\nX-Mailroom-Id: <m1.tok@acme.example>\nSubject: Re: Order\n\nHi\n--b--\n"
-    ).encode().replace(b"\n", b"\r\n")
+        (
+            f'From: {sender}\nTo: support@acme.example\nSubject: {subject}\nMIME-Version: 1.0\nContent-Type: {kind}; boundary="b"\n\n--b\n'
+            f"Content-Type: text/plain; charset=utf-8\n\n{body}\n--b\nContent-Type: message/delivery-status\n\n{status}\n--b\nContent-Type: message/rfc822\n\n"
+            "From: support@acme.example\nTo: jo@customer.example\nMessage-ID: <m1.tok@acme.example>\nX-Mailroom-Id: <m1.tok@acme.example>\nSubject: Re: Order\n\nHi\n--b--\n"
+        )
+        .encode()
+        .replace(b"\n", b"\r\n")
+    )
 
 
 COPY = "From: support@acme.example\nTo: jo@customer.example\nMessage-ID: <m1.tok@acme.example>\nSubject: Re: Order\n\nHi Jo\n"
@@ -147,7 +160,12 @@ def test_formal_bounce() -> None:
     assert kind.bounce is not None
     assert kind.bounce.formal
     one = kind.bounce.recipients[0]
-    assert (one.recipient, one.action, one.status, one.diagnostic) == ("jo@customer.example", "failed", "5.1.1", "smtp; 550 5.1.1 no such user")
+    assert (one.recipient, one.action, one.status, one.diagnostic) == (
+        "jo@customer.example",
+        "failed",
+        "5.1.1",
+        "smtp; 550 5.1.1 no such user",
+    )
     assert kind.bounce.original_message_id == "m1.tok@acme.example"
     assert ("X-Mailroom-Id", "<m1.tok@acme.example>") in kind.bounce.original_headers
     assert "dsn" in kind.automatic_signs
@@ -161,7 +179,16 @@ def test_formal_bounce() -> None:
     ],
 )  # fmt: skip
 def test_actions_of_reports(status: str, action: str, failure: bool) -> None:
-    kind = classify(read(report("MAILER-DAEMON@mx.front.example", "Report", "x", f"Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822;jo@customer.example\n{status}")))
+    kind = classify(
+        read(
+            report(
+                "MAILER-DAEMON@mx.front.example",
+                "Report",
+                "x",
+                f"Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822;jo@customer.example\n{status}",
+            )
+        )
+    )
     assert kind.bounce is not None
     assert kind.bounce.recipients[0].action == action
     assert is_failure(kind.bounce) is failure
@@ -171,8 +198,13 @@ def test_report_of_several_recipients_and_a_broken_one() -> None:
     status = "Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822;a@customer.example\nAction: failed\nStatus: 5.1.1\n\n\n\nFinal-Recipient: rfc822;b@customer.example\nAction: delayed\nStatus: 4.2.2 (full)"
     kind = classify(read(report("MAILER-DAEMON@x.example", "Report", "x", status, "multipart/mixed")))
     assert kind.bounce is not None
-    assert [(one.recipient, one.status) for one in kind.bounce.recipients] == [("a@customer.example", "5.1.1"), ("b@customer.example", "4.2.2")]
-    broken = classify(read(report("MAILER-DAEMON@x.example", "Undelivered", "550 5.1.1 <jo@customer.example> unknown", "")))
+    assert [(one.recipient, one.status) for one in kind.bounce.recipients] == [
+        ("a@customer.example", "5.1.1"),
+        ("b@customer.example", "4.2.2"),
+    ]
+    broken = classify(
+        read(report("MAILER-DAEMON@x.example", "Undelivered", "550 5.1.1 <jo@customer.example> unknown", ""))
+    )
     assert broken.is_dsn
     assert broken.bounce is not None
     assert bounce_statuses(broken.bounce) == ("5.1.1",)
@@ -233,12 +265,28 @@ def test_machine_addresses(address: str) -> None:
     assert is_machine_address(address)
 
 
-@pytest.mark.parametrize("address", ["ann@x", "support@x", "reply@x", "norman.reply@x", "postman@x", "info@x", "autohaus@x", "bouncer@x", "request@x", "robert.noreply.smith@x.y"[0:12] + "@x"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ann@x",
+        "support@x",
+        "reply@x",
+        "norman.reply@x",
+        "postman@x",
+        "info@x",
+        "autohaus@x",
+        "bouncer@x",
+        "request@x",
+        "robert.noreply.smith@x.y"[0:12] + "@x",
+    ],
+)
 def test_addresses_of_people(address: str) -> None:
     assert not is_machine_address(address)
 
 
-@pytest.mark.parametrize(("path", "signs"), [("", ("null-return-path",)), ("<>", ("null-return-path",)), ("ann@example.org", ()), (None, ())])
+@pytest.mark.parametrize(
+    ("path", "signs"), [("", ("null-return-path",)), ("<>", ("null-return-path",)), ("ann@example.org", ()), (None, ())]
+)
 def test_envelope_sender(path: str | None, signs: tuple[str, ...]) -> None:
     assert classify(read(plain("Ann <ann@example.org>", "Hi", "Hi")), path).automatic_signs == signs
 
@@ -277,10 +325,12 @@ def test_answer_of_absence_by_fields_and_words(subject: str, body: str, fields: 
 
 
 def test_receipt_and_feedback_are_neither_bounce_nor_answer() -> None:
-    receipt = b'From: Ann <ann@example.org>\r\nSubject: Read: Order\r\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n\r\n--b\r\n\r\nRead.\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\nFinal-Recipient: rfc822;ann@example.org\r\nDisposition: manual-action/MDN-sent-manually; displayed\r\n--b--\r\n'
+    receipt = b"From: Ann <ann@example.org>\r\nSubject: Read: Order\r\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n\r\n--b\r\n\r\nRead.\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\nFinal-Recipient: rfc822;ann@example.org\r\nDisposition: manual-action/MDN-sent-manually; displayed\r\n--b--\r\n"
     kind = classify(read(receipt))
     assert (kind.is_receipt, kind.bounce, kind.is_dsn, kind.automatic_signs) == (True, None, False, ("receipt",))
-    feedback = receipt.replace(b"disposition-notification", b"feedback-report").replace(b"Final-Recipient", b"Feedback-Type: abuse\r\nOriginal-Rcpt-To")
+    feedback = receipt.replace(b"disposition-notification", b"feedback-report").replace(
+        b"Final-Recipient", b"Feedback-Type: abuse\r\nOriginal-Rcpt-To"
+    )
     kind = classify(read(feedback))
     assert (kind.is_feedback, kind.bounce, kind.automatic_signs) == (True, None, ("feedback-report",))
 
@@ -304,7 +354,13 @@ def test_spam_flag_is_told_but_is_no_automatic_sign() -> None:
 
 
 def test_hostile_sizes_stay_quick() -> None:
-    mail = Mail("a@b", Mailbox("mailer-daemon@x.example"), subject="Undeliverable " * 1000, text="not delivered <" * 200_000, headers=tuple(("Received", "for <" * 1000) for _ in range(2000)))
+    mail = Mail(
+        "a@b",
+        Mailbox("mailer-daemon@x.example"),
+        subject="Undeliverable " * 1000,
+        text="not delivered <" * 200_000,
+        headers=tuple(("Received", "for <" * 1000) for _ in range(2000)),
+    )
     assert classify(mail).bounce is not None
     assert classify(replace(mail, text="@" * 1_000_000, subject="auto" * 10_000)) is not None
 
@@ -318,7 +374,13 @@ _REAL_BOUNCES = {
 @pytest.mark.skipif(not CORPORA.is_dir(), reason="../shared is missing")
 @pytest.mark.parametrize("corpus", ["cpython", "flanker", "mikel-mail", "mime4j", "mimekit"])
 def test_no_ordinary_mail_of_the_corpora_is_called_a_bounce(corpus: str) -> None:
-    called = {path.name for path in (CORPORA / corpus).glob("*.eml") if classify(read(path.read_bytes())).bounce is not None}
+    called = {
+        path.name for path in (CORPORA / corpus).glob("*.eml") if classify(read(path.read_bytes())).bounce is not None
+    }
     assert all(name in _REAL_BOUNCES or "bounce" in name or "delivery-status" in name for name in called), called
-    wanted = {path.name for path in (CORPORA / corpus).glob("*.eml") if path.name in _REAL_BOUNCES or path.name.startswith("bounce")}
+    wanted = {
+        path.name
+        for path in (CORPORA / corpus).glob("*.eml")
+        if path.name in _REAL_BOUNCES or path.name.startswith("bounce")
+    }
     assert wanted <= called

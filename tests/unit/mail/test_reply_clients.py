@@ -112,7 +112,9 @@ LANGUAGES = list(BODY)
 
 
 def mail(text: str, html: str | None = None, subject: str = "Re: Appointment", from_html: bool = False) -> Mail:
-    return Mail("a@b.example", Mailbox("ann@example.org"), subject=subject, text=text, html=html, text_from_html=from_html)
+    return Mail(
+        "a@b.example", Mailbox("ann@example.org"), subject=subject, text=text, html=html, text_from_html=from_html
+    )
 
 
 def quote(text: str) -> str:
@@ -142,7 +144,11 @@ def test_attribution_wrapped_before_the_address(client: dict[str, str], language
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("above", ["", "________________________________\n", "-----{}-----\n", "{}\n"], ids=["bare", "rule", "divider", "words"])
+@pytest.mark.parametrize(
+    "above",
+    ["", "________________________________\n", "-----{}-----\n", "{}\n"],
+    ids=["bare", "rule", "divider", "words"],
+)
 @pytest.mark.parametrize("bold", ["", "*"], ids=["plain", "starred"])
 def test_outlook_header(language: str, above: str, bold: str) -> None:
     sender, sent, to, subject, date = OUTLOOK[language]
@@ -222,14 +228,14 @@ def yahoo_html(language: str) -> str:
 def iphone_html(language: str) -> str:
     return (
         f'<html><body dir="auto">{BODY[language]}<br><br><div dir="ltr">{IPHONE[language]}</div><div dir="ltr"><br><blockquote type="cite">'
-        f"{escaped(APPLE[language])}<br><br></blockquote></div><blockquote type=\"cite\"><div dir=\"ltr\">{OLD}</div></blockquote></body></html>"
+        f'{escaped(APPLE[language])}<br><br></blockquote></div><blockquote type="cite"><div dir="ltr">{OLD}</div></blockquote></body></html>'
     )
 
 
 def samsung_html(language: str) -> str:
     sender, sent, to, subject, date = OUTLOOK[language]
     return (
-        f"<html><body><div>{BODY[language]}</div><div><br></div><div style=\"font-size:100%\"><!-- originalMessage --><div>-------- "
+        f'<html><body><div>{BODY[language]}</div><div><br></div><div style="font-size:100%"><!-- originalMessage --><div>-------- '
         f"{ORIGINAL[language]} --------</div><div>{sender}: Acme Support &lt;support@acme.example&gt;</div><div>{sent}: {date}</div><div>{to}: "
         f"ann@example.org</div><div>{subject}: Appointment</div></div><div>{OLD}</div></body></html>"
     )

@@ -85,7 +85,9 @@ def test_all_quoted_is_shown_whole(text: str) -> None:
     assert not quoted(text)
 
 
-@pytest.mark.parametrize("subject", ["Fwd: Order", "FW: Order", "WG: Bestellung", "TR : Commande", "RV: Pedido", "转发：订单"])
+@pytest.mark.parametrize(
+    "subject", ["Fwd: Order", "FW: Order", "WG: Bestellung", "TR : Commande", "RV: Pedido", "转发：订单"]
+)
 def test_a_forward_is_shown_whole(subject: str) -> None:
     text = "Please see below.\n\nFrom: Jo <jo@c.example>\nSent: Monday, 5 January 2026\nTo: ann@example.org\nSubject: Order\n\nWhere is it?"
     assert reply(text, subject) == text
