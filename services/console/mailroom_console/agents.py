@@ -134,7 +134,7 @@ async def change(
             raise revision_conflict(row.revision)
         own = (await _queues_of(connection, principal.portal_id)).get(agent_id, [])
         before = {"name": row.name, "role": row.role, "active": row.active, "queue_ids": own}
-        after = {
+        after: dict[str, Any] = {
             "name": person_name(name, "name") if name is not None else row.name,
             "role": _check_role(role) if role is not None else row.role,
             "active": active if active is not None else row.active,

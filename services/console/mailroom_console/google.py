@@ -179,7 +179,7 @@ async def _store(
     if row is not None:
         await addresses.store(console, principal, row, {"gmail": account})
         return address_id
-    values = {
+    values: dict[str, Any] = {
         "id": address_id, "portal_id": principal.portal_id, "kind": "gmail", "email": email, "full_name": "",
         "queue_id": None, "prefer_online": False, "active": True,
         "auto_reply": {"enabled": False, "subject": "", "content": ""}, "smtp": None, "gmail": account,

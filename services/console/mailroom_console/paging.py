@@ -44,7 +44,7 @@ def keys_of(text: str, *kinds: type) -> list[Any]:
     if not isinstance(keys, list) or len(keys) != len(kinds):
         raise _bad_cursor()
     for key, kind in zip(keys, kinds, strict=True):
-        if type(key) is not kind or (kind is int and abs(key) >= 2**63):
+        if type(key) is not kind or (isinstance(key, int) and abs(key) >= 2**63):
             raise _bad_cursor()
     return keys
 

@@ -85,7 +85,7 @@ async def change(
         before = await _shown(connection, principal.portal_id)
         if revision is not None and revision != before["revision"]:
             raise revision_conflict(before["revision"])
-        after = {
+        after: dict[str, Any] = {
             "name": _name(name) if name is not None else before["name"],
             "domains": list(dict.fromkeys(map(domain_name, mail_domains)))
             if mail_domains is not None

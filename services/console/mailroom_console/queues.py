@@ -82,7 +82,7 @@ async def change(
         if revision is not None and revision != row.revision:
             raise revision_conflict(row.revision)
         before = {"name": row.name, "agent_ids": (await _members(connection, [queue_id])).get(queue_id, [])}
-        after = {
+        after: dict[str, Any] = {
             "name": _name(name) if name is not None else row.name,
             "agent_ids": sorted(set(agent_ids)) if agent_ids is not None else before["agent_ids"],
         }

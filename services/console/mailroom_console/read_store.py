@@ -133,7 +133,8 @@ async def _count(connection: AsyncConnection, tables: ReadTables, batch: Batch, 
 
 
 async def _search(connection: AsyncConnection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:
-    new, more = [], []
+    new: list[Row] = []
+    more: list[Row] = []
     for ticket_id, words in batch.searchable.items():
         ticket = batch.tickets[ticket_id]
         row = {"seq": ticket["seq"], "scope": f"p{ticket['portal_id']}", "words": "\n".join(words)}

@@ -165,8 +165,8 @@ class ReadModel(ReadCounts):
                     event.causation_id,
                     Outcome(
                         event.type,
-                        event.code if refused else None,  # type: ignore[union-attr, attr-defined]
-                        event.reason if refused else None,  # type: ignore[union-attr, attr-defined]
+                        event.code if refused else None,  # type: ignore[attr-defined]
+                        event.reason if refused else None,  # type: ignore[attr-defined]
                         event.message.id if isinstance(event, ReplyRequested | NoteAdded) else None,
                     ),
                 )

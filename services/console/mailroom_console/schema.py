@@ -133,7 +133,7 @@ invitations = Table(
 login_failures = Table(
     "login_failures", metadata,
     Column("who", String(400), primary_key=True),
-    Column("count", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
     Column("last_at", BigInteger, nullable=False),
 )  # fmt: skip
 

@@ -172,7 +172,7 @@ async def _check_tries(console: Console, email: str, client: str, now: int) -> N
         for row in rows:
             # a client stands for many people behind one address, so it may try more often
             allowed = console.settings.login_tries * (1 if row.who.startswith("email:") else 5)
-            if row.count >= allowed and row.last_at > now - wait_us:
+            if row.tries >= allowed and row.last_at > now - wait_us:
                 left = (row.last_at + wait_us - now) // times.SECOND + 1
                 raise Problem(429, "too_many_tries", f"Too many wrong passwords. Try again in {left} seconds.",
                               retry_after=left)  # fmt: skip
@@ -184,10 +184,10 @@ async def _count_failure(console: Console, email: str, client: str, now: int) ->
         await connection.execute(delete(login_failures).where(login_failures.c.last_at < now - wait_us))
         for who in _throttled(email, client):
             statement: Any = (sqlite if console.database.sqlite else postgresql).insert(login_failures)
-            statement = statement.values(who=who, count=1, last_at=now)
+            statement = statement.values(who=who, tries=1, last_at=now)
             await connection.execute(
                 statement.on_conflict_do_update(
-                    index_elements=["who"], set_={"count": login_failures.c.count + 1, "last_at": now}
+                    index_elements=["who"], set_={"tries": login_failures.c.tries + 1, "last_at": now}
                 )
             )
 

@@ -64,7 +64,7 @@ def upgrade() -> None:
 
     op.create_table('login_failures',
     sa.Column('who', sa.String(length=400), nullable=False),
-    sa.Column('count', sa.Integer(), nullable=False),
+    sa.Column('tries', sa.Integer(), nullable=False),
     sa.Column('last_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('who', name=op.f('pk_login_failures'))
     )

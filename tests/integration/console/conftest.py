@@ -1,0 +1,302 @@
+"""A whole console in this process: real Kafka, real Valkey, its own database; and a hand that writes what a router would."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer
+from mailroom_console.app import app
+from mailroom_console.settings import ConsoleSettings
+from mailroom_contracts import (
+    Actor,
+    Assigned,
+    CommandRefused,
+    Delivery,
+    DeliveryChanged,
+    Message,
+    MessageAdded,
+    NoteAdded,
+    Person,
+    QueueChanged,
+    Reply,
+    ReplyRequested,
+    StatusChanged,
+    TicketCommand,
+    TicketCreated,
+    TicketEvent,
+    TicketMessage,
+    Topic,
+    Unassigned,
+    decode,
+    ids,
+    topics,
+)
+from mailroom_runtime.kafka import Producer, read_to_end
+from mailroom_runtime.service import Service
+from support.processes import free_port
+from support.servers import ValkeyServer
+from support.waiting import eventually
+
+KEY = base64.b64encode(b"k" * 32).decode()
+START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+@dataclass
+class RunningConsole:
+    """A console that runs; `api` carries the first token of the portal Acme."""
+
+    service: Service[ConsoleSettings]
+    task: asyncio.Task[None]
+    api: httpx.AsyncClient
+    settings: ConsoleSettings
+    ids: dict[str, str] = field(default_factory=dict)
+
+    async def get(self, path: str, **params: Any) -> Any:
+        answer = await self.api.get(path, params=params)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text)
+        return answer.json()
+
+    async def stop(self) -> None:
+        self.service.stopping.set()
+        await asyncio.wait_for(self.task, 20)
+        for work in list(self.service._tasks):
+            work.cancel()
+        await asyncio.gather(*self.service._tasks, return_exceptions=True)
+        await self.api.aclose()
+
+
+Starter = Callable[..., Awaitable[RunningConsole]]
+
+
+def console_settings(kafka: str, prefix: str, folder: Path, redis: str, **more: Any) -> ConsoleSettings:
+    port = free_port()
+    values: dict[str, Any] = {
+        "kafka": kafka, "topic_prefix": prefix, "partitions": 4, "redis": redis, "data": folder, "seed": "local",
+        "console_port": port, "url": f"http://127.0.0.1:{port}", "secret_keys": f"k1:{KEY}",
+        "message_id_keys": f"k1:{KEY}", "services": {}, "allow_private_hosts": True,
+    }  # fmt: skip
+    return ConsoleSettings(**(values | more))
+
+
+@pytest.fixture
+async def start_console(kafka: str, topics: str, tmp_path: Path, valkey: ValkeyServer) -> AsyncIterator[Starter]:
+    """start_console(**settings): a console on the run's Kafka; the data folder stays the same over restarts."""
+    running: list[RunningConsole] = []
+
+    async def start(*, ready: bool = True, **more: Any) -> RunningConsole:
+        settings = console_settings(kafka, topics, tmp_path / "data", valkey.url, **more)
+        service: Service[ConsoleSettings] = Service("console", settings)
+        task = asyncio.create_task(app(service))
+        api = httpx.AsyncClient(base_url=f"{settings.url}/api/v1", timeout=20, trust_env=False)
+        console = RunningConsole(service, task, api, settings)
+        running.append(console)
+
+        def up() -> bool:
+            if task.done():
+                task.result()
+            return service.health.ready if ready else service.health.report()["conditions"]["web"]["ok"]  # type: ignore[index]
+
+        await eventually(up, 30, what="the console being ready")
+        api.headers["Authorization"] = f"Bearer {(tmp_path / 'data' / 'api-token').read_text().strip()}"
+        for kind in ("portals", "addresses", "queues", "agents"):
+            items = (await console.get(f"/{kind}"))["items"]
+            if items:
+                console.ids[kind[:-1] if kind != "addresses" else "address"] = items[0]["id"]
+        console.ids["ana"] = next(
+            (a["id"] for a in (await console.get("/agents"))["items"] if a["email"] == "ana@acme.example"), ""
+        )
+        return console
+
+    yield start
+    for console in running:
+        if not console.task.done():
+            with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+                await console.stop()
+
+
+@pytest.fixture
+async def console(start_console: Starter) -> RunningConsole:
+    return await start_console()
+
+
+@pytest.fixture
+async def bus(kafka: str, topics: str, tmp_path: Path) -> AsyncIterator[Bus]:
+    settings = console_settings(kafka, topics, tmp_path / "bus", "redis://127.0.0.1:1/0")
+    async with Producer(settings, source="router") as producer:
+        yield Bus(settings, producer)
+
+
+class Bus:
+    """Reads and writes topics as another service would."""
+
+    def __init__(self, settings: ConsoleSettings, producer: Producer) -> None:
+        self.settings, self.producer = settings, producer
+
+    async def send(self, topic: Topic, *messages: Message, partition: int | None = None) -> None:
+        for message in messages:
+            await self.producer.send(topic, message, partition=partition)
+
+    async def events(self, *events: TicketEvent) -> None:
+        futures = [
+            await self.producer.post(topics.TICKET_EVENTS, e, causation_id=e.causation_id) for e in events
+        ]  # fmt: skip
+        await asyncio.gather(*futures)
+
+    async def all(self, topic: Topic) -> list[tuple[str, Message | None]]:
+        name = topic.full_name(self.settings.topic_prefix)
+        return [
+            (record.key.decode(), decode(topic, record.value, record.headers))
+            async for record in read_to_end(self.settings, [name])
+        ]
+
+    async def latest(self, topic: Topic) -> dict[str, Message]:
+        """A compacted topic as a reader sees it."""
+        rows: dict[str, Message] = {}
+        for key, message in await self.all(topic):
+            if message is None:
+                rows.pop(key, None)
+            else:
+                rows[key] = message
+        return rows
+
+    @contextlib.asynccontextmanager
+    async def answering(self, answer: Callable[[TicketCommand], list[TicketEvent]]) -> AsyncIterator[list[TicketCommand]]:
+        """Beside the test: answer each command with events. The commands that came are in the list."""
+        seen: list[TicketCommand] = []
+        consumer = AIOKafkaConsumer(
+            topics.TICKET_COMMANDS.full_name(self.settings.topic_prefix), bootstrap_servers=self.settings.kafka,
+            auto_offset_reset="earliest", enable_auto_commit=False,
+        )  # fmt: skip
+        await consumer.start()
+
+        async def serve() -> None:
+            async for record in consumer:
+                command = decode(topics.TICKET_COMMANDS, record.value, record.headers)
+                assert isinstance(command, TicketCommand)
+                seen.append(command)
+                await self.events(*answer(command))
+
+        task = asyncio.create_task(serve())
+        try:
+            yield seen
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await consumer.stop()
+
+
+class Story:
+    """Events of one ticket, as the router writes them: versions count up, ids derive from the cause."""
+
+    def __init__(self, number: int, *, portal: str, queue: str, address: str, customer: str = "") -> None:
+        self.customer = customer or f"jo{number}@customer.example"
+        self.portal, self.queue, self.address = portal, queue, address
+        self.ticket = ids.ticket_id(portal, queue, f"root{number}@customer.example", self.customer)
+        self.number = f"MR-{number:08d}"
+        self.version = 0
+        self.at = START + timedelta(seconds=number)
+
+    def _common(self, cause: str, kind: str, actor: Actor | None = None) -> dict[str, Any]:
+        self.version += 1
+        self.at += timedelta(milliseconds=10)
+        return {
+            "id": ids.event_id(cause, kind), "ticket_id": self.ticket, "portal_id": self.portal,
+            "version": self.version, "at": self.at, "causation_id": cause, "actor": actor or Actor(kind="router"),
+        }  # fmt: skip
+
+    def created(self, subject: str = "My order", cause: str = "") -> TicketCreated:
+        cause = cause or f"receipt-{self.number}"
+        return TicketCreated(
+            **self._common(cause, "ticket.created"), number=self.number, queue_id=self.queue, address_id=self.address,
+            subject=subject, customer=Person(email=self.customer, name="Jo"), root=f"root-{self.number}",
+            receipt_id=cause, received_at=self.at,
+        )  # fmt: skip
+
+    def mail(self, text: str = "Where is it?", cause: str = "", **more: Any) -> MessageAdded:
+        cause = cause or f"receipt-{self.number}-{self.version}"
+        common = self._common(cause, "ticket.message_added")
+        message = TicketMessage(
+            id=ids.message_id(self.ticket, cause), direction="in", kind="mail", message_id=f"{cause}@customer.example",
+            from_=Person(email=self.customer, name="Jo"), to=[Person(email="support@acme.example")],
+            subject="My order", text=text, address_id=self.address, at=self.at, **more,
+        )  # fmt: skip
+        return MessageAdded(**common, message=message)
+
+    def assigned(self, agent: str, cause: str = "", actor: Actor | None = None) -> Assigned:
+        return Assigned(**self._common(cause or f"assign-{self.version}", "ticket.assigned", actor), assignee_id=agent)
+
+    def unassigned(self, cause: str = "") -> Unassigned:
+        return Unassigned(**self._common(cause or f"unassign-{self.version}", "ticket.unassigned"))
+
+    def status(self, status: str, cause: str = "", actor: Actor | None = None) -> StatusChanged:
+        cause = cause or f"status-{self.number}-{self.version}"
+        common = self._common(cause, "ticket.status_changed", actor)
+        return StatusChanged(**common, status=status, previous="open")
+
+    def moved(self, queue: str, cause: str = "") -> QueueChanged:
+        common = self._common(cause or f"move-{self.version}", "ticket.queue_changed")
+        return QueueChanged(**common, queue_id=queue, previous_id=self.queue)
+
+    def note(self, text: str, cause: str, actor: Actor) -> NoteAdded:
+        common = self._common(cause, "ticket.note_added", actor)
+        message = TicketMessage(id=ids.message_id(self.ticket, cause), direction="note", kind="note", text=text,
+                                at=self.at, author=actor)  # fmt: skip
+        return NoteAdded(**common, message=message)
+
+    def reply(self, cause: str, text: str = "On its way.", actor: Actor | None = None, **more: Any) -> ReplyRequested:
+        common = self._common(cause, "ticket.reply_requested", actor or Actor(kind="agent", id="a1"))
+        message_id = ids.message_id(self.ticket, cause)
+        outbound = ids.outbound_id(self.ticket, message_id)
+        message = TicketMessage(
+            id=message_id, direction="out", kind="reply", to=[Person(email=self.customer)], text=text,
+            address_id=self.address, outbound_id=outbound, delivery=Delivery(state="queued"), at=self.at, **more,
+        )  # fmt: skip
+        return ReplyRequested(**common, message=message, outbound_id=outbound)
+
+    def delivery(self, of: ReplyRequested, state: str, reason: str | None = None) -> DeliveryChanged:
+        cause = ids.delivery_id(of.outbound_id, state, self.version)
+        return DeliveryChanged(
+            **self._common(cause, "ticket.delivery_changed"), message_id=of.message.id, outbound_id=of.outbound_id,
+            delivery=Delivery(state=state, reason=reason, at=self.at),
+        )  # fmt: skip
+
+    def refused(self, command: TicketCommand, code: str, reason: str) -> CommandRefused:
+        common = self._common(command.id, "ticket.command_refused", command.actor)
+        self.version -= 1
+        return CommandRefused(**(common | {"version": self.version}), command_type=command.type, code=code,
+                              reason=reason)  # fmt: skip
+
+
+@pytest.fixture
+def story(console: RunningConsole) -> Callable[..., Story]:
+    """story(7): events of ticket 7 in Acme's first queue."""
+
+    def make(number: int = 1, **more: Any) -> Story:
+        values = {"portal": console.ids["portal"], "queue": console.ids["queue"], "address": console.ids["address"]}
+        return Story(number, **(values | more))
+
+    return make
+
+
+def router_of(story: Story) -> Callable[[TicketCommand], list[TicketEvent]]:
+    """Accepts every reply, as a router does for an address that can send."""
+
+    def answer(command: TicketCommand) -> list[TicketEvent]:
+        assert isinstance(command, Reply)
+        return [story.reply(command.id, command.text, command.actor)]
+
+    return answer
+
+
+def pretty(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, default=str)
