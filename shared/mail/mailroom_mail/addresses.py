@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from . import encoded_words
+from .defect_names import add
 from .model import Mailbox
 
 MAX_ADDRESSES = 5000
+MAX_UNCLOSED = 8
 MAX_LENGTH = 1 << 18  # characters of one header; what follows is not read
 
 _PLAIN = re.compile(r"([\w.+'=&/-]+@[\w.-]+)", re.ASCII)
@@ -30,18 +32,18 @@ def parse(value: str, defects: list[str], hint: str | None = None) -> tuple[Mail
         return (Mailbox(value),)
     if not value:
         return ()
-    if '"' not in value and "(" not in value and "=?" not in value and "," in value:
+    if len(value) > MAX_LENGTH or (len(value) > 20000 and value.count(",") > MAX_ADDRESSES):
+        add(defects, "too-many-addresses")
+        value = value[:MAX_LENGTH]
+    elif '"' not in value and "(" not in value and "=?" not in value and "," in value:
         simple = _simple_list(value)
         if simple is not None:
             return simple
-    if len(value) > MAX_LENGTH:
-        defects.append("too-many-addresses")
-        value = value[:MAX_LENGTH]
     found = _Reader(value, defects, hint).mailboxes()
     if not found and "=?" in value:  # the whole address stands in an encoded word
         decoded = encoded_words.decode(value, defects, hint)
         if decoded != value and "@" in decoded:
-            defects.append("encoded-address")
+            add(defects, "encoded-address")
             return _Reader(decoded, defects, hint).mailboxes()
     return found
 
@@ -85,6 +87,7 @@ class _Reader:
         self._close_angle = -2  # not searched for yet
         self._has_at = "@" in value
         self._comments_close = True
+        self._unclosed_quotes = 0
         self._reset()
 
     def _mask(self, match: re.Match[str]) -> str:
@@ -109,7 +112,7 @@ class _Reader:
         in_group = False
         while position < length and len(self._boxes) < MAX_ADDRESSES:
             char = text[position]
-            if char == '"':
+            if char == '"' and self._unclosed_quotes < MAX_UNCLOSED:
                 position = self._quote(position)
             elif char == "(" and self._comments_close:
                 position = self._comment(position)
@@ -163,6 +166,7 @@ class _Reader:
                 return index + 1
             index += 1
         self._add("unclosed-quote")
+        self._unclosed_quotes += 1
         # Nothing closes it: the quote is only a character, so that the address after it is still found.
         return position + 1
 
@@ -272,5 +276,4 @@ class _Reader:
         return text.rstrip(".,;") if "@" in text else text
 
     def _add(self, defect: str) -> None:
-        if defect not in self._defects:
-            self._defects.append(defect)
+        add(self._defects, defect)

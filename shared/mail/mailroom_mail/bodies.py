@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 
 from . import charsets, flowed, parameters, rendering, transfer
+from .defect_names import add
 from .model import Attachment
-from .structure import Part, add
+from .structure import Part
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
 _SHOWN = ("text/plain", "text/html")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from . import addresses, bodies, dates, encoded_words, rendering, structure, tnef, transfer
-from .header_block import add
+from . import addresses, bodies, dates, encoded_words, rendering, structure, tnef
+from .defect_names import add
 from .model import Attachment, Mail, Mailbox
 from .structure import Part
 

@@ -86,9 +86,8 @@ _CYRILLIC = ("cp1251", "koi8-r", "iso8859-5", "cp866")
 
 def _single_byte(sample: bytes, high: int, runs: list[bytes]) -> str | None:
     """Cyrillic, Greek, Hebrew and Arabic stand in words of high bytes only; Latin text has them one by one."""
-    letters = sum(1 for byte in sample if 65 <= byte <= 90 or 97 <= byte <= 122)
     if high < 4 or sum(len(run) for run in runs if len(run) >= 3) * 2 < high:
-        return None if letters >= high or high < 4 else None
+        return None
     best: tuple[float, str] | None = None
     for codec in _CYRILLIC:
         text = sample.decode(codec, "replace")

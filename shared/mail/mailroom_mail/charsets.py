@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import codecs
 import re
+from encodings.aliases import aliases
 from functools import lru_cache
+
+from .defect_names import add
 
 _ALIASES = {
     "utf8": "utf-8",
@@ -98,6 +101,9 @@ _ALIASES = {
     "windows-1252": "cp1252",
     "us-ascii": "ascii",
     "ascii": "ascii",
+    "8859-1": "cp1252",
+    "utf-8-sig": "utf-8",
+    "utf-8n": "utf-8",
     "ansi_x3.4-1968": "ascii",
     "iso646-us": "ascii",
     "us": "ascii",
@@ -112,7 +118,15 @@ _NOT_FOR_MAIL = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_es
 
 # windows-1252 leaves five bytes undefined; browsers show them as the C1 controls of the same number.
 _C1 = {n: bytes([n]).decode("cp1252") for n in range(0x80, 0xA0) if n not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
+_NOT_WORD = re.compile(r"[^a-z0-9.]+")
 _ISO_2022 = re.compile(rb"\x1b(?:\$[@B()A]|\([BIJH]|\$\([A-Q]|\$\)[CAG]|N|O)")
+
+
+@lru_cache(maxsize=1)
+def _python_codecs() -> frozenset[str]:
+    """Names and aliases of the codecs of the standard library."""
+    more = "utf_8_sig koi8_u koi8_t cp720 cp737 cp856 cp874 cp875 cp1006 mac_arabic mac_croatian mac_farsi mac_romanian"
+    return frozenset(aliases) | frozenset(aliases.values()) | frozenset(more.split())
 
 
 @lru_cache(maxsize=512)
@@ -132,10 +146,12 @@ def codec_name(label: str) -> str | None:
     for form in (clean, clean.replace("windows", "cp").replace("-", ""), clean.removeprefix("x-"), clean.replace(" ", "")):
         if not form.isascii() or "\0" in form:
             return None
-        try:
-            info = codecs.lookup(form)
-        except (LookupError, ValueError):
+        # Python remembers every unknown name that it is asked for, and looks for a module of that name: ask only for
+        # what it has.
+        python_name = _NOT_WORD.sub("_", form)
+        if python_name not in _python_codecs():
             continue
+        info = codecs.lookup(python_name)
         if not info._is_text_encoding or info.name in _NOT_FOR_MAIL:
             return None
         return _ALIASES.get(info.name, info.name)
@@ -182,12 +198,7 @@ def decode(data: bytes, label: str | None, defects: list[str], hint: str | None 
 
 def _name(defects: list[str], label: str | None, codec: str | None) -> None:
     shown = (label or "").strip().lower()[:40]
-    if not shown:
-        defect = "charset-missing"
-    else:
-        defect = f"charset-wrong:{shown}" if codec else f"charset-unknown:{shown}"
-    if defect not in defects:
-        defects.append(defect)
+    add(defects, f"charset-{'wrong' if codec else 'unknown'}:{shown}" if shown else "charset-missing")
 
 
 def _decode_as(data: bytes, codec: str, label: str, hint: str | None, defects: list[str]) -> str:

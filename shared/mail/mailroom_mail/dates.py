@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
 from functools import lru_cache
 
+from .defect_names import add
+
 _MONTHS = {name: number for number, name in enumerate(
     ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1)}
 _USUAL = re.compile(
@@ -36,8 +38,7 @@ def parse(value: str, defects: list[str]) -> datetime | None:
                 )
         return _odd(value[:200], defects)
     except (ValueError, OverflowError, TypeError, IndexError):
-        if "bad-date" not in defects:
-            defects.append("bad-date")
+        add(defects, "bad-date")
         return None
 
 
@@ -52,7 +53,7 @@ def _odd(value: str, defects: list[str]) -> datetime | None:
     offset = fields[9] or 0
     if not -86400 < offset < 86400:
         offset = 0
-        defects.append("bad-zone")
+        add(defects, "bad-zone")
     zone_info = timezone(timedelta(seconds=offset)) if offset else UTC
     year, month, day, hour, minute, second = fields[:6]
     return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone_info)

@@ -6,6 +6,9 @@ import binascii
 import re
 
 from . import charsets
+from .defect_names import add
+
+MAX_LENGTH = 1 << 17  # characters of one header that are decoded
 
 # The text may hold spaces and question marks though RFC 2047 section 2 forbids both: many senders write them.
 # Every alternative is bounded by question marks, so that no header takes more than linear time.
@@ -20,6 +23,9 @@ def decode(value: str, defects: list[str], hint: str | None = None) -> str:
     """
     if "=?" not in value:
         return value
+    if len(value) > MAX_LENGTH:
+        add(defects, "too-long-header")
+        return decode(value[:MAX_LENGTH], defects, hint) + value[MAX_LENGTH:]
     out: list[str] = []
     pending: list[bytes] = []
     label = ""
@@ -54,7 +60,7 @@ def _unclosed(rest: str, defects: list[str], hint: str | None) -> str:
     match = _UNCLOSED.search(rest)
     if match is None:
         return rest
-    _add(defects, "unclosed-encoded-word")
+    add(defects, "unclosed-encoded-word")
     charset, encoding, text = match.groups()
     return rest[: match.start()] + charsets.decode(_payload(encoding, text, defects), charset, defects, hint)
 
@@ -66,7 +72,7 @@ def _payload(encoding: str, text: str, defects: list[str]) -> bytes:
     try:
         return binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
     except (binascii.Error, UnicodeEncodeError):
-        _add(defects, "bad-encoded-word")
+        add(defects, "bad-encoded-word")
     pieces = []
     for piece in text.split("="):
         clean = _BASE64_JUNK.sub("", piece)
@@ -74,8 +80,3 @@ def _payload(encoding: str, text: str, defects: list[str]) -> bytes:
             clean = clean[:-1]
         pieces.append(binascii.a2b_base64(clean + "=" * (-len(clean) % 4)))
     return b"".join(pieces)
-
-
-def _add(defects: list[str], defect: str) -> None:
-    if defect not in defects:
-        defects.append(defect)

@@ -27,21 +27,20 @@ _ENCODINGS = {
     "7BIT": "", "8BIT": "", "BASE64": "base64", "QUOTED-PRINTABLE": "quoted-printable", "Base64": "base64",
     "Quoted-Printable": "quoted-printable",
 }  # fmt: skip
-_LOWER = {
-    name: name.lower()
-    for name in (
-        "From To Cc Bcc Subject Date Sender Reply-To Message-ID Message-Id In-Reply-To References Received Return-Path "
-        "MIME-Version Mime-Version Content-Type Content-Transfer-Encoding Content-Disposition Content-ID Content-Language "
-        "Delivered-To DKIM-Signature Authentication-Results Received-SPF ARC-Seal ARC-Message-Signature User-Agent "
-        "ARC-Authentication-Results X-Mailer X-Received X-Google-DKIM-Signature X-Gm-Message-State X-Google-Smtp-Source "
-        "Thread-Topic Thread-Index Accept-Language List-Unsubscribe List-Id Precedence Auto-Submitted X-Originating-IP "
-        "Content-Type Importance X-Priority"
-    ).split()
-}
-_ONCE = frozenset(
-    "from sender reply-to to cc bcc subject date message-id in-reply-to references content-type "
-    "content-transfer-encoding content-disposition mime-version content-id".split()
-)
+_KNOWN = """
+From To Cc Bcc Subject Date Sender Reply-To Message-ID Message-Id In-Reply-To References Received Return-Path
+MIME-Version Mime-Version Content-Type Content-Transfer-Encoding Content-Disposition Content-ID Content-Language
+Delivered-To DKIM-Signature Authentication-Results Received-SPF ARC-Seal ARC-Message-Signature User-Agent
+ARC-Authentication-Results X-Mailer X-Received X-Google-DKIM-Signature X-Gm-Message-State X-Google-Smtp-Source
+Thread-Topic Thread-Index Accept-Language List-Unsubscribe List-Id Precedence Auto-Submitted X-Originating-IP
+Importance X-Priority
+"""
+_LOWER = {name: name.lower() for name in _KNOWN.split()}
+_SINGLE = """
+from sender reply-to to cc bcc subject date message-id in-reply-to references content-type content-transfer-encoding
+content-disposition mime-version content-id
+"""
+_ONCE = frozenset(_SINGLE.split())
 _BODY_KINDS = frozenset({"text/plain", "text/html"})
 _SELF_CONTAINED = ("text/", "message/", "multipart/")
 
@@ -136,7 +135,7 @@ def _header(raw: bytes) -> tuple[list[tuple[str, str]], dict[str, str], int]:
     """Fields in order, the first value by lower-case name, and where the body begins."""
     blank = raw.find(b"\n\n")
     block = raw[:blank]
-    if blank <= 0 or not block.isascii() or block[:1] in b" \t\n":
+    if blank <= 0 or not block.isascii() or block[:1] in b" \t\n" or len(block) > 200_000:
         raise _Odd
     text = block.decode("ascii")
     if "\0" in text:
@@ -210,14 +209,10 @@ def _alternative(parts: list[bytes], found: _Found, depth: int) -> None:
     for index, piece in enumerate(parts):
         _, fields, blank = _header(piece)
         value = fields.get("content-type", "")
-        if index == 0 or not value[:10].lower() == "multipart/":
-            kind, _ = _place(piece, blank, fields=fields, found=found, depth=depth + 1)
-            if kind != ("text/html" if index else "text/plain"):
-                raise _Odd
-        else:
-            kind, _ = _place(piece, blank, fields=fields, found=found, depth=depth + 1)
-            if kind != "multipart/related":
-                raise _Odd
+        related = index == 1 and value[:10].lower() == "multipart/"
+        kind, _ = _place(piece, blank, fields=fields, found=found, depth=depth + 1)
+        if kind != ("multipart/related" if related else ("text/plain", "text/html")[index]):
+            raise _Odd
     if found.text is None or found.html is None or found.text is found.html:
         raise _Odd
 
@@ -292,9 +287,9 @@ def _bodies(found: _Found, hint: str | None, defects: list[str]) -> tuple[str, s
 def _decoded(leaf: _Leaf, hint: str | None, defects: list[str]) -> str:
     data = _content(leaf, defects)
     label = leaf.parameters.get("charset")
-    if not data.isascii():
-        if not label or (leaf.kind == "text/html" and charsets.codec_name(label) in (None, "ascii")):
-            raise _Odd
+    html_may_say = leaf.kind == "text/html" and label and charsets.codec_name(label) in (None, "ascii")
+    if not data.isascii() and (not label or html_may_say):
+        raise _Odd
     text = charsets.decode(data, label, defects, hint)
     if "\0" in text:
         raise _Odd

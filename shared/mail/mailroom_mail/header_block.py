@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from . import charsets
+from .defect_names import add
 
 MAX_FIELDS = 5000  # a section with more is no mail of a person; the raw source keeps the rest
 
@@ -63,7 +64,11 @@ def read_block(raw: bytes, start: int, stop: int, body: int, defects: list[str])
         return _odd_block(data, start, body, defects)
     fields: list[tuple[str, str]] = []
     fullmatch = _NAME.fullmatch
-    for line in text.replace("\n ", " ").replace("\n\t", "\t").split("\n"):
+    lines = text.replace("\n ", " ").replace("\n\t", "\t").split("\n", MAX_FIELDS)
+    if len(lines) > MAX_FIELDS:
+        add(defects, "too-many-headers")
+        del lines[-1]
+    for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not fullmatch(name):
             if not line:
@@ -74,9 +79,6 @@ def read_block(raw: bytes, start: int, stop: int, body: int, defects: list[str])
             else:
                 return _odd_block(data, start, body, defects)
         fields.append((name, value.strip()))
-    if len(fields) > MAX_FIELDS:
-        add(defects, "too-many-headers")
-        del fields[MAX_FIELDS:]
     return Block(fields, body)
 
 
@@ -85,12 +87,14 @@ def _odd_block(data: bytes, start: int, body: int, defects: list[str]) -> Block:
     kept: list[bytes] = []
     position = 0
     for match in _LINE.finditer(data):
+        if len(kept) > 20 * MAX_FIELDS:
+            add(defects, "too-many-headers")
+            position = len(data)
+            break
         line = match.group()
         if not line:
             break
-        if line[:1] in b" \t" and kept:
-            kept.append(line)
-        elif _FIELD.match(line):
+        if (line[:1] in b" \t" and kept) or _FIELD.match(line):
             kept.append(line)
         elif not line.strip():
             continue
@@ -112,7 +116,7 @@ def _odd_block(data: bytes, start: int, body: int, defects: list[str]) -> Block:
     fields: list[tuple[str, str]] = []
     text = joined.decode("ascii") if joined.isascii() else _eight_bit(joined, defects)
     text = text.replace("\r\n", "\n").replace("\r", " ")
-    for line in text.replace("\n ", " ").replace("\n\t", "\t").split("\n"):
+    for line in text.replace("\n ", " ").replace("\n\t", "\t").split("\n", MAX_FIELDS):
         name, colon, value = line.partition(":")
         name = name.rstrip(" \t")
         if colon and _NAME.fullmatch(name):
@@ -158,9 +162,3 @@ def _eight_bit(data: bytes, defects: list[str]) -> str:
         else:
             lines.append(charsets.windows_1252(line))
     return "\n".join(lines)
-
-
-def add(defects: list[str], defect: str) -> None:
-    """Name a defect once."""
-    if defect not in defects:
-        defects.append(defect)

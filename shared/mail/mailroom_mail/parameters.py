@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from . import charsets, encoded_words
+from .defect_names import add
 
 _TOKEN = re.compile(r"\s*([^\s;\"/,()<>=]+)\s*/\s*([^\s;\"/,()<>=]+)")
 _PARAMETER = re.compile(
@@ -44,7 +45,7 @@ def content_type(value: str | None, default: str, defects: list[str]) -> Value:
         kind = f"{match[1]}/{match[2]}".lower()
         rest = value[match.end() :]
     else:
-        _add(defects, "bad-content-type")
+        add(defects, "bad-content-type")
         head, _, rest = value.partition(";")
         if "=" in head and not rest:
             rest = head
@@ -110,13 +111,12 @@ def parameters(text: str, defects: list[str]) -> dict[str, str]:
 def _loose(value: str, defects: list[str]) -> str:
     """A value without RFC 2231 marks, in which other encodings may stand all the same."""
     if "=?" in value:
-        _add(defects, "encoded-word-in-parameter")
-        decoded = encoded_words.decode(_SPACES.sub(" ", value), defects)
-        return decoded
+        add(defects, "encoded-word-in-parameter")
+        return encoded_words.decode(_SPACES.sub(" ", value), defects)
     if "'" in value and "%" in value:
         starred = _STARRED_VALUE.fullmatch(value)
         if starred and charsets.codec_name(starred[1]):
-            _add(defects, "unmarked-rfc2231-parameter")
+            add(defects, "unmarked-rfc2231-parameter")
             return charsets.decode(unquote_to_bytes(starred[2]), starred[1], defects)
     return value
 
@@ -154,8 +154,3 @@ def filename(disposition_value: Value, type_value: Value) -> str | None:
 def kind_of_name(name: str | None) -> str:
     """The media type that a file name stands for, where nothing else says it."""
     return mimetypes.guess_type(name)[0] or "application/octet-stream" if name else "application/octet-stream"
-
-
-def _add(defects: list[str], defect: str) -> None:
-    if defect not in defects:
-        defects.append(defect)

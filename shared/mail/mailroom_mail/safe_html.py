@@ -27,12 +27,12 @@ def sanitize(html: str, *, inline: Mapping[str, str] | None = None, remote_image
 
 
 _PRESENTATION = {"align", "valign", "bgcolor", "width", "height", "dir", "lang", "title", "style", "border"}
-_TAGS = frozenset(
-    "a abbr acronym address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd del "
-    "details dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark "
-    "nav ol p pre q rp rt ruby s samp section small span strike strong sub summary sup table tbody td tfoot th thead "
-    "time tr tt u ul var wbr".split()
-)
+_TAG_NAMES = """
+a abbr acronym address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd del details
+dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre q rp
+rt ruby s samp section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr
+"""
+_TAGS = frozenset(_TAG_NAMES.split())
 _ATTRIBUTES: dict[str, set[str]] = {
     "*": _PRESENTATION,
     "a": {"href", "name"},
@@ -54,19 +54,19 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "details": {"open"},
 }
 # Everything that paints and aligns; nothing that places an element outside its box, loads, animates or runs.
-_CSS = frozenset(
-    "background-color border border-bottom border-bottom-color border-bottom-left-radius border-bottom-right-radius "
-    "border-bottom-style border-bottom-width border-collapse border-color border-left border-left-color "
-    "border-left-style border-left-width border-radius border-right border-right-color border-right-style "
-    "border-right-width border-spacing border-style border-top border-top-color border-top-left-radius "
-    "border-top-right-radius border-top-style border-top-width border-width box-sizing caption-side clear color "
-    "direction display empty-cells float font font-family font-size font-style font-variant font-weight height "
-    "letter-spacing line-height list-style list-style-position list-style-type margin margin-bottom margin-left "
-    "margin-right margin-top max-height max-width min-height min-width opacity overflow-wrap padding padding-bottom "
-    "padding-left padding-right padding-top quotes table-layout text-align text-decoration text-decoration-color "
-    "text-decoration-line text-decoration-style text-indent text-overflow text-transform unicode-bidi "
-    "vertical-align white-space width word-break word-spacing word-wrap".split()
-)
+_CSS_NAMES = """
+background-color border border-bottom border-bottom-color border-bottom-left-radius border-bottom-right-radius
+border-bottom-style border-bottom-width border-collapse border-color border-left border-left-color border-left-style
+border-left-width border-radius border-right border-right-color border-right-style border-right-width border-spacing
+border-style border-top border-top-color border-top-left-radius border-top-right-radius border-top-style
+border-top-width border-width box-sizing caption-side clear color direction display empty-cells float font font-family
+font-size font-style font-variant font-weight height letter-spacing line-height list-style list-style-position
+list-style-type margin margin-bottom margin-left margin-right margin-top max-height max-width min-height min-width
+opacity overflow-wrap padding padding-bottom padding-left padding-right padding-top quotes table-layout text-align
+text-decoration text-decoration-color text-decoration-line text-decoration-style text-indent text-overflow
+text-transform unicode-bidi vertical-align white-space width word-break word-spacing word-wrap
+"""
+_CSS = frozenset(_CSS_NAMES.split())
 _REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 _DATA_IMAGE = re.compile(r"data:image/(?:png|gif|jpe?g|webp|bmp);base64,[A-Za-z0-9+/=\s]+", re.IGNORECASE)
 _REMOTE_CSS = re.compile(r"url\s*\(|image-set\s*\(|@import", re.IGNORECASE)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from . import parameters, transfer
-from .header_block import add, find_end, read_block
+from .defect_names import add
+from .header_block import find_end, read_block
 
 MAX_PARTS = 2000
 MANY_DASHES = 20000  # lines that look like delimiters and are none, after which the search goes by whole boundaries
@@ -196,7 +197,7 @@ class _Tree:
 
     def _sparse(self, search: int, end: int) -> int:
         """The next line that begins as one of the open boundaries does: for bodies full of lines with two dashes."""
-        if len(self._index) > 16:
+        if len(self._index) > 16 or self._tried > 10 * MANY_DASHES:
             add(self._defects, "too-many-delimiters")
             return -1
         best = -1

@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass
 
 from . import charsets, parameters
+from .defect_names import add
 from .model import Attachment
 
 TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
@@ -42,7 +43,7 @@ class _File:
 def read(data: bytes, defects: list[str]) -> Opened | None:
     """The files and bodies in a TNEF stream; what is damaged is left out and named; None when it is no TNEF."""
     if len(data) < 6 or struct.unpack_from("<I", data)[0] != _SIGNATURE:
-        _add(defects, "bad-tnef")
+        add(defects, "bad-tnef")
         return None
     files: list[_File] = []
     text: str | None = None
@@ -55,7 +56,7 @@ def read(data: bytes, defects: list[str]) -> Opened | None:
         attribute, length = struct.unpack_from("<xH2xI", data, position)
         content = data[position + 9 : position + 9 + length]
         if len(content) < length:
-            _add(defects, "bad-tnef")
+            add(defects, "bad-tnef")
         position += 9 + length + 2
         if attribute == _CODEPAGE and len(content) >= 4:
             number = struct.unpack_from("<I", content)[0]
@@ -134,7 +135,7 @@ def _properties(data: bytes, codepage: str, defects: list[str]) -> dict[int, byt
                     position += 4
                 position += _FIXED[base] * values
     except (struct.error, KeyError):
-        _add(defects, "bad-tnef")
+        add(defects, "bad-tnef")
     return found
 
 
@@ -155,8 +156,3 @@ def _as_text(value: bytes | str | None, codepage: str) -> str | None:
     if isinstance(value, bytes):
         return _text(value, codepage) or None
     return value.replace("\0", "") or None if value else None
-
-
-def _add(defects: list[str], defect: str) -> None:
-    if defect not in defects:
-        defects.append(defect)

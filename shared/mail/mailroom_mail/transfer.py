@@ -5,6 +5,8 @@ from __future__ import annotations
 import binascii
 import re
 
+from .defect_names import add
+
 _TOKEN = re.compile(r"[A-Za-z0-9-]+")
 _JUNK = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
 _ALLOWED = bytes(set(range(256)) - set(_JUNK)) + b"\r\n"
@@ -166,9 +168,3 @@ def _is_uu_line(line: bytes) -> bool:
         return True
     need = 1 + (((line[0] - 32) & 63) + 2) // 3 * 4
     return need - 3 <= len(line) <= need + 2 and all(32 <= byte <= 96 for byte in line)
-
-
-def add(defects: list[str], defect: str) -> None:
-    """Name a defect once."""
-    if defect not in defects:
-        defects.append(defect)
