@@ -18,9 +18,9 @@ SUBJECT_HINTS = (
 SUBJECT = re.compile(
     r"\s*(?:\[?\*{0,3}(?:spam|bulk|external|ext)\*{0,3}\]?:?\s*)?(?:"
     r"undeliver(?:able|ed)\b|non-?deliver(?:y|able|ed)\b|un ?delivered|undelivery|"
-    r"(?:mail|message|e-?mail)?\s*deliver(?:y|ing) (?:has )?(?:fail|problem|error|delay|status notif|notif|report|unsuccessful|subsystem|incomplete|not )|"
+    r"(?:mail|message|e-?mail)?\s*deliver(?:y|ing) (?:has )?(?:fail|problem|error|delay|warning|status notif|notif|report|unsuccessful|subsystem|incomplete|not )|"
     r"(?:mail|message|e-?mail|your message|your mail)[^:]{0,40} (?:could not|couldn't|cannot|can't|can not|was not|not|has not been|wasn't) (?:be )?(?:deliver|sent)|"
-    r"(?:permanent |final |temporary )?delivery (?:fail|problem|status|report|delay|error|notif)|delivery (?:has )?fail|delivery to .{1,80} (?:fail|delay)|"
+    r"(?:permanent |final |temporary )?delivery (?:fail|problem|status|report|delay|error|notif|warning)|delivery (?:has )?fail|delivery to .{1,80} (?:fail|delay)|"
     r"returned (?:mail|message|e-?mail|to sender)|mail (?:returned|failure)|message (?:returned|undeliverable|bounced|delayed|rejected|status - undeliverable)|"
     r"(?:mail|message|e-?mail) (?:has been |was )?(?:returned|rejected|undeliverable|bounced|blocked)|"
     r"failure (?:notice|delivery)|sorry, your (?:message|mail|e-?mail) |failed (?:mail|delivery|message|to deliver)|mail (?:system )?error|mail failed|bounced (?:mail|message)|"
@@ -52,11 +52,11 @@ NOTICE = re.compile(
     r"(?:could ?n[o']t|can ?not|can't|was not|wasn't|were not|has not been|have not been|not be(?:en)?|couldn.t|unable to be) (?:be |been )?(?:successfully )?(?:deliver|sent to|reach|relay|process)|"
     r"undeliver(?:able|ed)|nondeliver|not deliver(?:able|ed)|unable to (?:deliver|relay|send|route)|not able to deliver|"
     r"(?:could|can|did|do|does|was|were) ?n[o'’]?t (?:be able to )?(?:deliver|find|reach|locate|accept)|cannot (?:deliver|find|reach|locate|accept)|"
-    r"deliver(?:y|ing)[^.\n]{0,80}\b(?:fail|delayed|problem|error|unsuccessful|not possible|impossible|suspended|aborted|incomplete)|fail(?:ed|ure|s)?[^.\n]{0,60}deliver|"
+    r"deliver(?:y|ing)[^.\n]{0,80}\b(?:fail|delayed|postponed|problem|error|unsuccessful|not possible|impossible|suspended|aborted|incomplete)|fail(?:ed|ure|s)?[^.\n]{0,60}deliver|"
     r"fail(?:ed|s) (?:permanently|recipient|address)|permanent(?:ly)?[^.\n]{0,30}(?:error|fail|reject)|fatal error|following (?:e-?mail )?address(?:es)?(?:\(es\))? (?:fail|had|has|have|could)|"
     r"following recipient|delivery problems|returned to (?:the )?sender|returned mail|being returned|has been returned|was returned|returning (?:it|your|mail|message)|"
     r"(?:user|recipient|mailbox|address|account)[^.\n]{0,60}(?:unknown|not found|does ?n[o']t exist|doesn.t exist|unavailable|disabled|inactive|rejected|suspended|is full|not listed|invalid|not valid|over quota|not accept|exceed)|"
-    r"(?:unknown|no such|invalid|bad|disabled|non-?existent) (?:local )?(?:user|recipient|mailbox|address|account|destination|domain|host)|(?:over|exceeded?)[^.\n]{0,20} quota|quota exceeded|mailbox (?:is )?full|"
+    r"(?:unknown|no such|invalid|bad|disabled|non-?existent) (?:local )?(?:user|recipient|mailbox|address|account|destination|domain|host)|(?:over|exceeded?)[^.\n]{0,20} quota|quota exceeded|mailbox (?:is )?full|(?:a )?full mailbox|"
     r"(?:message|mail|e-?mail)[^.\n]{0,60}(?:was|has been|is|were)[^.\n]{0,20}(?:rejected|blocked|refused|bounced|delayed|discarded|quarantined|deleted)|rejected (?:your|the|by|for)|"
     r"will (?:be retried|keep trying|continue to try|try again)|still trying|retry(?:ing)? (?:timeout|for)|giving up|unrout(?:e)?able|host (?:or domain name )?(?:not found|unknown)|"
     r"(?:5\d\d|4\d\d)[ -][45]\.\d{1,3}\.\d{1,3}|final-recipient|diagnostic-code|transcript of session|this is a permanent|relay(?:ing)? (?:access )?denied|access denied|"
@@ -87,6 +87,14 @@ DAEMON = re.compile(
     r"messagelabs|mail security",
     re.IGNORECASE,
 )
+
+# A line that says who could not be reached, and that address alone on the next.
+STRUCTURED = re.compile(
+    r"(?:not be|not|unable to|could not|cannot|can't|couldn't be|has failed|failed)[^\n]{0,40}(?:deliver(?:ed)?|reach(?:ed)?)?[^\n]{0,30}"
+    r"\b(?:recipients?|address(?:es)?|users?|to)(?:\(e?s\))?[ \t]*:?[ \t]*\n\s{0,80}[\"'<]{0,2}[^\s@<>\"']{1,64}@[^\s@<>\"']{1,255}[\"'>]{0,2}(?:[ \t]+<[^\s<>]{1,320}>)?[ \t]*(?:\n|\Z)",
+    re.IGNORECASE,
+)
+REJECTED = re.compile(r"\brejected\b|\brefused\b|quota exceeded|over quota", re.IGNORECASE)
 
 # A separator after which the original mail follows in the notice.
 ORIGINAL = re.compile(

@@ -11,12 +11,14 @@ from .automatic import Fields, has_answer_subject
 from .model import Attachment, Bounce, BouncedRecipient, Mail
 
 STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
+RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
 _COPY_TYPES = (
     "message/rfc822",
     "message/global",
     "text/rfc822-headers",
     "message/rfc822-headers",
     "message/global-headers",
+    "message/partial",
 )
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _REPLY_CODE = re.compile(r"(?<![\d.:/-])([45])[0-5]\d(?=[\s-])")
@@ -52,9 +54,27 @@ def formal(mail: Mail, fields: Fields) -> Bounce | None:
     if not recipients and "final-recipient" in mail.text.lower():
         recipients = _status_recipients(mail.text)
     if not recipients:
+        recipients = _within(mail)
+    if not recipients:
         return None
     message_id, headers = _original(mail)
     return Bounce(True, tuple(dict.fromkeys(recipients[:_MOST_RECIPIENTS])), message_id, headers)
+
+
+def _within(mail: Mail) -> list[BouncedRecipient]:
+    """The recipients of a report that a gateway wrapped whole into another mail."""
+    from .reading import read
+
+    for part in mail.attachments:
+        if part.content_type == "message/rfc822" and b"message/delivery-status" in part.content.lower():
+            inner = read(part.content)
+            return [
+                one
+                for status in inner.attachments
+                if status.content_type in STATUS_TYPES
+                for one in _status_recipients(_decoded(status.content))
+            ]
+    return []
 
 
 def worded(mail: Mail, fields: Fields, signs: Sequence[str], certain: bool = False) -> Bounce | None:
@@ -73,7 +93,7 @@ def worded(mail: Mail, fields: Fields, signs: Sequence[str], certain: bool = Fal
     status = _status(notice, codes, delayed)
     action = "delayed" if status.startswith("4") and delayed else "failed"
     if not failed:
-        failed = _named_recipients(mail, notice)
+        failed = [one.recipient for one in _within(mail) if one.recipient] or _named_recipients(mail, notice)
     message_id, headers = _original(mail, copy)
     diagnostic = _diagnostic(notice)
     recipients = tuple(BouncedRecipient(address, action, status, diagnostic) for address in failed[:_MOST_RECIPIENTS])
@@ -120,26 +140,28 @@ def is_failure(bounce: Bounce | None) -> bool:
 def _looks_like_notice(mail: Mail, signs: Sequence[str]) -> bool:
     """Sender or envelope of a program, or its subject; and then the words of a failed delivery."""
     sender = "" if mail.from_ is None else f"{mail.from_.name} {mail.from_.email}"
-    is_reply = _REPLY_PREFIX.match(mail.subject) is not None
     null_path = "null-return-path" in signs
     strong = words.DAEMON.search(sender) is not None
     daemon = strong or any(sign.startswith("from:") for sign in signs)  # a mere no-reply is a weak one
     subject = mail.subject[:300].lower()
     titled = (
-        not is_reply
-        and any(hint in subject for hint in words.SUBJECT_HINTS)
+        any(hint in subject for hint in words.SUBJECT_HINTS)
         and words.SUBJECT.match(subject) is not None
+        and _REPLY_PREFIX.match(subject) is None
     )
-    if not (daemon or null_path or titled) or any(sign.startswith("list-") for sign in signs):
-        return False
-    if has_answer_subject(mail.subject):
+    if not (daemon or null_path or titled) or has_answer_subject(mail.subject):
         return False
     notice, copy = _halves(mail.text[:_HEAD])
-    says = words.NOTICE.search(notice) is not None
+    if titled and words.STRUCTURED.search(notice) is not None and not mail.in_reply_to:
+        return True
+    if not strong and any(sign.startswith("list-") for sign in signs):
+        return False  # a bounce may have come through a list, but then its sender tells
     if strong and titled:
         return True
-    if not says:
+    if words.NOTICE.search(notice) is None:
         return False
+    if "mailer-daemon" in sender.lower():
+        return True
     carries = bool(copy) or any(part.content_type in _COPY_TYPES for part in mail.attachments)
     proof = carries or _ENHANCED.search(notice) is not None or _REPLY_CODE.search(notice) is not None
     if strong or null_path:
@@ -147,6 +169,14 @@ def _looks_like_notice(mail: Mail, signs: Sequence[str]) -> bool:
     if daemon:
         return titled or (carries and _ENHANCED.search(notice) is not None)
     return titled and proof and (carries or bool(signs)) and not mail.in_reply_to
+
+
+def rejected(mail: Mail) -> bool:
+    """Whether a disposition notification says that a server refused the mail, as Sieve's `reject` and Dovecot do."""
+    said = any(
+        b"automatic-action" in part.content.lower() for part in mail.attachments if part.content_type in RECEIPT_TYPES
+    )
+    return said and words.REJECTED.search(mail.text[:3000]) is not None
 
 
 def _halves(text: str) -> tuple[str, str]:
@@ -195,7 +225,7 @@ def _named_recipients(mail: Mail, notice: str) -> list[str]:
         ):
             continue
         for address in _ADDRESS.findall(line):
-            address = address.rstrip(".,;:'\"").lstrip("'")
+            address = address.rpartition("SMTP=")[2].rstrip(".,;:'\"").lstrip("'")
             local, _, domain = address.partition("@")
             if "." not in domain and domain != "localhost":
                 continue

@@ -5,8 +5,6 @@ from __future__ import annotations
 from . import automatic, bounces, forwarding
 from .model import Kind, Mail
 
-_RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
-
 
 def classify(mail: Mail, return_path: str | None = None) -> Kind:
     """The kind of a mail; every reason not to answer it automatically is named in `automatic_signs`.
@@ -21,13 +19,16 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
     report = (mail.report_type or "").lower()
     types = {part.content_type for part in mail.attachments} if mail.attachments else ()
     is_feedback = report == "feedback-report" or "message/feedback-report" in types
-    is_receipt = report == "disposition-notification" or any(kind in types for kind in _RECEIPT_TYPES)
+    is_receipt = report == "disposition-notification" or any(kind in types for kind in bounces.RECEIPT_TYPES)
     bounce = None
     is_dsn = False
     if is_feedback:
         signs.append("feedback-report")
     elif is_receipt:
         signs.append("receipt")
+        if bounces.rejected(mail):
+            bounce = bounces.worded(mail, fields, signs, certain=True)
+            signs.append("bounce")
     else:
         is_dsn = report == "delivery-status" or any(kind in types for kind in bounces.STATUS_TYPES)
         bounce = bounces.formal(mail, fields) if is_dsn else None

@@ -335,6 +335,31 @@ def test_receipt_and_feedback_are_neither_bounce_nor_answer() -> None:
     assert (kind.is_feedback, kind.bounce, kind.automatic_signs) == (True, None, ("feedback-report",))
 
 
+def test_a_server_that_refuses_by_a_disposition_notification() -> None:
+    raw = b"From: Mail Delivery Subsystem <admin@customer.example>\r\nSubject: Automatically rejected mail\r\nAuto-Submitted: auto-replied (rejected)\r\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n\r\n--b\r\n\r\nYour message to <jo@customer.example> was automatically rejected:\r\nQuota exceeded\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\nFinal-Recipient: rfc822; jo@customer.example\r\nOriginal-Message-ID: <m1.tok@acme.example>\r\nDisposition: automatic-action/MDN-sent-automatically; deleted\r\n--b--\r\n"  # fmt: skip
+    kind = classify(read(raw))
+    assert kind.bounce is not None
+    assert kind.bounce.recipients[0].recipient == "jo@customer.example"
+    unread = raw.replace(b"was automatically rejected:\r\nQuota exceeded", b"was deleted without being read")
+    assert classify(read(unread)).bounce is None
+
+
+def test_a_gateway_that_only_its_structure_gives_away() -> None:
+    body = "Your message\ncould not be delivered to the following recipients:\n\njo@customer.example\n\nDelivery attempts will continue for 5 days.\n"
+    kind = classify(read(plain("Gateway_for_SMTP@customer.example", "Delivery failure notification", body)))
+    assert kind.bounce is not None
+    assert kind.bounce.recipients[0].recipient == "jo@customer.example"
+    forwarded = classify(read(plain("Ann <ann@example.org>", "FW: Delivery failure notification", "Why?\n\n" + body)))
+    assert forwarded.bounce is None
+
+
+def test_a_bounce_that_came_through_a_list() -> None:
+    raw = plain(
+        "MAILER-DAEMON@mail.customer.example", "failure notice", QMAIL, "List-Id: <l.acme.example>", "Precedence: bulk"
+    )
+    assert classify(read(raw)).bounce is not None
+
+
 def test_forwarding_leaves_traces() -> None:
     raw = plain(
         "Ann <ann@example.org>", "Hi", "Hi", "Delivered-To: help@acme-shop.example", "X-Forwarded-For: help@acme-shop.example support@acme.example", "X-Forwarded-To: support@acme.example",
