@@ -5,12 +5,14 @@ An agent's load is a set of ticket ids, not a counter: adding twice changes noth
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import redis.asyncio
 from mailroom_runtime.presence import presence_key
+from redis.exceptions import NoScriptError
 
 from .draft import Wanted
 from .facts import Facts
@@ -47,16 +49,15 @@ class Agents:
 
     def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
         self._client, self._prefix = client, prefix
-        self._choose = cast(Callable[..., Awaitable[Any]], client.register_script(_CHOOSE))
+        self._sha = hashlib.sha1(_CHOOSE.encode()).hexdigest()  # noqa: S324 - how Redis names scripts
 
     def _load(self, portal: str, agent: str) -> str:
         return f"{self._prefix}:load:{portal}:{agent}"
 
     async def choose(self, wishes: Sequence[tuple[str, Wanted, list[str]]]) -> list[str | None]:
         """For each (ticket, wish, candidates): the online agent with the fewest open tickets, or None."""
-        pipe = self._client.pipeline(transaction=False)
         now = int(time.time() * 1000)
-        asked: list[int] = []
+        calls: dict[int, list[str | int]] = {}
         for position, (ticket, wanted, candidates) in enumerate(wishes):
             if not candidates:
                 continue
@@ -67,13 +68,26 @@ class Agents:
                     self._load(wanted.portal_id, agent),
                     f"{self._prefix}:idle:{wanted.portal_id}:{agent}",
                 ]
-            await self._choose(keys=keys, args=[ticket, now + position, REMEMBERED_S, *candidates], client=pipe)
-            asked.append(position)
+            calls[position] = [len(keys), *keys, ticket, now + position, REMEMBERED_S, *candidates]
         chosen: list[str | None] = [None] * len(wishes)
-        if asked:
-            for position, answer in zip(asked, await pipe.execute(), strict=True):
+        if calls:
+            for position, answer in zip(calls, await self._run(list(calls.values())), strict=True):
                 chosen[position] = str(answer) or None
         return chosen
+
+    async def _run(self, calls: list[list[str | int]]) -> list[Any]:
+        """The script once per call, in one round trip; loaded first where Redis does not have it (any more)."""
+        for last in (False, True):
+            pipe = self._client.pipeline(transaction=False)
+            for call in calls:
+                pipe.execute_command("EVALSHA", self._sha, *call)
+            try:
+                return list(await pipe.execute())
+            except NoScriptError:
+                if last:
+                    raise
+                await self._client.script_load(_CHOOSE)
+        raise AssertionError
 
     async def online(self, portal_agents: Iterable[tuple[str, str]]) -> frozenset[str]:
         """Which of these (portal, agent) are online."""

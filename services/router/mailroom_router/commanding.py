@@ -227,9 +227,7 @@ def _cancel(draft: Draft, command: CancelMessage) -> None:
         return
     delivery = now.model_copy(update={"reason": "Being cancelled."})
     draft.emit(DeliveryChanged, message_id=message.id, outbound_id=message.outbound_id, delivery=delivery)
-    draft.orders.append(
-        cancellation(message.outbound_id, state, message.id, message.address_id or state.address_id, draft.at)
-    )
+    draft.orders.append(cancellation(state, message, draft.at))
 
 
 def _outgoing(command: TicketCommand, order: OutboundMail, *, kind: str) -> TicketMessage:

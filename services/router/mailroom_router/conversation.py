@@ -201,7 +201,7 @@ def _routed(
 ) -> EmailRouted:
     if place.spam != received.content.spam:
         received = received.model_copy(update={"content": received.content.model_copy(update={"spam": place.spam})})
-    return EmailRouted.model_construct(
+    return EmailRouted(
         id=ids.routed_id(received.id, ticket),
         receipt_id=received.id,
         portal_id=received.portal_id,

@@ -115,7 +115,7 @@ def _create(draft: Draft, routed: EmailRouted) -> None:
     address = book.address(routed.address_id)
     customer = author(routed.received)
     gmail = routed.received.gmail
-    draft.state = TicketState.model_construct(
+    draft.state = TicketState(
         id=routed.ticket_id,
         number=ticket_number(routed.ticket_id),
         portal_id=routed.portal_id,
@@ -238,7 +238,7 @@ def fingerprint(routed: EmailRouted) -> str:
 def message_of(draft: Draft, routed: EmailRouted, *, kind: str) -> TicketMessage:
     """The mail as a message of a ticket."""
     received, content = routed.received, routed.received.content
-    return TicketMessage.model_construct(
+    return TicketMessage(
         id=ids.message_id(draft.ticket_id, routed.receipt_id),
         direction="in",
         kind=kind,
@@ -269,7 +269,7 @@ def message_of(draft: Draft, routed: EmailRouted, *, kind: str) -> TicketMessage
 
 
 def _summary(routed: EmailRouted, message: TicketMessage, print_: str) -> MessageSummary:
-    return MessageSummary.model_construct(
+    return MessageSummary(
         id=message.id,
         direction=message.direction,
         kind=message.kind,
@@ -310,4 +310,4 @@ def _customer(routed: EmailRouted) -> Actor:
     gmail = routed.received.gmail
     if gmail is not None and gmail.sent:
         return ROUTER
-    return Actor.model_construct(kind="customer", id=None, name=author(routed.received).name or None)
+    return Actor(kind="customer", id=None, name=author(routed.received).name or None)

@@ -6,7 +6,17 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from mailroom_contracts import Address, AutoReplyCommand, OutboundMail, Person, Quote, Reply, TicketState, ids
+from mailroom_contracts import (
+    Address,
+    AutoReplyCommand,
+    MessageSummary,
+    OutboundMail,
+    Person,
+    Quote,
+    Reply,
+    TicketState,
+    ids,
+)
 from mailroom_mail import plus_address, sign_message_id, strip_subject
 
 MOST_REFERENCES = 20
@@ -101,15 +111,16 @@ def again(order: OutboundMail, generation: int, *, now: datetime, lasts: timedel
     )
 
 
-def cancellation(order_id: str, state: TicketState, message_id: str, address_id: str, now: datetime) -> OutboundMail:
+def cancellation(state: TicketState, message: MessageSummary, now: datetime) -> OutboundMail:
     """The order not to send what still waits."""
     return OutboundMail(
-        id=order_id,
+        id=message.outbound_id or "",
         action="cancel",
         portal_id=state.portal_id,
         ticket_id=state.id,
-        message_id=message_id,
-        address_id=address_id,
+        message_id=message.id,
+        address_id=message.address_id or state.address_id,
+        kind=message.kind,
         created_at=now,
     )
 

@@ -6,9 +6,9 @@ Many look-ups share one round trip: a batch of mails costs two pipelines, howeve
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import redis.asyncio
@@ -48,7 +48,6 @@ class Index:
         self._client = client
         self._prefix = f"{prefix}:ix:"
         self._receipt_s = receipt_days * 86_400
-        self._add = cast(Callable[..., Awaitable[Any]], client.register_script(_ADD))
 
     # keys
     def _message(self, portal: str, message_id: str) -> str:
@@ -180,7 +179,8 @@ class Index:
                 for recipient in recipients:
                     pipe.set(self._recipient(portal, recipient), value, ex=RECIPIENT_DAYS * 86_400)
         for start in range(0, len(keys), 500):
-            await self._add(keys=keys[start : start + 500], args=[CAP, *tickets[start : start + 500]], client=pipe)
+            some = keys[start : start + 500]
+            pipe.execute_command("EVAL", _ADD, len(some), *some, CAP, *tickets[start : start + 500])
         if len(pipe):
             await pipe.execute()
 

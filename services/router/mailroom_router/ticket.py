@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailroom_contracts import DeliveryReport, EmailRouted, TicketState
+from mailroom_contracts import DeliveryReport, EmailRouted, TicketState, ids
 
 from .bounced import apply_report
 from .commanding import carry_out
@@ -48,8 +48,6 @@ def _seen(state: TicketState, cause: str, message: Input) -> bool:
     if cause in state.recent:
         return True
     if isinstance(message, EmailRouted) and message.reason != "bounce":
-        from mailroom_contracts import ids
-
         wanted = ids.message_id(state.id, message.receipt_id)
         return any(m.id == wanted for m in state.messages)
     return False
