@@ -18,6 +18,7 @@ _SERVICES: dict[str, tuple[str, str, str, str]] = {
     "ingest_smtp": ("Mail intake", "Takes mail by SMTP", "", "mailroom_mail_accepted_total"),
     "ingest_gmail": ("Gmail", "Reads the connected Gmail inboxes", "", "mailroom_mail_accepted_total"),
     "router": ("Router", "Decides tickets, keeps them, assigns agents", "router", "mailroom_ticket_events_total"),
+    "router_audit": ("Auditor", "Looks that nothing was left out", "", ""),
     "autoreply": ("Automatic replies", "Decides who gets one", "autoreply", "mailroom_autoreply_decisions_total"),
     "outbound": ("Sending", "Sends replies through their accounts", "outbound", "mailroom_outbound_reports_total"),
     "console": ("Console", "These pages and the API", "console", "mailroom_console_events_total"),

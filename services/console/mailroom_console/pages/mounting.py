@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from mailroom_console.context import Console
+from mailroom_console.problems import Problem
 
 from . import (
     accounts,
@@ -27,7 +28,7 @@ from . import (
 from .headers import SecurityHeaders
 from .rendering import STATIC
 from .site import Site
-from .visit import Page
+from .visit import Page, Visit
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -48,6 +49,8 @@ def mount(app: FastAPI, console: Console) -> Site:
         app.add_route(page.path, _endpoint(site, page), methods=[page.method], include_in_schema=False)
     app.add_route("/", _home, methods=["GET"], include_in_schema=False)
     app.add_route("/static/{version}/{name}", _static, methods=["GET"], include_in_schema=False)
+    lost = Page("GET", "/{path:path}", _lost, None)
+    app.add_route(lost.path, _endpoint(site, lost), methods=["GET"], include_in_schema=False)
     app.add_middleware(SecurityHeaders)
     return site
 
@@ -57,6 +60,10 @@ def _endpoint(site: Site, page: Page) -> Callable[[Request], Awaitable[Response]
         return await site.run(page, request)
 
     return endpoint
+
+
+async def _lost(visit: Visit) -> Response:
+    raise Problem(404, "not_found", "The address may be mistyped, or the thing was deleted.")
 
 
 async def _home(request: Request) -> Response:

@@ -1,0 +1,39 @@
+"""One real stack and one real browser for all browser tests. Each test adds queues, agents and addresses of its own.
+
+`MAILROOM_BROWSER_STACK` names the data folder of a stack that runs already, for quick work on one test.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser.chromium import chromium
+from browser.standing_stack import StandingStack
+from playwright.sync_api import Browser
+from support.stacks import Stack
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingStack]:
+    """The running stack."""
+    given = os.environ.get("MAILROOM_BROWSER_STACK")
+    if given:
+        yield StandingStack(Path(given))
+        return
+    stack = Stack(tmp_path_factory.mktemp("browser"))
+    try:
+        up = stack.call("up", timeout=280)
+        assert up.returncode == 0, up.stdout[-3000:] + up.stderr[-3000:]
+        yield StandingStack(stack.data)
+    finally:
+        stack.remove()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The running browser."""
+    with chromium() as running:
+        yield running

@@ -1,0 +1,141 @@
+"""The stack that browser tests work on: its console, API, SMTP port and mailbox, with what a test puts into it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import smtplib
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, BrowserContext, Page
+from support.waiting import wait_until
+
+from .chromium import Troubles, new_context
+
+
+class StandingStack:
+    """A running stack, known by its data folder."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.ports: dict[str, int] = json.loads((data / "run" / "ports.json").read_text())
+        self.url = f"http://127.0.0.1:{self.ports['console']}"
+        login = json.loads((data / "admin-login.json").read_text())
+        self.email, self.password = login["email"], login["password"]
+        token = (data / "api-token").read_text().strip()
+        self.api = httpx.Client(
+            base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30
+        )
+
+    # what stands in it
+
+    def call(self, method: str, path: str, status: int = 200, **json_body: Any) -> Any:
+        """One API request; its answer, which must have that status (or another 2xx when 200 is given)."""
+        answer = self.api.request(method, path, json=json_body or None)
+        assert answer.status_code == status or (status == 200 and answer.is_success), (path, answer.text)
+        return answer.json() if answer.content else None
+
+    def queue(self, name: str = "Support") -> dict[str, Any]:
+        items = self.call("GET", "/queues")["items"]
+        return next(queue for queue in items if queue["name"] == name)
+
+    def tickets(self, **query: str) -> list[dict[str, Any]]:
+        return list(self.api.get("/tickets", params=query).json()["items"])
+
+    def ticket(self, subject: str, messages: int = 1, timeout: float = 40) -> dict[str, Any]:
+        """The newest ticket of that subject, once it has so many messages."""
+
+        def look() -> dict[str, Any] | None:
+            for ticket in self.tickets():
+                if ticket["subject"] == subject and ticket["message_count"] >= messages:
+                    return dict(self.call("GET", f"/tickets/{ticket['id']}"))
+            return None
+
+        found = wait_until(look, timeout, every=0.2, what=f"a ticket {subject!r} with {messages} messages")
+        assert found is not None
+        return found
+
+    def add_internal(self, local: str, **more: Any) -> dict[str, Any]:
+        """An internal address by the API."""
+        given = {"kind": "internal", "local_part": local, "queue_id": self.queue()["id"], **more}
+        return dict(self.call("POST", "/addresses", 201, **given))
+
+    def add_queue(self, name: str, agent_ids: list[str]) -> dict[str, Any]:
+        return dict(self.call("POST", "/queues", 201, name=name, agent_ids=agent_ids))
+
+    def add_agent(self, name: str, role: str = "agent", queue_ids: list[str] | None = None) -> Agent:
+        """An agent with a password, ready to sign in."""
+        password = f"long enough {secrets.token_hex(6)}"
+        email = f"{name.lower()}-{secrets.token_hex(3)}@acme.example"
+        made = self.call("POST", "/agents", 201, email=email, name=name, role=role, queue_ids=queue_ids or [],
+                         password=password)  # fmt: skip
+        return Agent(made["id"], email, password, name)
+
+    # mail
+
+    def send(self, message: EmailMessage | bytes, sender: str, to: str) -> None:
+        """Hand a mail to the intake, as any server would."""
+        raw = message if isinstance(message, bytes) else message.as_bytes()
+        with smtplib.SMTP("127.0.0.1", self.ports["smtp"], timeout=20) as client:
+            client.sendmail(sender, [to], raw)
+
+    def write(
+        self, subject: str, text: str = "Hello", *, to: str, sender: str = "Jo Miller <jo@customer.example>",
+        html: str | None = None, **headers: str,
+    ) -> EmailMessage:  # fmt: skip
+        """Write and send a mail."""
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = sender, to, subject
+        mail["Message-ID"] = f"<{secrets.token_hex(8)}@customer.example>"
+        mail["Date"] = "Tue, 24 Nov 2026 11:00:00 +0000"
+        for name, value in headers.items():
+            mail[name.replace("_", "-")] = value
+        mail.set_content(text)
+        if html is not None:
+            mail.add_alternative(html, subtype="html")
+        self.send(mail, sender.rpartition("<")[2].rstrip(">"), to)
+        return mail
+
+    def mailbox(self, subject: str, timeout: float = 30) -> dict[str, Any]:
+        """A mail that Mailroom sent to the world, by a part of its subject."""
+        url = f"http://127.0.0.1:{self.ports['mailbox']}/messages"
+
+        def look() -> dict[str, Any] | None:
+            found = httpx.get(url, timeout=10).json()
+            items = found if isinstance(found, list) else found["items"]
+            return next((mail for mail in items if subject in mail["subject"]), None)
+
+        mail = wait_until(look, timeout, every=0.2, what=f"a mail about {subject!r} in the mailbox")
+        assert mail is not None
+        return mail
+
+    # browsers
+
+    def sign_in(self, context: BrowserContext, email: str = "", password: str = "") -> Page:
+        """A page of somebody signed in (the administrator by default)."""
+        page = context.new_page()
+        page.goto("/sign-in")
+        page.fill("#f-email", email or self.email)
+        page.fill("#f-password", password or self.password)
+        page.click("button:has-text('Sign in')")
+        page.wait_for_url("**/tickets*")
+        return page
+
+    def desk(
+        self, browser: Browser, who: Agent | None = None, size: str = "desktop", scheme: str = "light"
+    ) -> tuple[Page, Troubles]:
+        """A signed-in page in a profile of its own, watched for troubles."""
+        context = new_context(browser, self.url, size, scheme)
+        troubles = Troubles()
+        context.on("page", lambda page: troubles.watch(page, self.url))
+        return self.sign_in(context, who.email if who else "", who.password if who else ""), troubles
+
+
+class Agent:
+    """Somebody who can sign in."""
+
+    def __init__(self, agent_id: str, email: str, password: str, name: str) -> None:
+        self.id, self.email, self.password, self.name = agent_id, email, password, name
