@@ -73,7 +73,7 @@ def tell(story: Story, console: Console) -> dict[str, Any]:
         raise StoryBroken(f"the customer's answer opened ticket {held['number']} instead of joining {ticket['number']}")
     telling.step(
         f"The customer answers; it lands on the same ticket [bold]{held['number']}[/].",
-        *(f"{m['direction']:4} {m['kind']:10} {m['from']}" for m in held["messages"]),
+        *(f"{m['direction']:4} {m['kind']:10} {_person(m['from'])}" for m in held["messages"]),
     )
 
     refused = story.forbidden_reply(ticket)
@@ -134,6 +134,11 @@ def demo(console: Console) -> None:
     }
     if os.environ.get("JSON"):
         print(json.dumps(facts), flush=True)
+
+
+def _person(found: Any) -> str:
+    """A message's sender, whom the API gives as name and address."""
+    return f"{found.get('name') or ''} <{found['email']}>".strip() if isinstance(found, dict) else str(found)
 
 
 def _compose_token() -> str:
