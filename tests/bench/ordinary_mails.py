@@ -6,11 +6,12 @@ import random
 from email.message import EmailMessage
 from email.policy import SMTP
 
-_WORDS = (
-    "hello order invoice please regarding delivery the and for with your team yesterday printer contract meeting "
-    "attached because however customer number address could would about again thanks question problem working since "
-    "update version account payment shipping week Monday office window support answer received everything possible"
-).split()
+_SOME_WORDS = """
+hello order invoice please regarding delivery the and for with your team yesterday printer contract meeting attached
+because however customer number address could would about again thanks question problem working since update version
+account payment shipping week Monday office window support answer received everything possible
+"""
+_WORDS = tuple(_SOME_WORDS.split())
 _UMLAUTS = ("für", "Grüße", "möglich", "Straße", "später", "Rückfrage", "größer", "über")
 _RECEIVED = (
     "Received: from mail-yb1-f{n}.mail.example (mail-yb1-f{n}.mail.example [192.0.2.{n}])\r\n"

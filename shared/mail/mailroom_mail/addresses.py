@@ -10,7 +10,7 @@ from .model import Mailbox
 
 MAX_ADDRESSES = 5000
 MAX_UNCLOSED = 8
-MAX_LENGTH = 1 << 18  # characters of one header; what follows is not read
+MAX_LENGTH = 1 << 17  # characters of one header; what follows is not read
 
 _PLAIN = re.compile(r"([\w.+'=&/-]+@[\w.-]+)", re.ASCII)
 _NAMED = re.compile(r'(?:"([^"\\<>@]*)"|([^"\\<>@(),:;]*?)) ?<([\w.+\'=&/-]+@[\w.-]+)>', re.ASCII)

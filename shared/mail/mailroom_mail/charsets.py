@@ -332,10 +332,7 @@ def guess(data: bytes, hint: str | None, defects: list[str], last: str | None = 
         return mostly
     from .charset_guess import likeliest
 
-    codec = likeliest(data)
-    if codec:
-        try:
-            return data.decode(codec)
-        except (UnicodeDecodeError, UnicodeError):
-            return data.decode(codec, "replace")
+    found = likeliest(data)
+    if found:
+        return data.decode(found, "replace")
     return last if last is not None else windows_1252(data)

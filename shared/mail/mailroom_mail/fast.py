@@ -65,6 +65,11 @@ class _Found:
         self.html: _Leaf | None = None
         self.attached: list[tuple[_Leaf, str, str | None]] = []
 
+    @property
+    def both(self) -> bool:
+        """Whether there is a text and an HTML version."""
+        return self.text is not None and self.html is not None
+
 
 def read(raw: bytes) -> Mail | None:
     """The mail, or None when it is not plain enough."""
@@ -204,7 +209,7 @@ def _split(raw: bytes, start: int, boundary: bytes) -> list[bytes]:
 
 def _alternative(parts: list[bytes], found: _Found, depth: int) -> None:
     """Exactly text/plain, then text/html (or multipart/related around it)."""
-    if len(parts) != 2 or found.text or found.html:
+    if len(parts) != 2 or found.text is not None or found.html is not None:
         raise _Odd
     for index, piece in enumerate(parts):
         _, fields, blank = _header(piece)
@@ -213,7 +218,7 @@ def _alternative(parts: list[bytes], found: _Found, depth: int) -> None:
         kind, _ = _place(piece, blank, fields=fields, found=found, depth=depth + 1)
         if kind != ("multipart/related" if related else ("text/plain", "text/html")[index]):
             raise _Odd
-    if found.text is None or found.html is None or found.text is found.html:
+    if not found.both:
         raise _Odd
 
 

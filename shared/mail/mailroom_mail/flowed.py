@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
+MAX_LENGTH = 1 << 20  # characters; longer texts stay as their lines were sent
+
 _LETTERS_MEET = re.compile(r"[a-z,] \n[ >]*[a-zA-Z]")
 
 def unflow(text: str, *, delete_space: bool) -> str:
     """Join flowed lines of equal quote depth; `delete_space` is the parameter DelSp=yes (section 4.2)."""
+    if len(text) > MAX_LENGTH:
+        return text
     if delete_space and "  \n" not in text and _LETTERS_MEET.search(text):
         # Between words a sender of DelSp=yes leaves two spaces; one that never does only copied the parameter.
         delete_space = False

@@ -86,8 +86,8 @@ def _odd_block(data: bytes, start: int, body: int, defects: list[str]) -> Block:
     """A section with lines that are no fields: those are skipped while real fields follow, else the body begins."""
     kept: list[bytes] = []
     position = 0
-    for match in _LINE.finditer(data):
-        if len(kept) > 20 * MAX_FIELDS:
+    for count, match in enumerate(_LINE.finditer(data)):
+        if count > 20 * MAX_FIELDS:
             add(defects, "too-many-headers")
             position = len(data)
             break
@@ -116,8 +116,8 @@ def _odd_block(data: bytes, start: int, body: int, defects: list[str]) -> Block:
     fields: list[tuple[str, str]] = []
     text = joined.decode("ascii") if joined.isascii() else _eight_bit(joined, defects)
     text = text.replace("\r\n", "\n").replace("\r", " ")
-    for line in text.replace("\n ", " ").replace("\n\t", "\t").split("\n", MAX_FIELDS):
-        name, colon, value = line.partition(":")
+    for field in text.replace("\n ", " ").replace("\n\t", "\t").split("\n", MAX_FIELDS):
+        name, colon, value = field.partition(":")
         name = name.rstrip(" \t")
         if colon and _NAME.fullmatch(name):
             fields.append((name, value.strip()))

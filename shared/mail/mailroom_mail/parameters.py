@@ -21,6 +21,7 @@ _STARRED_VALUE = re.compile(r"([A-Za-z][\w.:-]{1,40})'[\w-]{0,20}'(.*%[0-9A-Fa-f
 _SPACES = re.compile(r"[\r\n\t ]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MAX_PARAMETERS = 200
+MAX_LENGTH = 1 << 15  # characters of one header value that are read
 
 
 class Value(NamedTuple):
@@ -78,6 +79,9 @@ def parameters(text: str, defects: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
     position, count = 0, 0
+    if len(text) > MAX_LENGTH:
+        add(defects, "too-long-header")
+        text = text[:MAX_LENGTH]
     while position < len(text) and count < MAX_PARAMETERS:
         if text[position] in "; \t\r\n,":
             position += 1

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from html import unescape
 
-MAX_LENGTH = 2 << 20  # characters of HTML that are rendered; nobody reads more, and the HTML itself is kept whole
+MAX_LENGTH = 1 << 20  # characters of HTML that are rendered; nobody reads more, and the HTML itself is kept whole
 
 # No alternative runs past the next "<", so that unclosed quotes and brackets cost linear time.
-_REST = r"[a-zA-Z/!?][^<>\"']*(?:(?:\"[^\"<]*\"|'[^'<]*')[^<>\"']*)*>|[a-zA-Z/!?][^<>]*>"
-_RUN = re.compile(rf"(<(?:{_REST})(?:[ \t\r\n\f]*<(?:{_REST}))*[ \t\r\n\f]*)")
+_REST = r"[a-zA-Z/!?][^<>\"']*(?:(?:\"[^\"<]*\"|'[^'<]*')[^<>\"']*){0,60}>|[a-zA-Z/!?][^<>]*>"
+_RUN = re.compile(rf"(<(?:{_REST})(?:[ \t\r\n\f]*<(?:{_REST})){{0,40}}[ \t\r\n\f]*)")
 # The same where no attribute holds a bracket, which is nearly always.
-_PLAIN_RUN = re.compile(r"(<[a-zA-Z/!?][^<>]*>(?:[ \t\r\n\f]*<[a-zA-Z/!?][^<>]*>)*[ \t\r\n\f]*)")
+_PLAIN_RUN = re.compile(r"(<[a-zA-Z/!?][^<>]*>(?:[ \t\r\n\f]*<[a-zA-Z/!?][^<>]*>){0,40}[ \t\r\n\f]*)")
 _BRACKET_IN_VALUE = re.compile(r"=[ \t\r\n]*[\"'][^\"'<>]*>")
 _TAG = re.compile(f"<(?:{_REST})")
 _PARTS = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]*)")
@@ -25,6 +25,7 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _ATTRIBUTE = re.compile(r"\b([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+))")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all|visibility\s*:\s*hidden", re.IGNORECASE)
+_DATA_URL = re.compile(r"data:[\w/+.-]{1,60};base64,[A-Za-z0-9+/=]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _TIGHT = re.compile(r"class=[\"']?Mso(?:Normal|PlainText)|[\"';]\s*margin(?:-bottom)?\s*:\s*0[^.\d]", re.IGNORECASE)
 _SCHEME = re.compile(r"^(?:https?://|mailto:|tel:)", re.IGNORECASE)
@@ -45,7 +46,7 @@ _STATEFUL = _UNSHOWN | {"a", "img", "li", "ul", "ol", "blockquote", "pre", "hr"}
 def to_text(html: str) -> str:
     """Plain text: paragraphs, lists, table rows, quotes ("> "), links with their address where it is not the text."""
     if len(html) > MAX_LENGTH:
-        html = html[:MAX_LENGTH]
+        html = _DATA_URL.sub("", html)[:MAX_LENGTH]  # images that stand in the document are no text
     if "<" not in html:
         return _SPACE.sub(" ", unescape(html)).replace("\xa0", " ").strip()
     if "<!--" in html:

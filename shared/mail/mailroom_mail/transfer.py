@@ -11,7 +11,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9-]+")
 _JUNK = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
 _ALLOWED = bytes(set(range(256)) - set(_JUNK)) + b"\r\n"
 _SPACED_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")
-_PADDING = re.compile(rb"=+")
+_LINE = re.compile(rb"[^\n]*\n?")
+MAX_PIECES = 50_000  # separately padded pieces of base64; what follows is taken for one
 _BEGIN = re.compile(rb"^begin(?:-base64)? [0-7]{3,4}(?: ([^\r\n]*\S))?[ \t]*\r?\n", re.MULTILINE)
 _IDENTITY = frozenset({"7bit", "8bit", "binary", "", "7-bit", "8-bit", "none", "7bits", "8bits", "8it", "unknown"})
 _ALIASES = {
@@ -67,17 +68,22 @@ def base64(data: bytes, defects: list[str], *, text: bool = False) -> bytes:
         return data
     if junk:
         add(defects, "bad-base64")
-    pieces = _PADDING.split(clean)
-    out = []
-    for index, piece in enumerate(pieces):
+    out = bytearray()
+    position = count = 0
+    while position < len(clean):
+        # Each padding ends a piece that was encoded for itself.
+        stop = clean.find(b"=", position) if count < MAX_PIECES else -1
+        piece = clean[position : stop if stop >= 0 else len(clean)].replace(b"=", b"")
+        position = stop + 1 if stop >= 0 else len(clean)
+        count += 1
         if len(piece) % 4 == 1:
             add(defects, "bad-base64")
             piece = piece[:-1]
-        elif index == len(pieces) - 1 and len(piece) % 4:
+        elif stop < 0 and len(piece) % 4:
             add(defects, "bad-base64")
         if piece:
-            out.append(binascii.a2b_base64(piece + b"=" * (-len(piece) % 4)))
-    return b"".join(out)
+            out += binascii.a2b_base64(piece + b"=" * (-len(piece) % 4))
+    return bytes(out)
 
 
 def _is_clean(data: bytes) -> bool:
@@ -99,24 +105,25 @@ def uuencoded(data: bytes, defects: list[str]) -> bytes:
 
 def _uu_lines(data: bytes, defects: list[str]) -> tuple[bytes, int]:
     """Decoded bytes and the offset after the `end` line."""
-    out: list[bytes] = []
+    out = bytearray()
     position = 0
-    for line in data.splitlines(keepends=True):
-        position += len(line)
+    for match in _LINE.finditer(data):
+        line = match.group()
+        position = match.end()
         bare = line.rstrip(b"\r\n")
         if bare.strip() == b"end":
-            return b"".join(out), position
+            return bytes(out), position
         if not bare or bare in (b"`", b" "):
             continue
         try:
-            out.append(binascii.a2b_uu(bare))
+            out += binascii.a2b_uu(bare)
         except binascii.Error:
             count = (bare[0] - 32) & 63
             try:  # a line that lost or gained trailing spaces
-                out.append(binascii.a2b_uu(bare[: 1 + (count * 8 + 5) // 6].ljust(1 + (count + 2) // 3 * 4)))
+                out += binascii.a2b_uu(bare[: 1 + (count * 8 + 5) // 6].ljust(1 + (count + 2) // 3 * 4))
             except binascii.Error:
                 add(defects, "bad-uuencode")
-    return b"".join(out), position
+    return bytes(out), position
 
 
 def has_uuencoded(text: str) -> bool:
