@@ -11,7 +11,7 @@ from typing import Protocol
 from mailroom_contracts import Envelope, Verdicts, topics
 from mailroom_runtime import metrics
 from mailroom_runtime.blobs import BlobsDown, BlobStore
-from mailroom_runtime.intake import normalise, understand
+from mailroom_runtime.intake import Understood, normalise, understand
 from mailroom_runtime.kafka import BusDown, Producer, RecordTooLarge
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.tracing import new_traceparent
@@ -56,16 +56,22 @@ class Acceptance:
         portals: dict[str, list[Recipient]] = {}
         for recipient in delivery.recipients:
             portals.setdefault(recipient.portal_id, []).append(recipient)
-        understood, verdicts = await asyncio.gather(
-            understand(delivery.raw, delivery.mail_from), self._judge.verdicts(delivery)
-        )
+        verdicts = await self._judge.verdicts(delivery)
+        understood = await understand(delivery.raw, delivery.mail_from)
         outcome: dict[str, Reply] = {}
         for portal_id, recipients in portals.items():
             outcome[portal_id] = await self._publish(delivery, portal_id, recipients, understood, verdicts)
         self._seconds.observe(time.perf_counter() - began)
         return [outcome[recipient.portal_id] for recipient in delivery.recipients]
 
-    async def _publish(self, delivery, portal_id, recipients, understood, verdicts) -> Reply:  # type: ignore[no-untyped-def]
+    async def _publish(
+        self,
+        delivery: Delivery,
+        portal_id: str,
+        recipients: list[Recipient],
+        understood: Understood,
+        verdicts: Verdicts,
+    ) -> Reply:
         envelope = Envelope(
             mail_from=delivery.mail_from,
             rcpt_to=list(dict.fromkeys(recipient.email for recipient in recipients)),

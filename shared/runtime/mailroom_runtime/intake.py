@@ -98,9 +98,14 @@ async def normalise(
     folder = f"{portal_id}/{receipt}"
     digest = hashlib.sha256(raw).hexdigest()
     # a re-encoded resend has the same receipt and other bytes: the name keeps both whole
-    raw_ref, attachments = await asyncio.gather(
-        _put(blobs, f"{folder}/raw-{digest[:16]}.eml", raw, digest), _store(blobs, folder, understood.mail)
-    )
+    raw_key = f"{folder}/raw-{digest[:16]}.eml"
+    attachments: list[AttachmentRef] = []
+    if understood.mail.attachments:
+        raw_ref, attachments = await asyncio.gather(
+            _put(blobs, raw_key, raw, digest), _store(blobs, folder, understood.mail)
+        )
+    else:
+        raw_ref = await _put(blobs, raw_key, raw, digest)
     spam = (
         (trusted_front and understood.kind.is_spam_flagged)
         or (verdicts.dmarc_failed and verdicts.dmarc_policy == "reject")
@@ -143,12 +148,10 @@ async def _within(event: EmailReceived, limit: int, blobs: BlobStore, folder: st
 
 async def _put(blobs: BlobStore, key: str, data: bytes, digest: str | None = None) -> BlobRef:
     ref = await blobs.add(key, data)
-    return ref if digest is None else ref.model_copy(update={"sha256": digest})
+    return ref if digest is None else BlobRef(key=ref.key, size=ref.size, sha256=digest)
 
 
 async def _store(blobs: BlobStore, folder: str, mail: Mail) -> list[AttachmentRef]:
-    if not mail.attachments:
-        return []
     return list(
         await asyncio.gather(
             *(
