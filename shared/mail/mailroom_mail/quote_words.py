@@ -42,7 +42,7 @@ ADDRESS = re.compile(r"[^\s<>@\"]+@[^\s<>@\"]+")
 _LABELS = {
     "from": "from|von|de|da|van|od|fra|från|lähettäjä|от|від|кому_|từ|người gửi|gönderen|kimden|feladó|from|από|de la|"
     "发件人|寄件者|寄件人|發件人|差出人|送信者|보낸 ?사람|보낸이|dari|expéditeur|expediteur|remetente|mittente|afzender|nadawca|отправитель|desde|odosielateľ|odesílatel|absender",
-    "date": "sent|date|gesendet|datum|envoyé(?: le)?|envoye|enviado(?: el| em)?|enviada(?: em)?|enviada el|fecha|data|inviato|verzonden(?: op)?|wysłano|wysłane|data wysłania|"
+    "date": "sent|date|message du|nachricht vom|mensaje del|messaggio del|gesendet|datum|envoyé(?: le)?|envoye|enviado(?: el| em)?|enviada(?: em)?|enviada el|fecha|data|inviato|verzonden(?: op)?|wysłano|wysłane|data wysłania|"
     "отправлено|дата|надіслано|đã gửi|gửi|ngày|ngày gửi|thời gian|发送时间|发送日期|日期|時間|时间|寄件日期|傳送時間|送信日時|日時|日付|보낸 날짜|날짜|skickat|sendt|dato|lähetetty|päivämäärä|odesláno|odoslané|gönderildi|tarih|gönderme tarihi|elküldve|dátum|trimis|"
     "ημερομηνία|στάλθηκε|dikirim|received|sendt den|gönderilen|date d['’]envoi|data de envio|data invio",
     "to": "to|an|à|a|para|aan|do|til|till|vastaanottaja|кому|đến|tới|người nhận|kime|címzett|către|προς|收件人|收件者|受信者|宛先|받는 ?사람|받는이|kepada|komu|pour|destinataire|destinatario|destinatário|alıcı|empfänger|per",

@@ -94,7 +94,7 @@ def mark(lines: list[str]) -> tuple[list[str], int]:
         ):
             marks.append(_QUOTED)
             continue
-        if own and line[0] in "-–—_=*#~bB" and _starts_forward(line):
+        if _starts_forward(line):
             # What is forwarded is what the mail is about: it stays.
             return [*marks, *([_OWN] * (count - index))], count
         if _starts_history(lines, index, line):
@@ -127,7 +127,9 @@ def _is_program_prompt(lines: list[str]) -> bool:
 
 
 def _starts_forward(line: str) -> bool:
-    return words.FORWARD_DIVIDER.match(line) is not None or words.APPLE_FORWARD.fullmatch(line) is not None
+    if line[0] in "-–—_=*#~":
+        return words.FORWARD_DIVIDER.match(line) is not None
+    return line[-1] in ":：。す" and len(line) < 60 and words.APPLE_FORWARD.fullmatch(line) is not None
 
 
 def _closes_address(before: str, line: str) -> bool:

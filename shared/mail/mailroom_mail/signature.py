@@ -124,7 +124,7 @@ def _closing_cut(lines: Sequence[str], end: int) -> int:
             continue
         if len(line) <= _CLOSING_MAX and _CLOSING.match(line) and any(other.strip() for other in lines[:index]):
             return index if seen >= 2 else end
-        if _RULE.match(line) and index and seen and (contact or _LEGAL.search(" ".join(lines[index:end])[:4000])):
+        if _RULE.match(line) and index and seen and (contact > 1 or _LEGAL.search(" ".join(lines[index:end])[:4000])):
             return _closing_cut(lines, index)
         seen += 1
         contact += _CONTACT.search(line[:300]) is not None

@@ -153,3 +153,31 @@ def test_ten_megabytes_of_html() -> None:
     start = time.process_time()
     assert html_reply(html, False).quoted
     assert time.process_time() - start < 4.0
+
+
+@pytest.mark.parametrize(
+    "divider",
+    [
+        "---------- Forwarded message ---------",
+        "Begin forwarded message:",
+        "-------- Weitergeleitete Nachricht --------",
+    ],
+)
+def test_a_mail_that_is_only_forwarded_text_is_shown_whole(divider: str) -> None:
+    text = f"{divider}\nFrom: Jo <jo@c.example>\nDate: Mon, Jan 5, 2026\nSubject: Order\nTo: ann@example.org\n\nWhere is it?"
+    assert reply(text, "Order") == text
+    assert reply(f"FYI\n\n{text}", "Order") == f"FYI\n\n{text}"
+
+
+def test_a_rule_is_no_signature_where_a_person_goes_on() -> None:
+    text = "Hello,\n-----\nOrder 123, paid by ann@example.org\nPlease check."
+    assert reply(text) == text
+
+
+def test_orange_webmail() -> None:
+    assert (
+        reply(
+            "D'accord.\n\n====\n\nMessage du : 12/12/2026 13:20\nDe : Acme <s@acme.example>\nA : ann@example.org\nSujet : Order\n\nQuand ?"
+        )
+        == "D'accord."
+    )
