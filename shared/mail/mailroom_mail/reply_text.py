@@ -265,7 +265,7 @@ def _without_rule(lines: list[str], marks: list[str], index: int) -> int:
     end = index
     while end:
         line = lines[end - 1].strip()
-        if line and (len(line) < 5 or line.strip("-_=*~ \u2014")) and line not in ("--", "---", "----"):
+        if line and (len(line) < 4 or line.strip("-_=*~ \u2014")) and line not in ("--", "---", "----"):
             break
         end -= 1
     return end if any(mark == _OWN for mark in marks[:end]) else index
