@@ -88,6 +88,11 @@ DAEMON = re.compile(
     re.IGNORECASE,
 )
 
+DAEMON_HINTS = (
+    "daemon", "post", "deliver", "admin", "bounce", "error", "listserv", "exchange", "mail system", "mail router", "mail transport",
+    "internet mail", "security", "messagelabs", "gateway", "system",
+)  # fmt: skip
+
 # A line that says who could not be reached, and that address alone on the next.
 STRUCTURED = re.compile(
     r"(?:not be|not|unable to|could not|cannot|can't|couldn't be|has failed|failed)[^\n]{0,40}(?:deliver(?:ed)?|reach(?:ed)?)?[^\n]{0,30}"

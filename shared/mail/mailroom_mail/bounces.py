@@ -141,7 +141,8 @@ def _looks_like_notice(mail: Mail, signs: Sequence[str]) -> bool:
     """Sender or envelope of a program, or its subject; and then the words of a failed delivery."""
     sender = "" if mail.from_ is None else f"{mail.from_.name} {mail.from_.email}"
     null_path = "null-return-path" in signs
-    strong = words.DAEMON.search(sender) is not None
+    low = sender.lower()
+    strong = any(hint in low for hint in words.DAEMON_HINTS) and words.DAEMON.search(low) is not None
     daemon = strong or any(sign.startswith("from:") for sign in signs)  # a mere no-reply is a weak one
     subject = mail.subject[:300].lower()
     titled = (
@@ -160,7 +161,7 @@ def _looks_like_notice(mail: Mail, signs: Sequence[str]) -> bool:
         return True
     if words.NOTICE.search(notice) is None:
         return False
-    if "mailer-daemon" in sender.lower():
+    if "mailer-daemon" in low:
         return True
     carries = bool(copy) or any(part.content_type in _COPY_TYPES for part in mail.attachments)
     proof = carries or _ENHANCED.search(notice) is not None or _REPLY_CODE.search(notice) is not None

@@ -20,7 +20,7 @@ _TRACES = (
     ("apparently-to", "Apparently-To"),
 )
 _ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]]{1,128}@[^\s<>,;:\"()\[\]]{1,255}")
-_FOR = re.compile(r"\sfor\s+<?([^\s<>;()]{1,128}@[^\s<>;()]{1,255})", re.IGNORECASE)
+_FOR = re.compile(r"\sfor\s+<?([^\s<>;()]{1,128}@[^\s<>;()]{1,255})")
 _MOST = 100
 
 

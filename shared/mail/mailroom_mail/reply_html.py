@@ -174,18 +174,16 @@ def _outlook_border(html: str) -> int:
 
 
 def _is_plain_quote(html: str, start: int) -> bool:
-    """Whether from an element mark on there is nothing but quotation, and above it an attribution of its own."""
+    """Whether from an element mark on there is nothing but quotation, and above it no attribution that must go too."""
     end = html.find(">", start)
     tag = html[start:end]
-    if (
-        "moz-cite-prefix" not in tag
-        and "gmail_quote" not in tag
-        and "gmail_extra" not in tag
-        and "reply-intro" not in tag
-    ):
-        return False  # a bare blockquote: its attribution may stand above it
     if "gmail_extra" in tag and not html[start : start + 4000].count("gmail_quote"):
         return False
+    if not any(mark_ in tag for mark_ in ("moz-cite-prefix", "gmail_quote", "gmail_extra", "reply-intro")):
+        # A bare blockquote: a client's own says "cite", and has its attribution inside unless a colon stands above.
+        above = _TAG.sub("", html[max(0, start - 1500) : start]).replace("&nbsp;", " ").rstrip()
+        if "cite" not in tag or above.endswith((":", "：", "&gt;", ">")):
+            return False
     depth = 0
     last = -1
     for found in _QUOTE_TAG.finditer(html, start):
