@@ -274,7 +274,7 @@ def _tls(account: SmtpAccount, why: str) -> SmtpTrouble:
 
 
 def _certificate(account: SmtpAccount, error: ssl.SSLCertVerificationError) -> SmtpTrouble:
-    why = error.verify_message or "it is not valid"
+    why = (error.verify_message or "it is not valid").rstrip(".")
     return SmtpTrouble("certificate_invalid", f"The certificate of {account.host} is not valid for it: {why}.")
 
 
