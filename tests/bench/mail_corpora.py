@@ -74,7 +74,9 @@ def score(corpus: Path, reader: Any) -> dict[str, list[int]]:
         file.flush()
         done = subprocess.run(
             [sys.executable, str(CORPORA / "compare.py"), file.name, str(corpus / "expect.jsonl"), "--json"],
-            capture_output=True, text=True, check=True,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     found: dict[str, Any] = json.loads(done.stdout)
     return {field: value for field, value in found.items() if isinstance(value, list)}

@@ -35,8 +35,15 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as found:
         arguments = [
-            sys.argv[0], found, *seeds, f"-max_total_time={seconds}", "-timeout=2", "-rss_limit_mb=2048", "-max_len=20000",
-            "-print_final_stats=1", f"-artifact_prefix={found}/",
+            sys.argv[0],
+            found,
+            *seeds,
+            f"-max_total_time={seconds}",
+            "-timeout=2",
+            "-rss_limit_mb=2048",
+            "-max_len=20000",
+            "-print_final_stats=1",
+            f"-artifact_prefix={found}/",
         ]
         atheris.Setup(arguments, one_input)
         atheris.Fuzz()

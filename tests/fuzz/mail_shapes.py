@@ -52,8 +52,12 @@ SHAPES: dict[str, Callable[[], bytes]] = {
     "many-parts": lambda: multipart(b"--x\r\n\r\na\r\n" * 300_000),
     "tiny-parts": lambda: multipart(b"--x\n" * 1_500_000),
     "same-boundary": lambda: multipart(b"--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n" * 20000),
-    "prefix-boundaries": lambda: multipart(b"".join(
-        b"--x%s\r\nContent-Type: multipart/mixed; boundary=x%s\r\n\r\n" % (b"a" * n, b"a" * (n + 1)) for n in range(1500))),
+    "prefix-boundaries": lambda: multipart(
+        b"".join(
+            b"--x%s\r\nContent-Type: multipart/mixed; boundary=x%s\r\n\r\n" % (b"a" * n, b"a" * (n + 1))
+            for n in range(1500)
+        )
+    ),
     "dash-lines": lambda: multipart(b"\n--" * 3 * MEGA),
     "dash-lines-many-levels": lambda: nested(1000, close=False) + b"\n--y" * 2 * MEGA,
     "half-boundaries": lambda: multipart(b"\n--x y" * MEGA, b"x"),
@@ -137,7 +141,8 @@ SHAPES: dict[str, Callable[[], bytes]] = {
     "tnef-zeros": lambda: text(b"\x78\x9f\x3e\x22\x01\x00" + b"\x01" + b"\0" * 3 * MEGA, b"application/ms-tnef"),
     "tnef-properties": lambda: text(
         b"\x78\x9f\x3e\x22\x01\x00\x01\x03\x90\x06\x00\xff\xff\xff\x7f\xff\xff\xff\x7f" + b"\x1e\x10\x01\x30" * MEGA,
-        b"application/ms-tnef"),
+        b"application/ms-tnef",
+    ),
 }
 
 

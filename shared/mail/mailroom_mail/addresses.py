@@ -256,7 +256,9 @@ class _Reader:
                     email = with_at[-1]
                     name = " ".join(part for part in parts if part is not email)
                     self._add("address-without-angles")
-                    self._boxes.append(Mailbox(self._address(email), _name(name or comments, self._defects, self._hint)))
+                    self._boxes.append(
+                        Mailbox(self._address(email), _name(name or comments, self._defects, self._hint))
+                    )
                     return
         email = self._address(" ".join(parts)) if len(parts) == 1 else " ".join(parts)
         self._boxes.append(Mailbox(email, _name(comments, self._defects, self._hint)))

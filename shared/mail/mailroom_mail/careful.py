@@ -99,7 +99,10 @@ def assemble(
         html=html,
         attachments=attachments,
         headers=tuple(
-            [(name, encoded_words.decode(value, defects, hint) if "=?" in value else value) for name, value in root.fields]
+            [
+                (name, encoded_words.decode(value, defects, hint) if "=?" in value else value)
+                for name, value in root.fields
+            ]
         ),
         content_type=f"{root.kind}; report-type={report_type}" if report_type else root.kind,
         report_type=report_type,
@@ -140,8 +143,22 @@ def _note_header_defects(root: Part, has_from: bool, defects: list[str]) -> None
 
 
 _ONCE = frozenset(
-    {"from", "sender", "reply-to", "to", "cc", "bcc", "subject", "date", "message-id", "in-reply-to", "references",
-     "content-type", "content-transfer-encoding", "mime-version"}
+    {
+        "from",
+        "sender",
+        "reply-to",
+        "to",
+        "cc",
+        "bcc",
+        "subject",
+        "date",
+        "message-id",
+        "in-reply-to",
+        "references",
+        "content-type",
+        "content-transfer-encoding",
+        "mime-version",
+    }
 )
 
 

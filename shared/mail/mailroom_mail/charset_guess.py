@@ -31,7 +31,11 @@ def likeliest(data: bytes) -> str | None:
 def _east_asian(sample: bytes, high: int) -> str | None:
     best: tuple[float, str] | None = None
     for codec, common in (
-        ("euc_jp", _kana), ("cp932", _kana), ("cp949", _hangul), ("gb18030", _han), ("big5", _han),
+        ("euc_jp", _kana),
+        ("cp932", _kana),
+        ("cp949", _hangul),
+        ("gb18030", _han),
+        ("big5", _han),
     ):
         try:
             text = sample.decode(codec)
@@ -94,7 +98,11 @@ def _single_byte(sample: bytes, high: int, runs: list[bytes]) -> str | None:
         score = _cyrillic(text)
         if best is None or score > best[0]:
             best = (score, codec)
-    for codec, first, last in (("cp1253", "\u0386", "\u03ce"), ("cp1255", "\u05d0", "\u05ea"), ("cp1256", "\u0621", "\u0652")):
+    for codec, first, last in (
+        ("cp1253", "\u0386", "\u03ce"),
+        ("cp1255", "\u05d0", "\u05ea"),
+        ("cp1256", "\u0621", "\u0652"),
+    ):
         try:
             text = sample.decode(codec)
         except UnicodeDecodeError:

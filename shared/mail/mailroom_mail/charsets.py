@@ -110,8 +110,27 @@ _ALIASES = {
 }
 # Labels that say nothing: as good as no label.
 _EMPTY_LABELS = frozenset(
-    {"", "unknown-8bit", "x-unknown", "unknown", "default", "8bit", "7bit", "binary", "none", "x-user-defined",
-     "default_charset", "_iso-2022-jp$esc", "iso-8859", "user-defined", "charset", "ansi", "utf", "undefined", "0"}
+    {
+        "",
+        "unknown-8bit",
+        "x-unknown",
+        "unknown",
+        "default",
+        "8bit",
+        "7bit",
+        "binary",
+        "none",
+        "x-user-defined",
+        "default_charset",
+        "_iso-2022-jp$esc",
+        "iso-8859",
+        "user-defined",
+        "charset",
+        "ansi",
+        "utf",
+        "undefined",
+        "0",
+    }
 )
 # Python's text codecs that are no mail charsets: they execute escapes, cost quadratic time or always fail.
 _NOT_FOR_MAIL = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
@@ -143,7 +162,12 @@ def codec_name(label: str) -> str | None:
         name = _ALIASES.get(form)
         if name:
             return name
-    for form in (clean, clean.replace("windows", "cp").replace("-", ""), clean.removeprefix("x-"), clean.replace(" ", "")):
+    for form in (
+        clean,
+        clean.replace("windows", "cp").replace("-", ""),
+        clean.removeprefix("x-"),
+        clean.replace(" ", ""),
+    ):
         if not form.isascii() or "\0" in form:
             return None
         # Python remembers every unknown name that it is asked for, and looks for a module of that name: ask only for
@@ -174,7 +198,10 @@ def decode(data: bytes, label: str | None, defects: list[str], hint: str | None 
     """
     codec = codec_name(label) if label else "ascii"
     if codec in ("utf-8", "ascii", "cp1252", None):
-        if codec != "utf-8" and data.isascii() and (codec is not None or b"\x1b" not in data):
+        if codec != "utf-8" and data.isascii():
+            if b"\x1b" in data and _ISO_2022.search(data):
+                _name(defects, label, codec)
+                return guess(data, hint, defects)
             return data.decode("ascii")
         try:
             text = data.decode("utf-8")
@@ -203,7 +230,9 @@ def _name(defects: list[str], label: str | None, codec: str | None) -> None:
 
 def _decode_as(data: bytes, codec: str, label: str, hint: str | None, defects: list[str]) -> str:
     ascii_only = data.isascii()
-    if ascii_only and not codec.startswith(("utf-16", "utf-32", "utf-7", "utf_", "iso2022", "hz", "cp037", "cp500", "cp10")):
+    if ascii_only and not codec.startswith(
+        ("utf-16", "utf-32", "utf-7", "utf_", "iso2022", "hz", "cp037", "cp500", "cp10")
+    ):
         return data.decode("ascii")
     if codec.startswith(("utf-16", "utf-32")):
         return _wide(data, codec, label, hint, defects)

@@ -9,11 +9,16 @@ from functools import lru_cache
 
 from .defect_names import add
 
-_MONTHS = {name: number for number, name in enumerate(
-    ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1)}
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
+    )
+}
 _USUAL = re.compile(
     r"(?:[A-Za-z]{3},? +)?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))?(?: +([+-])(\d\d)(\d\d))?"
-    r"(?: *\([^()]*\)| *GMT| *UTC)?", re.ASCII
+    r"(?: *\([^()]*\)| *GMT| *UTC)?",
+    re.ASCII,
 )
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)? *(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 

@@ -93,7 +93,9 @@ def _read(raw: bytes, size: int) -> Mail:
     found = _Found()
     kind, hint = _place(raw, blank, fields=first, found=found, depth=0)
     text, html, from_html = _bodies(found, hint, defects)
-    attachments = tuple([_attachment(leaf, disposition, name, html, defects) for leaf, disposition, name in found.attached])
+    attachments = tuple(
+        [_attachment(leaf, disposition, name, html, defects) for leaf, disposition, name in found.attached]
+    )
 
     get = first.get
     parse = addresses.parse
@@ -313,5 +315,3 @@ def _content(leaf: _Leaf, defects: list[str]) -> bytes:
 
 def _attachment(leaf: _Leaf, disposition: str, name: str | None, html: str | None, defects: list[str]) -> Attachment:
     return bodies.attachment(leaf.fields, leaf.kind, disposition, name, _content(leaf, defects), html)
-
-

@@ -8,6 +8,7 @@ MAX_LENGTH = 1 << 20  # characters; longer texts stay as their lines were sent
 
 _LETTERS_MEET = re.compile(r"[a-z,] \n[ >]*[a-zA-Z]")
 
+
 def unflow(text: str, *, delete_space: bool) -> str:
     """Join flowed lines of equal quote depth; `delete_space` is the parameter DelSp=yes (section 4.2)."""
     if len(text) > MAX_LENGTH:

@@ -11,9 +11,7 @@ from . import charsets, encoded_words
 from .defect_names import add
 
 _TOKEN = re.compile(r"\s*([^\s;\"/,()<>=]+)\s*/\s*([^\s;\"/,()<>=]+)")
-_PARAMETER = re.compile(
-    r"\s*([^\s=;\"]+?)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"?|([^;\"]*(?:\"[^;\"]*)*))[^;]*", re.DOTALL
-)
+_PARAMETER = re.compile(r"\s*([^\s=;\"]+?)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"?|([^;\"]*(?:\"[^;\"]*)*))[^;]*", re.DOTALL)
 _SIMPLE_TYPE = re.compile(r'([a-zA-Z]+/[\w.+-]+)(?:; ?\t?charset="?([\w-]+)"?)?;?', re.ASCII)
 _UNESCAPE = re.compile(r'\\(["\\])')
 _NUMBERED = re.compile(r"(.+?)\*(\d{1,4})?(\*)?", re.DOTALL)

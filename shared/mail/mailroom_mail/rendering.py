@@ -29,7 +29,9 @@ _DATA_URL = re.compile(r"data:[\w/+.-]{1,60};base64,[A-Za-z0-9+/=]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _TIGHT = re.compile(r"class=[\"']?Mso(?:Normal|PlainText)|[\"';]\s*margin(?:-bottom)?\s*:\s*0[^.\d]", re.IGNORECASE)
 _SCHEME = re.compile(r"^(?:https?://|mailto:|tel:)", re.IGNORECASE)
-_UNSHOWN = frozenset({"style", "script", "title", "noscript", "template", "xml", "textarea", "object", "select", "head"})
+_UNSHOWN = frozenset(
+    {"style", "script", "title", "noscript", "template", "xml", "textarea", "object", "select", "head"}
+)
 _VOID = frozenset({"br", "img", "hr", "input", "meta", "link", "area", "base", "col", "wbr", "source", "embed"})
 # How many line breaks an element asks for before and after itself.
 _BREAKS = {

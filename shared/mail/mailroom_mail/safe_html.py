@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import nh3
 
+from . import html_depth, style_rules
+
 
 @dataclass(frozen=True, slots=True)
 class SafeHtml:
@@ -70,11 +72,17 @@ _CSS = frozenset(_CSS_NAMES.split())
 _REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 _DATA_IMAGE = re.compile(r"data:image/(?:png|gif|jpe?g|webp|bmp);base64,[A-Za-z0-9+/=\s]+", re.IGNORECASE)
 _REMOTE_CSS = re.compile(r"url\s*\(|image-set\s*\(|@import", re.IGNORECASE)
-_UNSAFE_CSS = re.compile(r"url\s*\(|image-set|expression|@import|javascript:|\\|/\*|-moz-binding|attr\s*\(|var\s*\(", re.IGNORECASE)
+_UNSAFE_CSS = re.compile(
+    r"url\s*\(|image-set|expression|@import|javascript:|\\|/\*|-moz-binding|attr\s*\(|var\s*\(", re.IGNORECASE
+)
+_BACKGROUND = re.compile(r"(^|;)\s*background\s*:([^;]*)", re.IGNORECASE)
+_COLOUR = re.compile(
+    r"#[0-9a-f]{3,8}\b|rgba?\([\d\s.,%/]+\)|\b(?!none\b|no-repeat\b|repeat|scroll\b|center\b|top\b|left\b|url\b)"
+    r"[a-z]{3,20}\b",
+    re.IGNORECASE,
+)
 _NEGATIVE_MARGIN = re.compile(r"(?:^|;)\s*margin[a-z-]*\s*:[^;]*-\s*[\d.]", re.IGNORECASE)
-_MARKERS = re.compile(r"<(?:base|meta|link|script|iframe|object|embed|form|input|audio|video|source|svg|math)\b", re.IGNORECASE)
 MAX_LENGTH = 12 << 20
-MAX_DEPTH = 500
 
 
 class _Cleaner:
@@ -84,12 +92,27 @@ class _Cleaner:
         self._blocked = 0
 
     def clean(self, html: str) -> SafeHtml:
-        html = html[:MAX_LENGTH].replace("\0", "")
+        html = html_depth.limit(style_rules.inline(html[:MAX_LENGTH].replace("\0", "")))
         cleaned = nh3.clean(
             html,
             tags=set(_TAGS),
-            clean_content_tags={"script", "style", "title", "noscript", "template", "svg", "math", "iframe", "object",
-                                "embed", "xml", "textarea", "select", "audio", "video"},
+            clean_content_tags={
+                "script",
+                "style",
+                "title",
+                "noscript",
+                "template",
+                "svg",
+                "math",
+                "iframe",
+                "object",
+                "embed",
+                "xml",
+                "textarea",
+                "select",
+                "audio",
+                "video",
+            },
             attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
             attribute_filter=self._filter,
             strip_comments=True,
@@ -111,9 +134,12 @@ class _Cleaner:
         return value
 
     def _style(self, value: str) -> str | None:
-        if _UNSAFE_CSS.search(value):
-            if _REMOTE_CSS.search(value):
-                self._blocked += 1
+        unsafe = _UNSAFE_CSS.search(value)
+        if unsafe and _REMOTE_CSS.search(value):
+            self._blocked += 1
+        if "background" in value.lower():
+            value = _BACKGROUND.sub(_colour_only, value)
+        if unsafe:
             value = ";".join(piece for piece in value.split(";") if not _UNSAFE_CSS.search(piece))
         if _NEGATIVE_MARGIN.search(";" + value):
             value = ";".join(piece for piece in value.split(";") if not _NEGATIVE_MARGIN.search(piece))
@@ -130,3 +156,9 @@ class _Cleaner:
             self._blocked += 1
             return None
         return value if _DATA_IMAGE.fullmatch(value) else None
+
+
+def _colour_only(match: re.Match[str]) -> str:
+    """The shorthand may load images; its colour is kept."""
+    colour = _COLOUR.search(match[2])
+    return f"{match[1]}background-color:{colour.group()}" if colour else match[1]

@@ -12,6 +12,7 @@ from . import parameters, transfer
 from .defect_names import add
 from .header_block import find_end, read_block
 
+_AFTER_DELIMITER = re.compile(rb"\r?\n(?:\r?\n|[!-9;-~]+[ \t]*:)")
 MAX_PARTS = 2000
 MANY_DASHES = 20000  # lines that look like delimiters and are none, after which the search goes by whole boundaries
 _GUESS = re.compile(rb"^--([^\s-][^\r\n]{0,200}?)[ \t]*\r?$", re.MULTILINE)
@@ -22,8 +23,17 @@ class Part:
     """One node: its header fields, media type and the range of its body in the raw message."""
 
     __slots__ = (
-        "children", "disposition", "end", "fields", "first", "in_alternative", "kind", "parameters", "start",
-        "transfer_encoding", "within",
+        "children",
+        "disposition",
+        "end",
+        "fields",
+        "first",
+        "in_alternative",
+        "kind",
+        "parameters",
+        "start",
+        "transfer_encoding",
+        "within",
     )
 
     def __init__(self, fields: list[tuple[str, str]], default: str, start: int, end: int, defects: list[str]) -> None:
@@ -78,8 +88,9 @@ def _guess(raw: bytes, root: Part, end: int) -> bytes:
     """The boundary that the body itself uses where the header names none or another one."""
     for count, match in enumerate(_GUESS.finditer(raw, root.start, end)):
         candidate = match.group(1)
-        if len(candidate) >= 4 and (
-            raw.find(b"--" + candidate, match.end(), end) >= 0 or raw.startswith(b"--" + candidate + b"--", match.start())
+        if _AFTER_DELIMITER.match(raw, match.end()) and (
+            raw.find(b"--" + candidate, match.end(), end) >= 0
+            or raw.startswith(b"--" + candidate + b"--", match.start())
         ):
             return candidate.removesuffix(b"--")
         if count > 20:

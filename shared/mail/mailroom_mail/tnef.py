@@ -88,9 +88,7 @@ def _fill(file: _File, attribute: int, content: bytes, codepage: str, defects: l
         file.content = content
     else:
         found = _properties(content, codepage, defects)
-        file.name = (
-            _as_text(found.get(_P_LONG_NAME), codepage) or file.name or _as_text(found.get(_P_NAME), codepage)
-        )
+        file.name = _as_text(found.get(_P_LONG_NAME), codepage) or file.name or _as_text(found.get(_P_NAME), codepage)
         file.kind = _as_text(found.get(_P_MIME), codepage) or file.kind
         file.content_id = _as_text(found.get(_P_CONTENT_ID), codepage) or file.content_id
         embedded = found.get(_P_OBJECT)

@@ -16,9 +16,16 @@ MAX_PIECES = 50_000  # separately padded pieces of base64; what follows is taken
 _BEGIN = re.compile(rb"^begin(?:-base64)? [0-7]{3,4}(?: ([^\r\n]*\S))?[ \t]*\r?\n", re.MULTILINE)
 _IDENTITY = frozenset({"7bit", "8bit", "binary", "", "7-bit", "8-bit", "none", "7bits", "8bits", "8it", "unknown"})
 _ALIASES = {
-    "quoted-printable": "quoted-printable", "quotedprintable": "quoted-printable", "quoted": "quoted-printable",
-    "base64": "base64", "base-64": "base64", "b64": "base64",
-    "x-uuencode": "uuencode", "x-uue": "uuencode", "uuencode": "uuencode", "uue": "uuencode",
+    "quoted-printable": "quoted-printable",
+    "quotedprintable": "quoted-printable",
+    "quoted": "quoted-printable",
+    "base64": "base64",
+    "base-64": "base64",
+    "b64": "base64",
+    "x-uuencode": "uuencode",
+    "x-uue": "uuencode",
+    "uuencode": "uuencode",
+    "uue": "uuencode",
 }
 
 

@@ -64,7 +64,9 @@ def test_corpus(corpus: str, tmp_path: Path) -> None:
         return  # no expectations: that every mail was read is the test
     scored = subprocess.run(
         [sys.executable, str(CORPORA / "compare.py"), str(results), str(folder / "expect.jsonl"), "--json"],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     score = json.loads(scored.stdout)
     assert score.pop("no_result") == 0

@@ -17,11 +17,26 @@ from ordinary_mails import ordinary_mails
 CORPORA = Path(__file__).parents[4] / "shared" / "corpora"
 
 _names = st.sampled_from(
-    ["John Miller", "=?utf-8?q?J=C3=B6rg_M=C3=BCller?=", '"Miller, John"', "", "=?iso-8859-1?B?SvZyZw==?=", "O'Brien (x)"]
+    [
+        "John Miller",
+        "=?utf-8?q?J=C3=B6rg_M=C3=BCller?=",
+        '"Miller, John"',
+        "",
+        "=?iso-8859-1?B?SvZyZw==?=",
+        "O'Brien (x)",
+    ]
 )
-_mailboxes = st.builds(lambda name, n: f"{name} <u{n}@mail.example>" if name else f"u{n}@mail.example", _names, st.integers(0, 99))
+_mailboxes = st.builds(
+    lambda name, n: f"{name} <u{n}@mail.example>" if name else f"u{n}@mail.example", _names, st.integers(0, 99)
+)
 _subjects = st.sampled_from(
-    ["Re: order 4711", "=?utf-8?q?R=C3=BCckfrage?= zu =?utf-8?q?gr=C3=B6=C3=9Fer?=", "", "a\r\n folded\r\n\tsubject", "=?x?q?a?="]
+    [
+        "Re: order 4711",
+        "=?utf-8?q?R=C3=BCckfrage?= zu =?utf-8?q?gr=C3=B6=C3=9Fer?=",
+        "",
+        "a\r\n folded\r\n\tsubject",
+        "=?x?q?a?=",
+    ]
 )
 _texts = st.text(st.sampled_from("ab cde\n>. -=ßü<&begin"), max_size=200)
 _charsets = st.sampled_from(["utf-8", "us-ascii", "iso-8859-1", "UTF-8", "windows-1252", "gb2312", "unknown"])
@@ -43,7 +58,9 @@ def _leaf(draw: st.DrawFn, kind: str, extra: str = "") -> bytes:
         data = encodebytes(data)
     elif encoding == "quoted-printable":
         data = encodestring(data)
-    flowed = draw(st.sampled_from(["", "; format=flowed", "; format=flowed; delsp=yes"])) if kind == "text/plain" else ""
+    flowed = (
+        draw(st.sampled_from(["", "; format=flowed", "; format=flowed; delsp=yes"])) if kind == "text/plain" else ""
+    )
     head = f"Content-Type: {kind}; charset={charset}{flowed}\nContent-Transfer-Encoding: {encoding}\n{extra}\n"
     return head.encode() + data
 
@@ -64,9 +81,15 @@ def mails(draw: st.DrawFn) -> bytes:
         entity = draw(_leaf("text/html"))
     else:
         entity = _join("alternative", "alt", [draw(_leaf("text/plain")), draw(_leaf("text/html"))])
-        image = b'Content-Type: image/png; name="a.png"\nContent-ID: <i@x>\nContent-Transfer-Encoding: base64\n' + draw(
-            st.sampled_from([b"", b"Content-Disposition: inline; filename=a.png\n", b"Content-Location: http://x/b.png\n"])
-        ) + b"\nQUJD\n"
+        image = (
+            b'Content-Type: image/png; name="a.png"\nContent-ID: <i@x>\nContent-Transfer-Encoding: base64\n'
+            + draw(
+                st.sampled_from(
+                    [b"", b"Content-Disposition: inline; filename=a.png\n", b"Content-Location: http://x/b.png\n"]
+                )
+            )
+            + b"\nQUJD\n"
+        )
         if shape == "related":
             entity = _join("related", "rel", [draw(_leaf("text/html")), image])
         elif shape == "mixed":
@@ -75,8 +98,12 @@ def mails(draw: st.DrawFn) -> bytes:
             entity = _join("mixed", "mix", [draw(_leaf("text/plain")), draw(_leaf("text/plain")), image])
     head = [f"From: {draw(_mailboxes)}", f"To: {', '.join(draw(st.lists(_mailboxes, min_size=1, max_size=3)))}"]
     head += [f"Subject: {draw(_subjects)}", "Message-ID: <a@b>", "MIME-Version: 1.0"]
-    head += [f"Date: {draw(st.sampled_from(['Mon, 23 Nov 2026 09:26:11 +0100', '23 Nov 2026 09:26 GMT', 'yesterday']))}"]
-    head += draw(st.lists(st.sampled_from(["X-A: b", "Cc: c@d", "References: <a@b>\n <c@d>", "Reply-To: r@s"]), max_size=3))
+    head += [
+        f"Date: {draw(st.sampled_from(['Mon, 23 Nov 2026 09:26:11 +0100', '23 Nov 2026 09:26 GMT', 'yesterday']))}"
+    ]
+    head += draw(
+        st.lists(st.sampled_from(["X-A: b", "Cc: c@d", "References: <a@b>\n <c@d>", "Reply-To: r@s"]), max_size=3)
+    )
     raw = "\n".join(line.replace("\r\n", "\n") for line in head).encode() + b"\n" + entity
     return raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") if draw(st.booleans()) else raw
 
