@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import smtplib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mailroom_contracts.topics import Topic
 from mailroom_runtime.blobs import BlobStore
 from mailroom_runtime.kafka import partitions_for
 from support.processes import ServiceProcess, free_port
-from support.topics import run_apart
+from support.topics import create_topics, delete_topics, run_apart
 
 PORTALS = [
     Portal(id="p1", name="Acme", domains=["acme.example", "xn--bcher-kva.example"]),
@@ -42,19 +43,36 @@ async def publish(bootstrap: str, prefix: str, rows: list[tuple[Topic, Message]]
         await producer.stop()
 
 
-async def everything(bootstrap: str, name: str) -> list[tuple[bytes | None, list[tuple[str, bytes]]]]:
-    """All records (value, headers) of a topic as it is now."""
+Found = list[tuple[bytes | None, list[tuple[str, bytes]]]]
+
+
+async def everything(bootstrap: str, name: str, since: dict[int, int]) -> Found:
+    """All records (value, headers) of a topic as it is now, from the offsets `since` on."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
     await consumer.start()
     try:
         parts = [TopicPartition(name, p) for p in await partitions_for(consumer, name)]
         consumer.assign(parts)
+        for part in parts:
+            consumer.seek(part, since.get(part.partition, 0))
         ends = await consumer.end_offsets(parts)
-        found: list[tuple[bytes | None, list[tuple[str, bytes]]]] = []
+        found: Found = []
         while any([await consumer.position(part) < ends[part] for part in parts]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += [(record.value, list(record.headers)) for record in records]
         return found
+    finally:
+        await consumer.stop()
+
+
+async def end_of(bootstrap: str, name: str, offsets: dict[int, int]) -> None:
+    """Put the topic's present end into `offsets`."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        parts = [TopicPartition(name, p) for p in await partitions_for(consumer, name)]
+        for part, end in (await consumer.end_offsets(parts)).items():
+            offsets[part.partition] = end
     finally:
         await consumer.stop()
 
@@ -69,19 +87,19 @@ class Intake:
     smtp_port: int
     lmtp_port: int
     blobs: Path
-    process: ServiceProcess | None = None
-    more: list[ServiceProcess] = field(default_factory=list)
+    process: ServiceProcess
+    since: dict[int, int] = field(default_factory=dict)
 
     def received(self) -> list[EmailReceived]:
-        """Every email.received so far."""
-        found = run_apart(everything(self.kafka, topics.EMAIL_RECEIVED.full_name(self.prefix)))
+        """Every email.received of this test so far."""
+        found = run_apart(everything(self.kafka, topics.EMAIL_RECEIVED.full_name(self.prefix), self.since))
         events = [decode(topics.EMAIL_RECEIVED, value, headers) for value, headers in found]
         assert all(isinstance(event, EmailReceived) for event in events)
         return [event for event in events if isinstance(event, EmailReceived)]
 
     def headers(self) -> list[dict[str, str]]:
-        """The headers of every email.received so far."""
-        found = run_apart(everything(self.kafka, topics.EMAIL_RECEIVED.full_name(self.prefix)))
+        """The headers of every email.received of this test so far."""
+        found = run_apart(everything(self.kafka, topics.EMAIL_RECEIVED.full_name(self.prefix), self.since))
         return [{name: value.decode() for name, value in headers} for _, headers in found]
 
     def blob(self, ref: BlobRef) -> bytes:
@@ -149,47 +167,72 @@ class Wire:
             return True
 
 
-@pytest.fixture
-def intake_env(kafka: str, topics: str, tmp_path: Path) -> dict[str, str]:
-    """Settings of an intake on this test's topics."""
+def environment(kafka: str, prefix: str, folder: Path, **settings: object) -> dict[str, str]:
+    """Settings of an intake; those given by name without MAILROOM_, in lower case."""
     return {
         "MAILROOM_KAFKA": kafka,
-        "MAILROOM_TOPIC_PREFIX": topics,
-        "MAILROOM_BLOBS": str(tmp_path / "blobs"),
-        "MAILROOM_DATA": str(tmp_path / "data"),
+        "MAILROOM_TOPIC_PREFIX": prefix,
+        "MAILROOM_BLOBS": str(folder / "blobs"),
+        "MAILROOM_DATA": str(folder / "data"),
         "MAILROOM_SMTP_PORT": str(free_port()),
         "MAILROOM_LMTP_PORT": str(free_port()),
         "MAILROOM_SMTP_HOSTNAME": "mx.mailroom.example",
+        **{f"MAILROOM_{name.upper()}": str(value) for name, value in settings.items()},
     }
+
+
+def surround(env: dict[str, str], process: ServiceProcess) -> Intake:
+    """The service and its surroundings as one thing."""
+    return Intake(
+        kafka=env["MAILROOM_KAFKA"],
+        prefix=env["MAILROOM_TOPIC_PREFIX"],
+        env=env,
+        smtp_port=int(env["MAILROOM_SMTP_PORT"]),
+        lmtp_port=int(env["MAILROOM_LMTP_PORT"]),
+        blobs=Path(env["MAILROOM_BLOBS"]),
+        process=process,
+    )
+
+
+def configuration() -> list[tuple[Topic, Message]]:
+    return [*((topics.PORTALS, row) for row in PORTALS), *((topics.ADDRESSES, row) for row in ADDRESSES)]
+
+
+@pytest.fixture(scope="session")
+def shared_intake(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Intake]:
+    """One intake with the settings as they come, for all tests that need no other."""
+    folder = tmp_path_factory.mktemp("intake")
+    prefix = f"t{secrets.token_hex(5)}"
+    run_apart(create_topics(kafka, prefix, 4))
+    run_apart(publish(kafka, prefix, configuration()))
+    env = environment(kafka, prefix, folder)
+    process = ServiceProcess("ingest_smtp", env, folder / "ingest_smtp.log")
+    try:
+        process.start()
+        yield surround(env, process)
+    finally:
+        process.kill()
+        run_apart(delete_topics(kafka, prefix))
+
+
+@pytest.fixture
+def intake(shared_intake: Intake) -> Intake:
+    """The shared intake; what earlier tests sent is not seen."""
+    assert shared_intake.process.running, shared_intake.process.tail()
+    run_apart(end_of(shared_intake.kafka, topics.EMAIL_RECEIVED.full_name(shared_intake.prefix), shared_intake.since))
+    return shared_intake
 
 
 @pytest.fixture
 def make_intake(
-    intake_env: dict[str, str], start_service: Callable[..., ServiceProcess]
+    kafka: str, topics: str, tmp_path: Path, start_service: Callable[..., ServiceProcess]
 ) -> Callable[..., Intake]:
-    """make_intake(ready=True, configured=True, **settings): settings without MAILROOM_, in lower case."""
+    """make_intake(ready=True, configured=True, **settings): an intake of this test's own."""
 
     def make(*, ready: bool = True, configured: bool = True, **settings: object) -> Intake:
-        env = {**intake_env, **{f"MAILROOM_{name.upper()}": str(value) for name, value in settings.items()}}
-        intake = Intake(
-            kafka=env["MAILROOM_KAFKA"],
-            prefix=env["MAILROOM_TOPIC_PREFIX"],
-            env=env,
-            smtp_port=int(env["MAILROOM_SMTP_PORT"]),
-            lmtp_port=int(env["MAILROOM_LMTP_PORT"]),
-            blobs=Path(env["MAILROOM_BLOBS"]),
-        )
+        env = environment(kafka, topics, tmp_path, **settings)
         if configured:
-            intake.publish(
-                *((topics.PORTALS, portal) for portal in PORTALS), *((topics.ADDRESSES, row) for row in ADDRESSES)
-            )
-        intake.process = start_service("ingest_smtp", env, ready=ready)
-        return intake
+            run_apart(publish(kafka, topics, configuration()))
+        return surround(env, start_service("ingest_smtp", env, ready=ready))
 
     return make
-
-
-@pytest.fixture
-def intake(make_intake: Callable[..., Intake]) -> Intake:
-    """An intake that is ready."""
-    return make_intake()
