@@ -90,7 +90,7 @@ _ANSWER_HINTS = (
     "poissa", "mimo", "házon", "răspuns", "otomatik", "ofis", "αυτ", "εκτ", "การ", "אוטומטי", "تلقائي", "स्व", "samodejni", "balasan", "jawapan",
 )  # fmt: skip
 _ABSENT = re.compile(
-    r"out of (?:the |my )?office|vacation|holiday|(?:on|annual|maternity|parental|sick) (?:vacation|holiday|leave)|away from (?:my|the) (?:desk|office|e?mail)|"
+    r"out of (?:the |my )?office|vacation|holiday|\b(?:am|is|be|are) (?:currently )?away\b|(?:on|annual|maternity|parental|sick) (?:vacation|holiday|leave)|away from (?:my|the) (?:desk|office|e?mail)|"
     r"limited access to (?:my )?e?-?mail|will (?:be back|return)|no longer (?:with|work)|"
     r"nicht im (?:büro|haus)|außer haus|urlaub|abwesen|nicht erreichbar|wieder (?:erreichbar|im büro)|"
     r"absente?s? (?:du|de|jusqu)|actuellement absent|en congés?|de retour le|"
@@ -108,6 +108,8 @@ def has_answer_subject(subject: str) -> bool:
     A subject that merely speaks of absence ("Out of office assistant broken") does not.
     """
     low = subject[:200].lower()
+    if low.lstrip().startswith("auto:") and _ABSENT.search(low) is not None:
+        return True  # Domino: "AUTO: Ann is out of the office (returning Monday)"
     return any(hint in low for hint in _ANSWER_HINTS) and _ANSWER_SUBJECT.match(low) is not None
 
 

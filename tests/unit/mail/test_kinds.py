@@ -294,7 +294,9 @@ def test_envelope_sender(path: str | None, signs: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "subject",
     [
-        "Automatic reply: Order", "Auto: Out of office"[6:] + ": Order", "Out of Office: Order", "Out of Office AutoReply: Order", "Autoreply: Order", "Automatische Antwort: Order", "Abwesenheitsnotiz: Order",
+        "Automatic reply: Order",
+        "AUTO: Miller, Ann is out of the office. (returning 05/01/2026)",
+        "AUTO: Ann Müller ist nicht im Büro (Rückkehr am 05.01.2026)", "Auto: Out of office"[6:] + ": Order", "Out of Office: Order", "Out of Office AutoReply: Order", "Autoreply: Order", "Automatische Antwort: Order", "Abwesenheitsnotiz: Order",
         "Réponse automatique : Order", "Respuesta automática: Order", "Resposta automática: Order", "Risposta automatica: Order", "Automatisch antwoord: Order",
         "Automatyczna odpowiedź: Order", "Автоматический ответ: Order", "Trả lời tự động: Order", "自动答复: Order", "自動返信: Order", "자동 회신: Order",
         "Autosvar: Order", "Automatisk svar: Order", "Automaattinen vastaus: Order", "Automatická odpověď: Order", "Otomatik yanıt: Order", "[AUTO GENERATED] Order",
