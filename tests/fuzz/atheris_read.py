@@ -19,6 +19,7 @@ CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
 def one_input(data: bytes) -> None:
     """Anything that escapes is a finding."""
     mail = read(data)
+    assert not any(defect.startswith("reader-failed") for defect in mail.defects), mail.defects
     for value in (mail.subject, mail.text, mail.html or ""):
         value.encode("utf-8")
     found = fast.read(data)

@@ -21,7 +21,8 @@ _CASUAL = settings(max_examples=250, deadline=None, suppress_health_check=list(H
 
 
 def check(mail: Mail) -> None:
-    """What holds for every mail: it can be stored as UTF-8 and holds no NUL."""
+    """What holds for every mail: the reader did not fail, its words can be stored as UTF-8 and hold no NUL."""
+    assert not any(defect.startswith("reader-failed") for defect in mail.defects)
     for value in (mail.subject, mail.text, mail.html or "", *(a.filename or "" for a in mail.attachments)):
         value.encode("utf-8")
         assert "\0" not in value

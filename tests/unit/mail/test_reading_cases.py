@@ -257,3 +257,31 @@ def test_html_as_text() -> None:
         "<blockquote>said<br>before</blockquote><a href='https://x.example/a'>link</a></body></html>"
     )
     assert to_text(html) == "Hi you,\n\n- one\n- two\na\tb\n> said\n> before\nlink <https://x.example/a>"
+
+
+def test_a_mistake_of_the_reader_loses_no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(raw: bytes) -> None:
+        raise IndexError(raw)
+
+    monkeypatch.setattr(careful, "read", broken)
+    mail = read(b"\xff no mail at all")
+    assert mail.defects == ("reader-failed:IndexError",)
+    assert mail.attachments[0].content == b"\xff no mail at all"
+
+
+def test_winmail_is_opened() -> None:
+    def attribute(level: int, number: int, data: bytes) -> bytes:
+        return bytes([level]) + number.to_bytes(4, "little") + len(data).to_bytes(4, "little") + data + b"\0\0"
+
+    tnef = b"\x78\x9f\x3e\x22\x01\x00" + attribute(1, 0x0002800C, b"the text\0")
+    tnef += (
+        attribute(2, 0x00069002, b"\0" * 14)
+        + attribute(2, 0x00018010, b"a.txt\0")
+        + attribute(2, 0x0006800F, b"content")
+    )
+    mail = read(HEAD + b"Content-Type: application/ms-tnef; name=winmail.dat\r\n\r\n" + tnef)
+    assert mail.text == "the text"
+    assert [(a.filename, a.content_type, a.content) for a in mail.attachments] == [("a.txt", "text/plain", b"content")]
+    damaged = read(HEAD + b"Content-Type: application/ms-tnef; name=winmail.dat\r\n\r\nnothing of the kind")
+    assert [a.filename for a in damaged.attachments] == ["winmail.dat"]
+    assert "bad-tnef" in damaged.defects
