@@ -166,13 +166,14 @@ def _dkim(raw: bytes, resolver: Resolver, deadline: Deadline) -> tuple[DkimVerdi
     import dkim
 
     try:
-        count = sum(1 for name, _ in dkim.DKIM(raw).headers if name.lower() == b"dkim-signature")
+        first = dkim.DKIM(raw, timeout=1)
+        count = sum(1 for name, _ in first.headers if name.lower() == b"dkim-signature")
     except (dkim.DKIMException, *_ODD):
         return (DkimVerdict("", "permerror"),)
     found: list[DkimVerdict] = []
     for index in range(min(count, _MOST_SIGNATURES)):
         keys = _Keys(resolver, deadline)
-        signer = dkim.DKIM(raw, timeout=1)
+        signer = first if index == 0 else dkim.DKIM(raw, timeout=1)
         try:
             valid = signer.verify(idx=index, dnsfunc=keys)
             result = "pass" if valid else "temperror" if keys.failed else "permerror" if keys.missing else "fail"
