@@ -33,6 +33,7 @@ from mailroom_contracts import (
     topics,
 )
 from mailroom_runtime import topic_admin
+from mailroom_runtime.groups import group_name
 from mailroom_runtime.kafka import Producer, partitions_for
 from mailroom_runtime.settings import ServiceSettings
 from pydantic import SecretStr
@@ -153,6 +154,21 @@ class World:
         )  # fmt: skip
         await self.producer.send(topics.TICKET_COMMANDS, command)
         return command
+
+    async def skip(self, topic: Topic, group: str) -> None:
+        """Move a group that does not run to the end of a topic: its records are passed over."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.settings.kafka, group_id=group_name(self.settings.topic_prefix, group),
+            enable_auto_commit=False,
+        )  # fmt: skip
+        await consumer.start()
+        try:
+            name = topic.full_name(self.settings.topic_prefix)
+            parts = [TopicPartition(name, n) for n in await partitions_for(consumer, name)]
+            consumer.assign(parts)
+            await consumer.commit(await consumer.end_offsets(parts))
+        finally:
+            await consumer.stop()
 
     async def records(self, topic: Topic, *, dead: bool = False) -> list[Any]:
         """Every committed record of a topic, from its beginning to its end now."""

@@ -12,10 +12,12 @@ from mailroom_runtime.service import Service, Stopped
 from mailroom_runtime.tables import ConfigTables
 from mailroom_runtime.valkey import connect
 
+from . import placing, second_step
 from .agents import Agents
 from .book import Book
 from .facts import Facts
 from .first_step import FirstStep
+from .offsets import check_offsets
 from .placing import Placing
 from .rebuild import rebuild
 from .redis_gate import RedisGate
@@ -39,6 +41,9 @@ async def app(service: Service[RouterSettings]) -> None:
 
     tables.on_change(changed)
     await tables.start(service)
+    if service.stopping.is_set():
+        return
+    await check_offsets(settings, placing.GROUP, second_step.GROUP)
     client = connect(settings.redis)
     gate = RedisGate(client, settings.topic_prefix)
     index = Index(client, settings.topic_prefix, settings.router_receipt_days)

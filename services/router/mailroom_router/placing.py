@@ -11,12 +11,11 @@ from collections import deque
 from typing import Any
 
 import faust
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import Undecodable, topics
-from mailroom_runtime.consume import DEAD_IN_A_ROW, lost_offsets
+from mailroom_runtime.consume import DEAD_IN_A_ROW
 from mailroom_runtime.dead_letters import bury
 from mailroom_runtime.groups import group_name
-from mailroom_runtime.kafka import BusDown, Producer, partitions_for
+from mailroom_runtime.kafka import BusDown, Producer
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Service, Stopped
 
@@ -27,6 +26,7 @@ log = get_logger()
 
 GROUP = "router.place"
 MOST_WAITING = 2_000
+STOP_S = 8.0
 
 
 class Placing:
@@ -44,39 +44,46 @@ class Placing:
 
     async def run(self) -> None:
         """Raises `Stopped` when offsets were lost or faust gave up."""
-        await check_offsets(self._settings)
         app = self._app()
-        routing = asyncio.create_task(self._route(), name="route-batches")
-        stopping = asyncio.create_task(self._service.stopping.wait())
-        await app.start()
-        crashed = asyncio.create_task(app._crashed.wait())
+        tasks = {
+            "routing": asyncio.create_task(self._route(), name="route-batches"),
+            "stopping": asyncio.create_task(self._service.stopping.wait()),
+            "crashed": asyncio.create_task(app._crashed.wait()),
+        }
         try:
+            await app.start()
             self._service.health.set("placing", True)
-            await asyncio.wait({routing, stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
-            if routing.done():
-                routing.result()
-            if crashed.done():
+            await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+            if tasks["routing"].done():
+                tasks["routing"].result()
+            if tasks["crashed"].done():
                 raise Stopped(f"the first step's engine gave up: {app.crash_reason!r}")
             # what was taken is finished, and its offsets are committed by the app's own stop
             async with asyncio.timeout(5):
-                await self._room.wait()
                 await self._idle.wait()
         except TimeoutError:
             log.warning("placing.not_drained", waiting=len(self._waiting))
         finally:
-            await app.stop()
-            for task in (routing, stopping, crashed):
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await app.stop()
+            except TimeoutError:
+                # what it did not commit is routed again, to where it went before
+                log.warning("placing.stop_timed_out", after_s=STOP_S)
+            for task in tasks.values():
                 task.cancel()
-            await asyncio.gather(routing, stopping, crashed, return_exceptions=True)
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
 
     def _app(self) -> Any:
         settings = self._settings
+        folder = settings.data / "router" / "faust"
+        folder.mkdir(parents=True, exist_ok=True)
         app = faust.App(
             group_name(settings.topic_prefix, GROUP),
             broker=f"kafka://{settings.kafka}",
             autodiscover=False,
             web_enabled=False,
-            datadir=str(settings.data / "router" / "faust"),
+            datadir=str(folder),
             store="memory://",
             topic_disable_leader=True,
             topic_allow_declare=False,
@@ -182,20 +189,3 @@ class Placing:
 def _headers(message: Any) -> list[tuple[str, bytes]]:
     headers = message.headers or []
     return list(headers.items()) if isinstance(headers, dict) else list(headers)
-
-
-async def check_offsets(settings: RouterSettings) -> None:
-    """Raises `Stopped` when a partition of email.received has no committed offset."""
-    name = topics.EMAIL_RECEIVED.full_name(settings.topic_prefix)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
-        group_id=group_name(settings.topic_prefix, GROUP),
-        enable_auto_commit=False,
-    )
-    await consumer.start()
-    try:
-        for number in await partitions_for(consumer, name):
-            if await consumer.committed(TopicPartition(name, number)) is None:
-                raise Stopped(lost_offsets(GROUP, f"{name} partition {number}"))
-    finally:
-        await consumer.stop()

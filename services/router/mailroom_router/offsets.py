@@ -1,0 +1,29 @@
+"""Whether the router's groups know where to go on; without that it must not start (DESIGN section 2)."""
+
+from __future__ import annotations
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from mailroom_runtime.consume import lost_offsets
+from mailroom_runtime.groups import GROUPS, group_name
+from mailroom_runtime.kafka import partitions_for
+from mailroom_runtime.service import Stopped
+from mailroom_runtime.settings import ServiceSettings
+
+
+async def check_offsets(settings: ServiceSettings, *groups: str) -> None:
+    """Raises `Stopped` when a partition of a group's inputs has no committed offset."""
+    for group in groups:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            group_id=group_name(settings.topic_prefix, group),
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        try:
+            for topic in GROUPS[group]:
+                name = topic.full_name(settings.topic_prefix)
+                for number in await partitions_for(consumer, name):
+                    if await consumer.committed(TopicPartition(name, number)) is None:
+                        raise Stopped(lost_offsets(group, f"{name} partition {number}"))
+        finally:
+            await consumer.stop()
