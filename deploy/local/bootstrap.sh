@@ -22,6 +22,8 @@ uv=.venv/bin/uv
   .venv/bin/pip install -q --disable-pip-version-check "uv==$uv_version"
 echo "Installing what requirements.lock says …"
 export UV_PYTHON=$PWD/.venv/bin/python
+# Compiled once here, instead of by every service at its first start (or at every start, where caching is off).
+export UV_COMPILE_BYTECODE=1
 "$uv" pip install -q --require-hashes -r requirements.lock
 members=()
 for folder in shared/* services/*; do

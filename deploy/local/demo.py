@@ -125,7 +125,10 @@ def demo(console: Console) -> None:
         raise
     console.rule(f"{time.monotonic() - began:.0f} s")
     summary(layout, console)
-    console.print("The stack goes on running: `make status`, `make logs`, `make down`.")
+    orders = "`docker compose ps`, `docker compose logs`, `docker compose down`"
+    if os.environ.get("STACK") != "compose":
+        orders = "`make status`, `make logs`, `make down`"
+    console.print(f"The stack goes on running: {orders}.")
     facts["urls"] = {
         "console": api,
         "ticket": f"{api}/tickets/{facts['ticket']['id']}",
