@@ -112,7 +112,7 @@ class ConfigTables:
             try:
                 await consumer.start()
                 await self._read(service, consumer, names)
-            except KafkaError as error:
+            except (KafkaError, TimeoutError) as error:
                 log.warning("config.interrupted", error=type(error).__name__)
                 if not self._loaded.is_set():
                     service.health.set("config", False, f"cannot read the configuration topics: {type(error).__name__}")
