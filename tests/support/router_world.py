@@ -134,6 +134,10 @@ class World:
 
     async def begin(self) -> World:
         await topic_admin.create(self.settings)
+        return await self.configure()
+
+    async def configure(self) -> World:
+        """Connect and publish the configuration."""
         await self.producer.start()
         for topic, message in acme():
             await self.producer.send(topic, message)

@@ -141,7 +141,7 @@ async def test_lost_offsets_stop_the_router_with_words(world: World, start_servi
     await admin.start()
     await admin.create_topics([NewTopic(name, 4, 1) for name in topic_admin.wanted(bare.settings)])
     await admin.close()
-    await bare.producer.start()
+    await bare.configure()
     await bare.put(mail(1))
     for group in ("router.place", "router.tickets"):
         process = start_service("router", bare.env(), ready=False)
