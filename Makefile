@@ -35,7 +35,10 @@ status: .venv/installed ## a table of all parts (JSON=1: one JSON object as the 
 logs: .venv/installed ## the end of all logs, followed in a terminal (ONLY=service)
 	@$(LOCAL) logs
 
-demo: .venv/installed ## start what does not run and play the story of one customer's mail (JSON=1)
+demo: .venv/installed ## start what does not run and play the story of one customer's mail (JSON=1, STACK=compose)
+ifeq ($(STACK),compose)
+	@bash deploy/secrets.sh && docker compose up -d --build --wait --quiet-pull >/dev/null
+endif
 	@$(PY) deploy/local/demo.py
 
 test: packages ## every test that fits into ten minutes (ARGS="…" goes to pytest)
@@ -56,8 +59,9 @@ fmt: .venv/installed ## format the code and mend what ruff can mend
 bench: .venv/installed ## measure against the references, update docs/performance.md (ONLY=name, JSON=1)
 	@PYTHONPATH=tests:deploy/local $(PY) -m bench
 
-load: .venv/installed ## send mail to the running stack and follow it to its tickets (RATE=, DURATION=)
-	@$(PY) -m mailroom_cli load $(ARGS)
+load: .venv/installed ## send mail to the running stack, account for every one (RATE= mails/s, DURATION= s, SEED=, JSON=1)
+	@eval "$$($(LOCAL) env)" && $(PY) -m mailroom_cli load $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--seconds $(DURATION)) \
+	  $(if $(SEED),--run $(SEED)) $(if $(JSON),--json) $(ARGS)
 
 chaos: packages ## kill, pause and empty parts under load and compare books afterwards (SEED=, DURATION=)
 	@PYTHONPATH=tests:deploy/local $(PY) -m load.chaos $(ARGS)

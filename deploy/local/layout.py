@@ -107,10 +107,10 @@ class Layout:
         health = [(self.health_port(s), PORTS["health"][1], f"health of {s}") for s in HEALTH_ORDER]
         return fixed + health
 
-    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
-        """What every process of the stack gets; what the user has set beyond the ports passes through."""
-        mine = {
-            "MAILROOM_STACK": str(self.data),
+    def addresses(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Where everything of this stack is, as settings."""
+        services = {service: self.health_url(service) for service in HEALTH_ORDER}
+        return {
             "MAILROOM_DATA": str(self.data),
             "MAILROOM_KAFKA": self.bootstrap,
             "MAILROOM_REDIS": self.redis_url,
@@ -119,8 +119,15 @@ class Layout:
             "MAILROOM_CONSOLE_PORT": str(self.ports["console"]),
             "MAILROOM_URL": env.get("MAILROOM_URL") or self.console_url,
             "MAILROOM_RELAY_URL": env.get("MAILROOM_RELAY_URL") or f"smtp://127.0.0.1:{self.ports['mailbox_smtp']}",
+            "MAILROOM_SERVICES": env.get("MAILROOM_SERVICES") or json.dumps(services),
+        }
+
+    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
+        """What every process of the stack gets; what the user has set beyond the ports passes through."""
+        mine = {
+            **self.addresses(env),
+            "MAILROOM_STACK": str(self.data),
             "MAILROOM_ALLOW_PRIVATE_HOSTS": env.get("MAILROOM_ALLOW_PRIVATE_HOSTS") or "true",
-            "MAILROOM_SERVICES": env.get("MAILROOM_SERVICES") or json.dumps({s: self.health_url(s) for s in HEALTH_ORDER}),
             "MAILROOM_SEED": env.get("MAILROOM_SEED") or "local",
             "MAILBOX_SMTP_PORT": str(self.ports["mailbox_smtp"]),
             "MAILBOX_HTTP_PORT": str(self.ports["mailbox"]),

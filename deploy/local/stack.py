@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -138,11 +139,10 @@ def logs(console: Console) -> None:
 
 
 def env(console: Console) -> None:
-    """The environment of the stack's services as lines for `export`, without its secrets."""
+    """What a client beside the stack needs to find it, as `export` lines for a shell: no keys, nothing is made."""
     layout = Layout.running_or(os.environ)
-    for name, value in sorted(layout.environment({}).items()):
-        if name.startswith("MAILROOM_") and not name.endswith("_KEYS"):
-            print(f"{name}={value}")
+    for name, value in sorted(layout.addresses(os.environ).items()):
+        print(f"export {name}={shlex.quote(value)}")
 
 
 def summary(layout: Layout, console: Console) -> None:
