@@ -59,12 +59,10 @@ class DeadLetterReader:
         consumer.assign(parts)
         async with self._database.read() as connection:
             stored = {(r.topic, r.partition): r.next_offset for r in await connection.execute(select(dead_offsets))}
-        for tp in parts:
-            offset = stored.get((names[tp.topic], tp.partition))
-            if offset is None:
-                await consumer.seek_to_beginning(tp)
-            else:
-                consumer.seek(tp, offset)
+        if fresh := [tp for tp in parts if (names[tp.topic], tp.partition) not in stored]:
+            await consumer.seek_to_beginning(*fresh)
+        for tp in set(parts) - set(fresh):
+            consumer.seek(tp, stored[names[tp.topic], tp.partition])
         while True:
             batches = await consumer.getmany(timeout_ms=1000, max_records=500)
             if batches:

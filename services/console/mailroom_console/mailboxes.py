@@ -56,6 +56,8 @@ def people(values: list[Any], field: str) -> list[Person]:
     found: list[Person] = []
     for value in values[:101]:
         if isinstance(value, str):
+            if _UNSAFE.search(value):
+                raise invalid(field, "A recipient is one line.")
             name, bracket, rest = value.rpartition("<")
             email, name = (rest.rstrip("> \t"), name.strip().strip('"')) if bracket else (value, "")
         else:

@@ -62,7 +62,7 @@ class Batch:
     changed_tickets: set[str] = field(default_factory=set)
     new_messages: dict[str, Row] = field(default_factory=dict)
     changed_messages: dict[str, Row] = field(default_factory=dict)
-    history: dict[str, Row] = field(default_factory=dict)
+    history: dict[tuple[str, str], Row] = field(default_factory=dict)
     counters: dict[tuple[str, int, int, str], list[int]] = field(default_factory=dict)
     bounces: dict[str, Row] = field(default_factory=dict)
     outcomes: dict[str, Row] = field(default_factory=dict)
@@ -218,7 +218,7 @@ class Batch:
             }  # fmt: skip
 
     def _history(self, event: TicketEvent) -> None:
-        self.history[event.id] = {
+        self.history[event.id, event.ticket_id] = {
             "id": event.id, "ticket_id": event.ticket_id, "version": event.version, "type": event.type,
             "at": micros(event.at),
             "document": event.model_dump_json(exclude=_BASE, exclude_none=True, by_alias=True),

@@ -94,7 +94,7 @@ def _make(g: int, into: MetaData) -> ReadTables:
     history = Table(
         f"rm{g}_history", into,
         Column("id", Id, primary_key=True),
-        Column("ticket_id", Id, nullable=False),
+        Column("ticket_id", Id, primary_key=True),  # one mail may cause the same change of two tickets
         Column("version", Integer, nullable=False),
         Column("type", String(40), nullable=False),
         Column("at", BigInteger, nullable=False),

@@ -67,9 +67,9 @@ async def save(connection: AsyncConnection, tables: ReadTables, batch: Batch, *,
         )
     for ticket_id, email in batch.confirmed:
         await _confirm(connection, m, ticket_id, email)
-    await _once(connection, tables.history, batch.history.values(), "id", sqlite_)
-    await _once(connection, tables.bounces, batch.bounces.values(), "id", sqlite_)
-    await _once(connection, tables.outcomes, batch.outcomes.values(), "causation_id", sqlite_)
+    await _once(connection, tables.history, batch.history.values(), ["id", "ticket_id"], sqlite_)
+    await _once(connection, tables.bounces, batch.bounces.values(), ["id"], sqlite_)
+    await _once(connection, tables.outcomes, batch.outcomes.values(), ["causation_id"], sqlite_)
     await _count(connection, tables, batch, sqlite_)
     await _search(connection, tables, batch, sqlite_)
 
@@ -105,12 +105,12 @@ async def _confirm(connection: AsyncConnection, m: Table, ticket_id: str, email:
 
 
 async def _once(
-    connection: AsyncConnection, table: Table, rows: Iterable[Row], key: str, sqlite_: bool
+    connection: AsyncConnection, table: Table, rows: Iterable[Row], key: list[str], sqlite_: bool
 ) -> None:
     """Insert rows that are not there yet."""
     if values := list(rows):
         statement: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)
-        await connection.execute(statement.on_conflict_do_nothing(index_elements=[key]), values)
+        await connection.execute(statement.on_conflict_do_nothing(index_elements=key), values)
 
 
 async def _count(connection: AsyncConnection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:

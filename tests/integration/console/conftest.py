@@ -6,7 +6,8 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,8 +44,9 @@ from mailroom_contracts import (
 )
 from mailroom_runtime.kafka import Producer, read_to_end
 from mailroom_runtime.service import Service
-from support.processes import free_port
+from support.processes import ServiceProcess, free_port
 from support.servers import ValkeyServer
+from support.topics import create_topics, delete_topics, run_apart
 from support.waiting import eventually
 
 KEY = base64.b64encode(b"k" * 32).decode()
@@ -53,20 +55,36 @@ START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
 @dataclass
 class RunningConsole:
-    """A console that runs; `api` carries the first token of the portal Acme."""
+    """A console and one portal of it; `api` carries that portal's token, `root` the first one, which may make portals."""
 
-    service: Service[ConsoleSettings]
-    task: asyncio.Task[None]
     api: httpx.AsyncClient
     settings: ConsoleSettings
+    root: httpx.AsyncClient
+    service: Service[ConsoleSettings] | None = None
+    task: asyncio.Task[None] | None = None
     ids: dict[str, str] = field(default_factory=dict)
+    domain: str = "acme.example"
+
+    def at(self, local: str) -> str:
+        """An address of the portal."""
+        return f"{local}@{self.domain}"
 
     async def get(self, path: str, **params: Any) -> Any:
         answer = await self.api.get(path, params=params)
         assert answer.status_code == 200, (path, answer.status_code, answer.text)
         return answer.json()
 
+    async def learn_ids(self) -> None:
+        for kind in ("portals", "addresses", "queues"):
+            items = (await self.get(f"/{kind}"))["items"]
+            if items:
+                self.ids["address" if kind == "addresses" else kind[:-1]] = items[0]["id"]
+        agents = (await self.get("/agents"))["items"]
+        self.ids["ana"] = next((a["id"] for a in agents if a["email"] == self.at("ana")), "")
+
     async def stop(self) -> None:
+        assert self.service is not None
+        assert self.task is not None
         self.service.stopping.set()
         await asyncio.wait_for(self.task, 20)
         for work in list(self.service._tasks):
@@ -88,50 +106,92 @@ def console_settings(kafka: str, prefix: str, folder: Path, redis: str, **more: 
     return ConsoleSettings(**(values | more))
 
 
+def _client(settings: ConsoleSettings, token: str) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.AsyncClient(base_url=f"{settings.url}/api/v1", headers=headers, timeout=20, trust_env=False)
+
+
 @pytest.fixture
 async def start_console(kafka: str, topics: str, tmp_path: Path, valkey: ValkeyServer) -> AsyncIterator[Starter]:
-    """start_console(**settings): a console on the run's Kafka; the data folder stays the same over restarts."""
+    """start_console(**settings): a console of this test's own, in this process; the data folder stays over restarts."""
     running: list[RunningConsole] = []
 
-    async def start(*, ready: bool = True, **more: Any) -> RunningConsole:
+    async def start(**more: Any) -> RunningConsole:
         settings = console_settings(kafka, topics, tmp_path / "data", valkey.url, **more)
         service: Service[ConsoleSettings] = Service("console", settings)
         task = asyncio.create_task(app(service))
-        api = httpx.AsyncClient(base_url=f"{settings.url}/api/v1", timeout=20, trust_env=False)
-        console = RunningConsole(service, task, api, settings)
-        running.append(console)
 
         def up() -> bool:
             if task.done():
                 task.result()
-            return service.health.ready if ready else service.health.report()["conditions"]["web"]["ok"]  # type: ignore[index]
+            return service.health.ready
 
         await eventually(up, 30, what="the console being ready")
-        api.headers["Authorization"] = f"Bearer {(tmp_path / 'data' / 'api-token').read_text().strip()}"
-        for kind in ("portals", "addresses", "queues", "agents"):
-            items = (await console.get(f"/{kind}"))["items"]
-            if items:
-                console.ids[kind[:-1] if kind != "addresses" else "address"] = items[0]["id"]
-        console.ids["ana"] = next(
-            (a["id"] for a in (await console.get("/agents"))["items"] if a["email"] == "ana@acme.example"), ""
-        )
+        api = _client(settings, (tmp_path / "data" / "api-token").read_text().strip())
+        console = RunningConsole(api, settings, api, service, task)
+        running.append(console)
+        await console.learn_ids()
         return console
 
     yield start
     for console in running:
-        if not console.task.done():
+        if console.task is not None and not console.task.done():
             with contextlib.suppress(asyncio.CancelledError, TimeoutError):
                 await console.stop()
 
 
-@pytest.fixture
-async def console(start_console: Starter) -> RunningConsole:
-    return await start_console()
+@pytest.fixture(scope="session")
+def shared(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ConsoleSettings, str]]:
+    """One console for all tests that get along with a portal of their own: its settings and first token."""
+    folder = tmp_path_factory.mktemp("console")
+    prefix = f"t{secrets.token_hex(5)}"
+    valkey = ValkeyServer(folder / "valkey")
+    valkey.start()
+    run_apart(create_topics(kafka, prefix, 4))
+    settings = console_settings(kafka, prefix, folder / "data", valkey.url)
+    env = {
+        f"MAILROOM_{name.upper()}": str(getattr(settings, name))
+        for name in ("kafka", "redis", "topic_prefix", "data", "seed", "console_port", "url", "allow_private_hosts")
+    }
+    env |= {"MAILROOM_SECRET_KEYS": f"k1:{KEY}", "MAILROOM_MESSAGE_ID_KEYS": f"k1:{KEY}", "MAILROOM_SERVICES": "{}"}
+    process = ServiceProcess("console", env, folder / "console.log")
+    try:
+        process.start()
+        yield settings, (folder / "data" / "api-token").read_text().strip()
+    finally:
+        process.kill()
+        valkey.kill()
+        run_apart(delete_topics(kafka, prefix))
 
 
 @pytest.fixture
-async def bus(kafka: str, topics: str, tmp_path: Path) -> AsyncIterator[Bus]:
-    settings = console_settings(kafka, topics, tmp_path / "bus", "redis://127.0.0.1:1/0")
+async def console(shared: tuple[ConsoleSettings, str]) -> AsyncIterator[RunningConsole]:
+    """A fresh portal like Acme (queue Support, support@, ana@) on the shared console."""
+    settings, token = shared
+    domain = f"acme{secrets.token_hex(4)}.example"
+    async with _client(settings, token) as root:
+        made = await root.post("/portals", json={"name": domain, "domains": [domain]})
+        assert made.status_code == 201, made.text
+        async with _client(settings, made.json()["api_token"]) as api:
+            console = RunningConsole(api, settings, root, domain=domain)
+            queue = (await api.post("/queues", json={"name": "Support"})).json()
+            body = {"email": console.at("ana"), "name": "Ana", "queue_ids": [queue["id"]]}
+            assert (await api.post("/agents", json=body)).status_code == 201
+            await api.post(
+                "/addresses",
+                json={"kind": "internal", "local_part": "support", "full_name": "Acme Support", "queue_id": queue["id"],
+                      "prefer_online": True, "auto_reply": {"enabled": True, "subject": "", "content": "Hello"}},
+            )  # fmt: skip
+            await console.learn_ids()
+            yield console
+
+
+@pytest.fixture
+async def bus(request: pytest.FixtureRequest, kafka: str, tmp_path: Path) -> AsyncIterator[Bus]:
+    """The topics of the test's console: the shared one's, unless the test starts its own."""
+    own = "start_console" in request.fixturenames
+    prefix = request.getfixturevalue("topics") if own else request.getfixturevalue("shared")[0].topic_prefix
+    settings = console_settings(kafka, prefix, tmp_path / "bus", "redis://127.0.0.1:1/0")
     async with Producer(settings, source="router") as producer:
         yield Bus(settings, producer)
 
@@ -170,8 +230,10 @@ class Bus:
         return rows
 
     @contextlib.asynccontextmanager
-    async def answering(self, answer: Callable[[TicketCommand], list[TicketEvent]]) -> AsyncIterator[list[TicketCommand]]:
-        """Beside the test: answer each command with events. The commands that came are in the list."""
+    async def answering(
+        self, console: RunningConsole, answer: Callable[[TicketCommand], list[TicketEvent]]
+    ) -> AsyncIterator[list[TicketCommand]]:
+        """Beside the test: answer each command of the portal with events. The commands that came are in the list."""
         seen: list[TicketCommand] = []
         consumer = AIOKafkaConsumer(
             topics.TICKET_COMMANDS.full_name(self.settings.topic_prefix), bootstrap_servers=self.settings.kafka,
@@ -183,6 +245,8 @@ class Bus:
             async for record in consumer:
                 command = decode(topics.TICKET_COMMANDS, record.value, record.headers)
                 assert isinstance(command, TicketCommand)
+                if command.portal_id != console.ids["portal"]:
+                    continue
                 seen.append(command)
                 await self.events(*answer(command))
 
@@ -209,13 +273,14 @@ class Story:
     def _common(self, cause: str, kind: str, actor: Actor | None = None) -> dict[str, Any]:
         self.version += 1
         self.at += timedelta(milliseconds=10)
+        cause = cause or f"{kind}-{self.ticket}-{self.version}"
         return {
             "id": ids.event_id(cause, kind), "ticket_id": self.ticket, "portal_id": self.portal,
             "version": self.version, "at": self.at, "causation_id": cause, "actor": actor or Actor(kind="router"),
         }  # fmt: skip
 
     def created(self, subject: str = "My order", cause: str = "") -> TicketCreated:
-        cause = cause or f"receipt-{self.number}"
+        cause = cause or f"receipt-{self.ticket}"
         return TicketCreated(
             **self._common(cause, "ticket.created"), number=self.number, queue_id=self.queue, address_id=self.address,
             subject=subject, customer=Person(email=self.customer, name="Jo"), root=f"root-{self.number}",
@@ -223,7 +288,7 @@ class Story:
         )  # fmt: skip
 
     def mail(self, text: str = "Where is it?", cause: str = "", **more: Any) -> MessageAdded:
-        cause = cause or f"receipt-{self.number}-{self.version}"
+        cause = cause or f"receipt-{self.ticket}-{self.version}"
         common = self._common(cause, "ticket.message_added")
         message = TicketMessage(
             id=ids.message_id(self.ticket, cause), direction="in", kind="mail", message_id=f"{cause}@customer.example",
@@ -233,18 +298,17 @@ class Story:
         return MessageAdded(**common, message=message)
 
     def assigned(self, agent: str, cause: str = "", actor: Actor | None = None) -> Assigned:
-        return Assigned(**self._common(cause or f"assign-{self.version}", "ticket.assigned", actor), assignee_id=agent)
+        return Assigned(**self._common(cause, "ticket.assigned", actor), assignee_id=agent)
 
     def unassigned(self, cause: str = "") -> Unassigned:
-        return Unassigned(**self._common(cause or f"unassign-{self.version}", "ticket.unassigned"))
+        return Unassigned(**self._common(cause, "ticket.unassigned"))
 
     def status(self, status: str, cause: str = "", actor: Actor | None = None) -> StatusChanged:
-        cause = cause or f"status-{self.number}-{self.version}"
         common = self._common(cause, "ticket.status_changed", actor)
         return StatusChanged(**common, status=status, previous="open")
 
     def moved(self, queue: str, cause: str = "") -> QueueChanged:
-        common = self._common(cause or f"move-{self.version}", "ticket.queue_changed")
+        common = self._common(cause, "ticket.queue_changed")
         return QueueChanged(**common, queue_id=queue, previous_id=self.queue)
 
     def note(self, text: str, cause: str, actor: Actor) -> NoteAdded:

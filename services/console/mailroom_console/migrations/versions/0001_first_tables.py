@@ -122,7 +122,7 @@ def upgrade() -> None:
     sa.Column('type', sa.String(length=40), nullable=False),
     sa.Column('at', sa.BigInteger(), nullable=False),
     sa.Column('document', sa.Text(), nullable=False),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_rm0_history'))
+    sa.PrimaryKeyConstraint('id', 'ticket_id', name=op.f('pk_rm0_history'))
     )
     with op.batch_alter_table('rm0_history', schema=None) as batch_op:
         batch_op.create_index('ix_rm0_history', ['ticket_id', 'version'], unique=False)
@@ -228,7 +228,7 @@ def upgrade() -> None:
     sa.Column('type', sa.String(length=40), nullable=False),
     sa.Column('at', sa.BigInteger(), nullable=False),
     sa.Column('document', sa.Text(), nullable=False),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_rm1_history'))
+    sa.PrimaryKeyConstraint('id', 'ticket_id', name=op.f('pk_rm1_history'))
     )
     with op.batch_alter_table('rm1_history', schema=None) as batch_op:
         batch_op.create_index('ix_rm1_history', ['ticket_id', 'version'], unique=False)
