@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from . import addresses, bodies, dates, encoded_words, rendering, structure, tnef
+from . import addresses, bodies, dates, encoded_words, invitation, rendering, structure, tnef
 from .defect_names import add
 from .model import Attachment, Mail, Mailbox
 from .structure import Part
@@ -44,8 +44,14 @@ def read(raw: bytes, depth: int = 0) -> Mail:
             text, text_from_html = tnef_text or "", False
             if tnef_html is not None and not text:
                 text, text_from_html = rendering.to_text(tnef_html), True
-    if not text.strip() and html is None and depth < MAX_WRAPPED:
-        text = _forwarded_text(chosen.attached, reader, depth) or text
+    elif not text.strip() and not text_from_html:
+        text, text_from_html = rendering.to_text(html), True
+    if not text.strip() and html is None:
+        if depth < MAX_WRAPPED:
+            text = _forwarded_text(chosen.attached, reader, depth) or text
+        calendar = next((part for part in chosen.attached if part.kind == "text/calendar"), None)
+        if calendar is not None and not text.strip():
+            text = invitation.to_text(reader.decoded(calendar)) or text
     return assemble(root, defects, hint, text, text_from_html, html, (*attachments, *reader.files), size)
 
 

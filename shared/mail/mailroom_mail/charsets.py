@@ -137,6 +137,7 @@ _NOT_FOR_MAIL = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_es
 
 # windows-1252 leaves five bytes undefined; browsers show them as the C1 controls of the same number.
 _C1 = {n: bytes([n]).decode("cp1252") for n in range(0x80, 0xA0) if n not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
+_STRAY = {0xDC00 + n: _C1.get(n, chr(n)) for n in range(0x80, 0x100)}
 _NOT_WORD = re.compile(r"[^a-z0-9.]+")
 _ISO_2022 = re.compile(rb"\x1b(?:\$[@B()A]|\([BIJH]|\$\([A-Q]|\$\)[CAG]|N|O)")
 
@@ -152,6 +153,8 @@ def _python_codecs() -> frozenset[str]:
 def codec_name(label: str) -> str | None:
     """The Python codec for a charset label as it stands in mail, or None where the label is unknown or says nothing."""
     clean = label.strip().strip("\"'<>;,. \t").lower()
+    if ";" in clean:
+        clean = clean.partition(";")[0].rstrip("\"' ")
     if "*" in clean:  # RFC 2231 section 5: a language may follow the charset
         clean = clean.partition("*")[0]
     if clean.startswith("charset="):
@@ -309,10 +312,13 @@ def _mostly_utf8(data: bytes) -> str | None:
     """UTF-8 with broken places, where more characters are whole than broken."""
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
-    whole = sum(1 for char in text[:20000] if char > "\x7f" and char != "\ufffd")
-    if whole > broken or (whole and broken <= 2):
-        return text.removeprefix("\ufeff")
-    return None
+    wide = [char for char in text[:20000] if char > "\x7f" and char != "\ufffd"]
+    if not wide or (len(wide) <= broken and broken > 2):
+        return None
+    if all(char < "\u0250" or "\u2000" <= char < "\u2140" or char == "\ufeff" for char in wide):
+        # Text of Latin letters that other software added to: its bytes are most likely windows-1252.
+        text = data.decode("utf-8", "surrogateescape").translate(_STRAY)
+    return text.removeprefix("\ufeff")
 
 
 def _wide(data: bytes, codec: str, label: str, hint: str | None, defects: list[str]) -> str:

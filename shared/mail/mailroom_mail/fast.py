@@ -282,11 +282,11 @@ def _bodies(found: _Found, hint: str | None, defects: list[str]) -> tuple[str, s
         said = found.text.parameters
         if "format" in said and said["format"].lower() == "flowed":
             text = bodies.unflowed(text, said)
-        if not text.strip() and found.html is None:
-            raise _Odd  # perhaps what it forwards has words
+        if found.html is None and (not text.strip() or text.startswith("--")):
+            raise _Odd  # perhaps what it forwards has words; perhaps it is a multipart that does not say so
     if found.html is not None:
         html = _decoded(found.html, hint, defects)
-        if text is None:
+        if text is None or not text.strip():
             return rendering.to_text(html), html, True
     return text or "", html, False
 

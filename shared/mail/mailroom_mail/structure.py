@@ -12,6 +12,7 @@ from . import parameters, transfer
 from .defect_names import add
 from .header_block import find_end, read_block
 
+_UNSAID_MULTIPART = re.compile(rb"--[^\r\n]{1,200}\r?\nContent-[A-Za-z-]+:", re.IGNORECASE)
 _AFTER_DELIMITER = re.compile(rb"\r?\n(?:\r?\n|[!-9;-~]+[ \t]*:)")
 MAX_PARTS = 2000
 MANY_DASHES = 20000  # lines that look like delimiters and are none, after which the search goes by whole boundaries
@@ -65,6 +66,12 @@ def parse(raw: bytes, start: int, end: int, defects: list[str], default: str = "
     stop, body = find_end(raw, start, end)
     block = read_block(raw, start, stop, body, defects)
     root = Part(block.fields, default, block.body, end, defects)
+    if "content-type" not in root.first and _UNSAID_MULTIPART.match(raw, root.start, min(end, root.start + 400)):
+        # The line that names the boundary was lost, the parts are there.
+        boundary = _guess(raw, root, end)
+        if boundary:
+            add(defects, "no-content-type")
+            root.kind = "multipart/mixed"
     if not root.is_multipart:
         return root
     boundary = _boundary(root)

@@ -285,3 +285,30 @@ def test_winmail_is_opened() -> None:
     damaged = read(HEAD + b"Content-Type: application/ms-tnef; name=winmail.dat\r\n\r\nnothing of the kind")
     assert [a.filename for a in damaged.attachments] == ["winmail.dat"]
     assert "bad-tnef" in damaged.defects
+
+
+def test_blank_text_beside_html_is_made_from_it() -> None:
+    raw = HEAD + (
+        b"Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain\r\n\r\n\r\n"
+        b"--x\r\nContent-Type: text/html\r\n\r\n<p>words</p>\r\n--x--\r\n"
+    )
+    assert read(raw).text == "words"
+
+
+def test_parts_without_a_content_type_line() -> None:
+    mail = read(HEAD + b"\r\n--abc\r\nContent-Type: text/plain\r\n\r\nhi\r\n--abc--\r\n")
+    assert mail.text == "hi"
+    assert "no-content-type" in mail.defects
+
+
+def test_two_charsets_in_one_text() -> None:
+    mail = read(HEAD + b"Content-Type: text/plain; charset=utf-8\r\n\r\ngr\xc3\xb6\xc3\x9fer und gr\xf6ber\r\n")
+    assert mail.text == "größer und gröber\n"
+    assert mail.defects == ("charset-wrong:utf-8",)
+
+
+def test_invitation_alone_is_told_in_words() -> None:
+    event = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Review\\, second\r\nDTSTART;TZID=Europe/Berlin:20261124T090000\r\nLOCATION:Room\r\n  5\r\nEND:VEVENT\r\n"
+    mail = read(HEAD + b"Content-Type: text/calendar; method=REQUEST; charset=utf-8\r\n\r\n" + event)
+    assert mail.text == "Review, second\nWhen: 2026-11-24 09:00\nWhere: Room 5\n"
+    assert [a.content_type for a in mail.attachments] == ["text/calendar"]
