@@ -24,7 +24,7 @@ class Hold(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The server took it for at least one recipient; `recipients` names those with another outcome."""
+    """The server took it for at least one recipient; `recipients` names each one's outcome where they differ."""
 
     server_reply: str
     recipients: tuple[RecipientReport, ...] = ()

@@ -74,11 +74,11 @@ def of_recipients(refused: Mapping[str, Reply], count: int) -> Outcome | None:
 
 def of_acceptance(reply: Reply, accepted: list[str], refused: Mapping[str, Reply]) -> Outcome:
     """The content was taken for `accepted`; recipients that were refused for now are tried again."""
-    reports = recipient_reports(refused)
+    served = tuple(RecipientReport(recipient=r, state="sent") for r in accepted) if refused else ()
+    reports = (*served, *recipient_reports(refused))
     later = next((r for r in refused.values() if r.code < 500), None)
     if later is not None:
-        served = tuple(RecipientReport(recipient=r, state="sent") for r in accepted)
-        return Deferred(later.words, recipients=(*served, *reports))
+        return Deferred(later.words, recipients=reports)
     return Delivered(said(reply.code, reply.text), recipients=reports)
 
 

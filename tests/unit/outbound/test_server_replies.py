@@ -55,6 +55,7 @@ def test_recipients_apart() -> None:
     delivered = of_acceptance(Reply(250, "2.0.0 Ok: queued as 4F"), ["a"], {"b": no})
     assert isinstance(delivered, Delivered)
     assert delivered.server_reply == "250 2.0.0 Ok: queued as 4F"
+    assert {(r.recipient, r.state) for r in delivered.recipients} == {("a", "sent"), ("b", "failed")}
     later = of_acceptance(Reply(250, "ok"), ["a"], {"b": grey})
     assert isinstance(later, Deferred)
     assert {(r.recipient, r.state) for r in later.recipients} == {("a", "sent"), ("b", "deferred")}
