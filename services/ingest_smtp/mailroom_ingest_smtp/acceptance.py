@@ -27,7 +27,7 @@ log = get_logger()
 class Judge(Protocol):
     """Says what sender authentication makes of a mail. Never fails and never takes longer than its time limit."""
 
-    async def verdicts(self, delivery: Delivery) -> Verdicts: ...
+    async def verdicts(self, delivery: Delivery, from_domain: str | None) -> Verdicts: ...
 
 
 class Acceptance:
@@ -56,8 +56,10 @@ class Acceptance:
         portals: dict[str, list[Recipient]] = {}
         for recipient in delivery.recipients:
             portals.setdefault(recipient.portal_id, []).append(recipient)
-        verdicts = await self._judge.verdicts(delivery)
         understood = await understand(delivery.raw, delivery.mail_from)
+        author = understood.mail.from_
+        from_domain = author.email.rpartition("@")[2].lower() if author is not None else None
+        verdicts = await self._judge.verdicts(delivery, from_domain or None)
         outcome: dict[str, Reply] = {}
         for portal_id, recipients in portals.items():
             outcome[portal_id] = await self._publish(delivery, portal_id, recipients, understood, verdicts)

@@ -9,11 +9,11 @@ from mailroom_runtime import metrics
 from mailroom_runtime.blobs import BlobStore
 from mailroom_runtime.kafka import Producer
 from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Service
+from mailroom_runtime.service import Service, Stopped
 from mailroom_runtime.tables import ConfigTables
 
 from .acceptance import Acceptance
-from .authentication import NoJudge
+from .authentication import DnsJudge, NoJudge
 from .directory import ConfigDirectory
 from .house import House
 from .listeners import listen
@@ -40,11 +40,12 @@ async def app(service: Service[IngestSmtpSettings]) -> None:
     tables = ConfigTables(settings, [Portal, Address])
     directory = ConfigDirectory(tables)
     open_for_mail = asyncio.Event()
+    judge = _judge(settings)
     producer = Producer(settings, source="ingest_smtp", linger_ms=0)
     acceptance = Acceptance(
         producer,
         BlobStore(settings.blob_url),
-        NoJudge(),
+        judge,
         inline_limit=settings.inline_limit_bytes,
         timeout_s=settings.smtp_accept_timeout_s,
     )
@@ -77,5 +78,18 @@ async def app(service: Service[IngestSmtpSettings]) -> None:
         await house.empty()  # the frame cancels this when it takes longer than MAILROOM_DRAIN_S
         for server in servers:
             server.close()
+        if isinstance(judge, DnsJudge):
+            judge.close()
         await producer.close()
         log.info("intake.drained")
+
+
+def _judge(settings: IngestSmtpSettings) -> DnsJudge | NoJudge:
+    if not settings.verdicts:
+        return NoJudge()
+    try:
+        return DnsJudge(
+            server=settings.dns_server, timeout_s=settings.verdicts_timeout_s, authserv_ids=settings.authserv_ids
+        )
+    except ValueError as error:
+        raise Stopped(str(error)) from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import smtplib
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from mailroom_contracts import EmailReceived, decode, topics
 from support.processes import ServiceProcess
 from support.servers import KafkaServer
@@ -143,7 +143,7 @@ def test_kill_9_under_load_loses_nothing_that_was_accepted(
     accepted: dict[int, str] = {}
     number = 0
     for _ in range(2):
-        with intake.client() as client:
+        with contextlib.suppress(smtplib.SMTPServerDisconnected), intake.client() as client:
             client.ehlo()
             for _ in range(30):
                 number += 1
@@ -157,10 +157,7 @@ def test_kill_9_under_load_loses_nothing_that_was_accepted(
             client.putcmd("data")
             client.getreply()
             client.send(MAIL % (number, number) + b"\r\n.\r\n")
-            intake.process.kill()
-            with pytest.raises((smtplib.SMTPServerDisconnected, OSError)):
-                while True:
-                    client.getreply()
+            intake.process.kill()  # whether the last one was taken nobody knows: its sender comes again
         intake.process.start()
     events = {event.id: event for event in intake.received()}
     assert set(accepted.values()) <= set(events)

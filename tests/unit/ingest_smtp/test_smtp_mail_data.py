@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ def take(data: bytes, cuts: list[int] | None = None, limit: int = LIMIT) -> tupl
     """Feed it in pieces; the mail and what followed it."""
     mail = MailData(limit)
     places = sorted({min(cut, len(data)) for cut in cuts or []} | {0, len(data)})
-    pieces = [data[a:b] for a, b in zip(places, places[1:], strict=False)] or [data]
+    pieces = [data[a:b] for a, b in pairwise(places)] or [data]
     for number, piece in enumerate(pieces):
         rest = mail.feed(piece)
         if rest is not None:
