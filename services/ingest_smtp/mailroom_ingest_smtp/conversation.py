@@ -1,7 +1,7 @@
 """The frame of an SMTP conversation: lines, replies, time-outs and the end, on aiosmtpd's connection.
 
 Own here: strict line ends, pipelined replies in one write, one timer instead of one for each command, drain
-(docs/decisions/0004-smtp-engine.md says why).
+(docs/decisions/0011-smtp-engine.md says why).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Small blobs in pack files: what comes at the same time is written and synced together (group commit).
 
-A file and an fdatasync for each 5 kB mail cost more than reading the mail (docs/decisions/0005-small-blobs-in-packs.md).
+A file and an fdatasync for each 5 kB mail cost more than reading the mail (docs/decisions/0012-small-blobs-in-packs.md).
 A blob's key says where it lies: `portal/receipt/name@packs/DAY/FILE.pack:OFFSET:SIZE`, so any process finds it without
 an index. In the file a line `#key size` stands before each blob, so that a pack can be taken apart by hand.
 """
