@@ -6,16 +6,15 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
-from mailroom_runtime.logs import get_logger
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import google, signin
 from .api import build_api
 from .api.application import PROBLEM_TYPE
 from .context import Console
+from .pages import mount
 from .problems import Problem
 
-log = get_logger()
 LARGEST_BODY = 40_000_000  # 25 MB of attachments in base64, and the text
 
 
@@ -35,12 +34,7 @@ def build(console: Console) -> FastAPI:
             return RedirectResponse(f"/addresses?{urlencode({'oauth_error': problem.detail})}", 303)
         return RedirectResponse(f"/addresses/{address_id}?connected=1", 303)
 
-    try:
-        from .pages import mount
-    except ImportError as error:
-        log.error("console.no_pages", error=str(error))
-    else:
-        mount(app, console)
+    mount(app, console)
     app.add_middleware(BodyLimit)
     return app
 

@@ -40,6 +40,8 @@ def add_mail(draft: Draft, routed: EmailRouted) -> None:
             draft.ignore("email.routed", "own_mail", "Written in Gmail, about no ticket.", receipt_id=routed.receipt_id)
         elif routed.reason == "bounce" and routed.received.content.bounce and routed.received.content.bounce.formal:
             _unplaced(draft, routed)
+        elif routed.reason == "own_mail" and _is_probe(routed):
+            draft.ignore("email.routed", "probe", "A probe of Check forwarding.", receipt_id=routed.receipt_id)
         else:
             _send_on(draft, routed)  # the ticket that it names does not exist (any more)
         return
@@ -217,6 +219,12 @@ def _is_own(state: TicketState, routed: EmailRouted) -> bool:
         return False
     ours = {m.message_id for m in state.messages if m.direction == "out" and m.kind != "external_reply"}
     return bool({content.message_id, content.mailroom_id} & (ours - {None}))
+
+
+def _is_probe(routed: EmailRouted) -> bool:
+    """A probe of the console's Check forwarding: signed like our mail (the first step saw that), about no ticket."""
+    content = routed.received.content
+    return any(i is not None and i.startswith("probe.") for i in (content.message_id, content.mailroom_id))
 
 
 def is_quiet(routed: EmailRouted) -> bool:

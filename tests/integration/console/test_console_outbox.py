@@ -1,0 +1,113 @@
+"""The outbox: no change without its publication, no publication lost, whatever stops in between."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from mailroom_console.database import Database
+from mailroom_console.outbox import Publisher, publish
+from mailroom_console.schema import outbox
+from mailroom_contracts import Queue, topics
+from mailroom_runtime.kafka import BusDown, Producer
+from sqlalchemy import func, select
+from support.waiting import eventually
+
+from .conftest import START, Bus, RunningConsole, Starter
+
+
+class Stuttering(Producer):
+    """A producer whose connection breaks after some records."""
+
+    breaks_after = 10**9
+
+    async def send_record(self, record, *, partition=None):  # type: ignore[no-untyped-def]
+        if self.breaks_after <= 0:
+            raise BusDown("gone")
+        self.breaks_after -= 1
+        await super().send_record(record, partition=partition)
+
+
+def _queue(number: int, revision: int = 1) -> Queue:
+    return Queue(id=f"q{number}", portal_id="p", name=f"Queue {number}", revision=revision)
+
+
+@pytest.fixture
+async def database(tmp_path: Path):  # type: ignore[no-untyped-def]
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'outbox.db'}")
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+async def test_a_change_that_is_rolled_back_is_not_published(database: Database) -> None:
+    async def broken_off() -> None:
+        async with database.write() as connection:
+            await publish(connection, topics.QUEUES, _queue(1), now=START)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await broken_off()
+    async with database.read() as connection:
+        assert await connection.scalar(select(func.count()).select_from(outbox)) == 0
+
+
+async def test_a_break_between_sending_and_marking_loses_nothing_and_keeps_the_order(
+    database: Database, start_console: Starter, bus: Bus
+) -> None:
+    async with database.write() as connection:
+        for number in range(20):
+            await publish(connection, topics.QUEUES, _queue(number % 5, 1 + number // 5), now=START)
+    async with Stuttering(bus.settings, "console") as producer:
+        publisher = Publisher(database, producer)
+        producer.breaks_after = 7
+        with pytest.raises(BusDown):
+            await publisher.publish_batch()
+        producer.breaks_after = 10**9
+        assert await publisher.publish_batch() == 20  # the seven go out again: nothing was marked
+        assert await publisher.publish_batch() == 0
+    seen = [m for key, m in await bus.all(topics.QUEUES) if isinstance(m, Queue)]
+    assert len(seen) == 27
+    latest = await bus.latest(topics.QUEUES)
+    assert {key: m.revision for key, m in latest.items() if isinstance(m, Queue)} == {f"q{n}": 4 for n in range(5)}
+
+
+async def test_what_was_changed_before_a_crash_is_published_after_it(
+    start_console: Starter, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(self: Publisher) -> None:
+        await asyncio.Event().wait()
+
+    console = await start_console()
+    await console.stop()
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "run", nothing)
+        console = await start_console()
+        changed = await console.api.patch(f"/addresses/{console.ids['address']}", json={"full_name": "After all"})
+        assert changed.status_code == 200
+        await console.stop()
+    await start_console()
+
+    async def told() -> bool:
+        address = (await bus.latest(topics.ADDRESSES)).get(console.ids["address"])
+        return getattr(address, "full_name", "") == "After all"
+
+    await eventually(told, 15)
+
+
+async def test_every_change_of_many_writers_arrives_in_its_order(console: RunningConsole, bus: Bus) -> None:
+    path = f"/queues/{console.ids['queue']}"
+    for number in range(10):
+        await asyncio.gather(*(console.api.patch(path, json={"name": f"Name {number}-{n}"}) for n in range(3)))
+    final = await console.get(path)
+
+    async def settled() -> bool:
+        queue = (await bus.latest(topics.QUEUES)).get(console.ids["queue"])
+        return isinstance(queue, Queue) and queue.revision == final["revision"]
+
+    await eventually(settled, 10)
+    revisions = [
+        m.revision for key, m in await bus.all(topics.QUEUES) if key == console.ids["queue"] and isinstance(m, Queue)
+    ]
+    assert revisions == sorted(revisions)
