@@ -49,7 +49,7 @@ class StandingStack:
         """The newest ticket of that subject, once it has so many messages."""
 
         def look() -> dict[str, Any] | None:
-            for ticket in self.tickets():
+            for ticket in [*self.tickets(), *self.tickets(q=subject)]:
                 if ticket["subject"] == subject and ticket["message_count"] >= messages:
                     return dict(self.call("GET", f"/tickets/{ticket['id']}"))
             return None
@@ -69,7 +69,7 @@ class StandingStack:
     def add_agent(self, name: str, role: str = "agent", queue_ids: list[str] | None = None) -> Agent:
         """An agent with a password, ready to sign in."""
         password = f"long enough {secrets.token_hex(6)}"
-        email = f"{name.lower()}-{secrets.token_hex(3)}@acme.example"
+        email = f"{name.split()[0].lower()}-{secrets.token_hex(3)}@acme.example"
         made = self.call("POST", "/agents", 201, email=email, name=name, role=role, queue_ids=queue_ids or [],
                          password=password)  # fmt: skip
         return Agent(made["id"], email, password, name)
@@ -99,18 +99,43 @@ class StandingStack:
         self.send(mail, sender.rpartition("<")[2].rstrip(">"), to)
         return mail
 
-    def mailbox(self, subject: str, timeout: float = 30) -> dict[str, Any]:
+    def forwarded(self, subject: str, text: str, headers: dict[str, str], sender: str) -> None:
+        """A mail to an SMTP address as the provider forwards it to support@acme.example."""
+        mail = EmailMessage()
+        for name, value in {"From": sender, **headers, "Subject": subject}.items():
+            mail[name] = value
+        mail["Message-ID"] = f"<{secrets.token_hex(8)}@customer.example>"
+        mail["Date"] = "Tue, 24 Nov 2026 11:00:00 +0000"
+        mail.set_content(text)
+        self.send(mail, sender.rpartition("<")[2].rstrip(">"), "support@acme.example")
+
+    def mailbox(self, subject: str, to: str = "", timeout: float = 30) -> dict[str, Any]:
         """A mail that Mailroom sent to the world, by a part of its subject."""
         url = f"http://127.0.0.1:{self.ports['mailbox']}/messages"
 
         def look() -> dict[str, Any] | None:
             found = httpx.get(url, timeout=10).json()
             items = found if isinstance(found, list) else found["items"]
-            return next((mail for mail in items if subject in mail["subject"]), None)
+            return next((mail for mail in items if subject in mail["subject"] and to in str(mail["to"])), None)
 
         mail = wait_until(look, timeout, every=0.2, what=f"a mail about {subject!r} in the mailbox")
         assert mail is not None
         return mail
+
+    def provider(self, mode: str, to: str = "") -> None:
+        """How the mailbox, which stands for the provider's server too, answers: accept, refuse, defer or login."""
+        url = f"http://127.0.0.1:{self.ports['mailbox']}/behaviour"
+        httpx.post(url, json={"mode": mode, "to": to}, timeout=10).raise_for_status()
+
+    def letter(self, letter_id: int) -> bytes:
+        """A mail of the mailbox, byte for byte."""
+        return httpx.get(f"http://127.0.0.1:{self.ports['mailbox']}/messages/{letter_id}/raw", timeout=10).content
+
+    def add_smtp(self, email: str, queue_id: str, forwards_to: str, **more: Any) -> dict[str, Any]:
+        """An SMTP address whose provider is the mailbox, by the API."""
+        smtp = {"host": "127.0.0.1", "port": self.ports["mailbox_smtp"], "tls": "none"}
+        return dict(self.call("POST", "/addresses", 201, kind="smtp", email=email, password="right", smtp=smtp,
+                              queue_id=queue_id, forwards_to=forwards_to, **more))  # fmt: skip
 
     # browsers
 

@@ -23,8 +23,8 @@ export function startLive(announce) {
   const soon = () => { clearTimeout(timer); timer = setTimeout(refresh, GATHER_MS); };
 
   const source = new EventSource('/live');
-  let opened = false;
-  source.addEventListener('open', () => { if (opened) soon(); opened = true; });
+  // Also the first time: something may have happened between the page's making and this connection.
+  source.addEventListener('open', soon);
   for (const kind of ['ticket', 'address', 'presence', 'queue', 'agent', 'activity', 'reload']) {
     source.addEventListener(kind, (event) => {
       const ticket = document.querySelector('[data-ticket]')?.dataset.ticket;

@@ -1,0 +1,49 @@
+"""axe-core from npm, installed once into .cache/npm from the lock beside this file, and asked about a page."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+from support.processes import REPOSITORY
+
+HERE = Path(__file__).parent / "axe"
+SERIOUS = ("serious", "critical")
+
+
+@cache
+def source() -> str:
+    """The script. Raises CalledProcessError when npm cannot install it."""
+    lock = (HERE / "package-lock.json").read_bytes()
+    folder = REPOSITORY / ".cache" / "npm" / f"axe-{hashlib.sha256(lock).hexdigest()[:12]}"
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not script.exists():
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(HERE / name, folder / name)
+            subprocess.run(
+                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=folder, check=True, capture_output=True, timeout=120,
+            )  # fmt: skip
+    return script.read_text()
+
+
+def findings(page: Page) -> list[str]:
+    """Serious and critical findings of a page, one line each."""
+    page.evaluate(source())
+    result: dict[str, Any] = page.evaluate(
+        "axe.run(document, {iframes: false, resultTypes: ['violations']})"
+    )
+    return [
+        f"{v['impact']} {v['id']}: {v['help']}: {node['html'][:160]}"
+        for v in result["violations"] if v["impact"] in SERIOUS
+        for node in v["nodes"][:3]
+    ]  # fmt: skip

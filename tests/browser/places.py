@@ -1,0 +1,95 @@
+"""Every page that there is to look at, with something on it: for accessibility and for screenshots."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from .standing_stack import StandingStack
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page: its name in file names, and its path."""
+
+    name: str
+    path: str
+
+
+_STORY = (
+    ("Jo Miller", "Where is my parcel?", "I ordered two lamps last week, and the tracking page still says that they have "
+     "not left the warehouse. Can you have a look?"),
+    ("Mira Patel", "Invoice 20441: wrong VAT", "the invoice has 19 % VAT, but books have 7 %. Please send a corrected one."),
+    ("Łukasz Nowak", "Offer for 40 chairs", "thank you for the offer. Does the price include delivery to Kraków?"),
+    ("Rosa Delgado", "Broken hinge on the cabinet", "one of the hinges came broken. A picture is attached."),
+)
+
+
+def furnish(site: StandingStack) -> dict[str, str]:
+    """Put things into the stack that make the pages worth looking at; ids by name. Runs once on a fresh stack, but may
+    run again on one that stands: senders get new addresses then, so that each gets its automatic reply."""
+    tag = secrets.token_hex(2)
+    support = site.queue()
+    names = {queue["name"] for queue in site.call("GET", "/queues")["items"]}
+    sales = site.queue("Sales") if "Sales" in names else site.add_queue("Sales", [])
+    ben = site.add_agent("Ben Okafor", queue_ids=[support["id"], sales["id"]])
+    site.call("PUT", f"/agents/{ben.id}/presence", presence="online", ttl_s=600)
+    emails = {address["email"]: address for address in site.call("GET", "/addresses")["items"]}
+    internal = emails["support@acme.example"]
+    shop = emails.get("shop@lamps.example") or site.add_smtp(
+        "shop@lamps.example", sales["id"], internal["id"], full_name="Lamps and More"
+    )
+    found: dict[str, dict[str, object]] = {}
+    for name, subject, text in _STORY:
+        sender = f"{name.split()[0].lower().replace('ł', 'l')}@customer-{tag}.example"
+        signed = f"Hello,\n\n{text}\n\nRegards\n{name.split()[0]}"
+        html = None
+        if subject.startswith("Where"):
+            html = (
+                f"<p>Hello,</p><p>{text} <img src='https://customer.example/logo.png'></p><p>Regards<br><b>Jo</b></p>"
+                "<blockquote><p>Thank you for your order of two lamps.</p></blockquote>"
+            )
+        site.write(subject, signed, to="support@acme.example", sender=f"{name} <{sender}>", html=html)
+        found[name] = site.ticket(subject, 2)
+    to_shop = {"To": "shop@lamps.example", "X-Forwarded-To": "support@acme.example"}
+    site.forwarded(f"Do you have this lamp in green? {tag}", "Hello, in green?", to_shop, f"Kim <kim@customer-{tag}.example>")
+    kim = site.ticket(f"Do you have this lamp in green? {tag}")
+    site.call("POST", f"/tickets/{kim['id']}/replies", 202, text="Hello Kim,\n\nyes, in two weeks.\n\nBen")
+    jo = str(found["Jo Miller"]["id"])
+    site.call("POST", f"/tickets/{jo}/notes", text="Called the carrier: it is in Leipzig and comes tomorrow.")
+    return {"ticket": jo, "answered": kim["id"], "address": internal["id"], "smtp": shop["id"],
+            "queue": support["id"], "agent": ben.id}  # fmt: skip
+
+
+def places(ids: dict[str, str]) -> list[Place]:
+    """All pages for a signed-in administrator."""
+    return [
+        Place("tickets", "/tickets"),
+        Place("tickets-empty", "/tickets?view=failed"),
+        Place("search", "/tickets?q=parcel"),
+        Place("ticket", f"/tickets/{ids['ticket']}"),
+        Place("ticket-answered", f"/tickets/{ids['answered']}"),
+        Place("ticket-note", f"/tickets/{ids['ticket']}?write=note"),
+        Place("addresses", "/addresses"),
+        Place("address-add", "/addresses/add"),
+        Place("address-add-internal", "/addresses/add/internal"),
+        Place("address-add-gmail", "/addresses/add/gmail"),
+        Place("address-add-smtp", "/addresses/add/smtp"),
+        Place("address", f"/addresses/{ids['address']}"),
+        Place("address-smtp", f"/addresses/{ids['smtp']}"),
+        Place("address-delete", f"/addresses/{ids['address']}/delete"),
+        Place("queues", "/queues"),
+        Place("queue-add", "/queues/add"),
+        Place("queue", f"/queues/{ids['queue']}"),
+        Place("agent-add", "/agents/add"),
+        Place("agent", f"/agents/{ids['agent']}"),
+        Place("activity", "/activity"),
+        Place("activity-outbound", "/activity/outbound"),
+        Place("activity-dead", "/activity/dead"),
+        Place("activity-bounces", "/activity/bounces"),
+        Place("portal", "/portal"),
+        Place("account", "/account"),
+        Place("tokens", "/tokens"),
+        Place("audit", "/audit"),
+        Place("missing", "/there-is-no-such-page"),
+    ]
