@@ -46,7 +46,9 @@ def routed(
     queue: str = "q1", address: str = "ad1", **more: Any,
 ) -> EmailRouted:  # fmt: skip
     """The mail routed by its own clues, or to `ticket` for that reason."""
-    (one,) = route(received, [Place(address, queue, verdicts)], clues(received, RING) if ticket is None else Clues(), Known())
+    (one,) = route(
+        received, [Place(address, queue, verdicts)], clues(received, RING) if ticket is None else Clues(), Known()
+    )
     if ticket is not None:
         more |= {"ticket_id": ticket, "id": ids.routed_id(received.id, ticket), "reason": reason or "reference"}
     return one.model_copy(update=more)

@@ -11,6 +11,7 @@ from mailroom_contracts import (
     DeliveryReport,
     EmailRouted,
     TicketCommand,
+    TicketCreated,
     TicketState,
     Topic,
     Undecodable,
@@ -125,7 +126,9 @@ class Desk:
                 continue
             for event in decision.events:
                 metrics.counter("mailroom_ticket_events_total", "Ticket events", ["type"]).labels(event.type).inc()
-                if isinstance(event, CommandRefused):
+                if isinstance(event, TicketCreated):
+                    log.info("ticket.created", ticket_id=event.ticket_id, number=event.number, cause=event.causation_id)
+                elif isinstance(event, CommandRefused):
                     log.info(
                         "command.refused", ticket_id=event.ticket_id, command_id=event.causation_id, code=event.code
                     )

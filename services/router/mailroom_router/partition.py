@@ -36,6 +36,8 @@ DEAD_IN_A_ROW = 20
 FENCED_WAIT_S = 6.0  # longer than the group needs to tell us that the partition is another's now
 REINDEX_S = 600.0  # states this young are put into the index again after a take-over
 BATCH_BYTES = 400_000
+BUSY_INPUTS = 40  # so many within a second is load
+GATHERED, GATHER_S = 50, 0.015
 PAUSES = (0.05, 0.2, 1.0, 2.0, 5.0)
 
 Learn = Callable[[Sequence[Facts]], None]
@@ -71,12 +73,17 @@ class Partition:
         self._producer: AIOKafkaProducer | None = None
         self._next: dict[TopicPartition, int] = {}
         self._dead_in_a_row = 0
+        self._seen: deque[float] = deque(maxlen=BUSY_INPUTS)  # when the last inputs were worked on
         self._learnt_to = 0  # offset of `tickets` up to which the index knows everything
 
     def feed(self, raws: Sequence[Raw]) -> None:
         """Records in the order of their offsets."""
         self._queue.extend(raws)
         self._fed.set()
+
+    @property
+    def _busy(self) -> bool:
+        return len(self._seen) == BUSY_INPUTS and time.monotonic() - self._seen[0] < 1.0
 
     @property
     def queued(self) -> int:
@@ -105,7 +112,7 @@ class Partition:
                     log.warning("partition.fenced", partition=self.number)
                     await self._close_producer()
                     await self._pause(FENCED_WAIT_S)
-                except KafkaError as error:
+                except (KafkaError, TimeoutError) as error:
                     log.warning("partition.interrupted", partition=self.number, error=type(error).__name__)
                     await self._close_producer()
                     await self._pause(PAUSES[min(failures, len(PAUSES) - 1)])
@@ -214,6 +221,9 @@ class Partition:
             if self._stop.is_set():
                 return
             await self._fed.wait()
+        if self._busy and len(self._queue) < GATHERED:
+            # a transaction costs six round trips: under load some company is worth a short wait
+            await self._pause(GATHER_S)
         if self._stop.is_set():
             return
         raws: list[Raw] = []
@@ -256,6 +266,7 @@ class Partition:
         for ticket_id, state in outputs.states.items():
             self.waiting.note(state, ticket_id)
         self._shared.learn(outputs.facts)
+        self._seen.extend([time.monotonic()] * min(len(raws), BUSY_INPUTS))
         self._measure(worked, time.monotonic() - started, len(raws))
         self._count_dead(worked, len(raws))
 

@@ -20,5 +20,3 @@ async def world(kafka: str, valkey: ValkeyServer, topic_prefix: str, tmp_path: P
     finally:
         await made.end()
         await delete_topics(kafka, topic_prefix)
-
-

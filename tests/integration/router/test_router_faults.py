@@ -93,7 +93,9 @@ async def test_commands_on_the_wrong_partition_of_unknown_tickets_and_types_all_
     assert (causes["c-lost"].code, causes["c-lost"].version) == ("unknown_ticket", 0)
     assert causes["c-dance"].code == "unknown_type"
     assert causes[probe.ce_id].type == "ticket.input_ignored"
-    (record,) = [r for r in await world.records(topics.TICKET_EVENTS) if header(r.headers, "ce_causationid") == "c-note"]
+    (record,) = [
+        r for r in await world.records(topics.TICKET_EVENTS) if header(r.headers, "ce_causationid") == "c-note"
+    ]
     assert record.partition == right
     check_consistent(await world.events(), await world.states())
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from mailroom_contracts import Assigned, topics
@@ -39,13 +40,18 @@ class Load:
             batch = []
             for _ in range(max(1, self.rate // 10)):
                 customer = number // 3
-                more = {} if number % 3 == 0 else {"references": [f"mc{customer}-0@customer.example"]}
+                more: dict[str, Any] = {} if number % 3 == 0 else {"references": [f"mc{customer}-0@customer.example"]}
                 received = mail(f"c{customer}-{number % 3}", sender=f"c{customer}@customer.example", **more)
                 batch.append(received)
                 self.sent.append(received.id)
                 number += 1
             await self.world.put(*batch)
             await asyncio.sleep(max(0.0, started + 0.1 - time.monotonic()))
+
+    async def sends(self, more: int) -> None:
+        """Wait until so many further mails were sent."""
+        wanted = len(self.sent) + more
+        await eventually(lambda: len(self.sent) >= wanted, 20)
 
     async def end(self) -> list[str]:
         self._stop.set()
@@ -125,8 +131,7 @@ async def test_twenty_joins_and_leaves_under_load_lose_nothing(world: World, sta
     load = Load(world, 30)
     for number in range(20):
         guest = start_service("router", world.env())
-        before = len(load.sent)
-        await eventually(lambda before=before: len(load.sent) > before + 15, 20)
+        await load.sends(15)
         if number % 4 == 3:
             guest.kill()
         else:
@@ -139,8 +144,6 @@ async def test_twenty_joins_and_leaves_under_load_lose_nothing(world: World, sta
     await check_whole(world, sent)
     assert stays.running
     assert back < len(sent) * 0.01
-
-
 
 
 async def test_the_auditor_puts_back_what_had_no_outcome_and_leaves_a_slow_router_alone(
@@ -165,7 +168,11 @@ async def test_the_auditor_puts_back_what_had_no_outcome_and_leaves_a_slow_route
     await everything_has_an_outcome(world, [early.id, lost.id], 30)
     check_consistent(await world.events(), await world.states())
     assert len(await world.states()) == 2
-    (again,) = [r for r in await world.records(topics.EMAIL_RECEIVED) if b'"redelivery":1' in r.value and r.key == lost.record_key.encode()]
+    (again,) = [
+        r
+        for r in await world.records(topics.EMAIL_RECEIVED)
+        if b'"redelivery":1' in r.value and r.key == lost.record_key.encode()
+    ]
     assert again
     settled = time.monotonic()
     await eventually(lambda: time.monotonic() - settled > 5, 10)

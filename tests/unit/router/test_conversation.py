@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from typing import Any
 
-from mailroom_contracts import BounceInfo, EmailRouted, RecipientReport, Verdicts, ids
+from mailroom_contracts import BounceInfo, EmailReceived, EmailRouted, RecipientReport, Verdicts, ids
 from mailroom_mail import plus_address, sign_message_id, ticket_number
 from mailroom_router.conversation import Known, TicketClue, clues, route
 from mailroom_router.placement import Place
@@ -17,15 +18,19 @@ BAD = Verdicts(spf="fail", dmarc="fail")
 HERE, SALES = Place("ad1", "q1", OK), Place("ad2", "q2", OK)
 
 
-def clue(queue: str = "q1", address: str = "ad1", customer: str = "jo@customer.example", portal: str = "p1") -> TicketClue:
+def clue(
+    queue: str = "q1", address: str = "ad1", customer: str = "jo@customer.example", portal: str = "p1"
+) -> TicketClue:
     return TicketClue(portal, queue, address, customer)
 
 
-def decided(received, known: Known | None = None, places: list[Place] | None = None) -> list[EmailRouted]:
+def decided(
+    received: EmailReceived, known: Known | None = None, places: list[Place] | None = None
+) -> list[EmailRouted]:
     return route(received, places or [HERE], clues(received, RING), known or Known())
 
 
-def one(received, known: Known | None = None, place: Place = HERE) -> tuple[str, str]:
+def one(received: EmailReceived, known: Known | None = None, place: Place = HERE) -> tuple[str, str]:
     (routed,) = decided(received, known, [place])
     return routed.ticket_id, routed.reason
 
@@ -111,7 +116,7 @@ def test_own_mail_come_back_is_told_apart_from_mail_to_another_queue() -> None:
     assert one(mail(1, message_id=own), other_portal)[1] == "new"
 
 
-def bounce(formal: bool = True, original: str | None = None, **more: object):
+def bounce(formal: bool = True, original: str | None = None, **more: Any) -> EmailReceived:
     info = BounceInfo(formal=formal, original_message_id=original,
                       recipients=[RecipientReport(recipient="jo@customer.example", state="failed")])  # fmt: skip
     return mail(9, sender="mailer-daemon@mx.example", bounce=info, **more)

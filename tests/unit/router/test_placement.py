@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from mailroom_contracts import Address, Forwarder, SmtpAccount, Trace, Verdicts
+from mailroom_contracts import Address, EmailReceived, Forwarder, SmtpAccount, Trace, Verdicts
 from mailroom_router.book import Book
 from mailroom_router.placement import places
 from support.router_world import acme, mail
 
 
-def book(**shop: object) -> Book:
+def book(**shop: Any) -> Book:
     made = Book()
     for topic, message in acme():
         if message.record_key == "ad3":
@@ -21,7 +23,7 @@ def book(**shop: object) -> Book:
 SHOP = "shop@customer-shop.example"
 
 
-def reached(received, made: Book | None = None) -> list[tuple[str, str]]:
+def reached(received: EmailReceived, made: Book | None = None) -> list[tuple[str, str]]:
     return [(p.address_id, p.queue_id) for p in places(received, made or book())]
 
 
@@ -71,7 +73,7 @@ FORWARDERS = [
 
 
 @pytest.mark.parametrize(("forwarder", "facts"), FORWARDERS)
-def test_mail_from_a_learned_forwarder_without_any_sign(forwarder: Forwarder, facts: dict[str, object]) -> None:
+def test_mail_from_a_learned_forwarder_without_any_sign(forwarder: Forwarder, facts: dict[str, Any]) -> None:
     received = mail(rcpt=("shop@acme.example",), to=("list@elsewhere.example",), **facts)
     assert reached(received, book(forwarders=[forwarder])) == [("ad3", "q2")]
     assert reached(received, book()) == [("ad4", "q1")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from mailroom_contracts import (
     AddNote,
@@ -13,6 +15,7 @@ from mailroom_contracts import (
     CommandRefused,
     ConfirmSender,
     DeliveryChanged,
+    EmailReceived,
     MoveQueue,
     Person,
     RecipientReport,
@@ -29,14 +32,14 @@ from support.router_desk import NOW, RING, after, command, report, routed, run, 
 from support.router_world import mail
 
 
-def ticket(agent: str | None = "a1", **more: object) -> TicketState:
+def ticket(agent: str | None = "a1", **more: Any) -> TicketState:
     state = run(None, routed(mail(1, at=NOW, **more)), agent=agent).state
     assert state is not None
     return state
 
 
-def refused(state: TicketState | None, message: TicketCommand, **more: object) -> str:
-    decision = run(state, message, **more)  # type: ignore[arg-type]
+def refused(state: TicketState | None, message: TicketCommand, **more: Any) -> str:
+    decision = run(state, message, **more)
     (event,) = decision.events
     assert isinstance(event, CommandRefused), event
     assert event.reason
@@ -53,7 +56,9 @@ def replied(state: TicketState, key: str = "1") -> TicketState:
 
 def test_a_reply_leaves_from_an_address_that_sends_and_can_be_answered() -> None:
     state = ticket(references=["root@customer.example"])
-    decision = run(state, command(Reply, state, text="It left.", from_address_id="ad3", cc=[Person(email="x@y.example")]))
+    decision = run(
+        state, command(Reply, state, text="It left.", from_address_id="ad3", cc=[Person(email="x@y.example")])
+    )
     (event,) = decision.events
     (order,) = decision.orders
     assert isinstance(event, ReplyRequested)
@@ -88,7 +93,9 @@ def test_unknown_ticket_wrong_portal_and_unknown_type() -> None:
     assert (types(decision), decision.events[0].version, decision.state) == (["command_refused"], 0, None)
     state = ticket()
     assert refused(state, command(AddNote, state, text="x", portal_id="p2")) == "wrong_portal"
-    strange = TicketCommand(id="c", type="ticket.dance", ticket_id=state.id, portal_id="p1", actor={"kind": "api"}, at=NOW)
+    strange = TicketCommand(
+        id="c", type="ticket.dance", ticket_id=state.id, portal_id="p1", actor={"kind": "api"}, at=NOW
+    )
     assert refused(state, strange) == "unknown_type"
 
 
@@ -102,7 +109,11 @@ def test_one_automatic_reply_per_ticket() -> None:
     decision = run(state, auto(state))
     (order,) = decision.orders
     assert types(decision) == ["auto_replied"]
-    assert (order.auto_submitted, order.not_after, order.in_reply_to) == ("auto-replied", after(1), "m1@customer.example")
+    assert (order.auto_submitted, order.not_after, order.in_reply_to) == (
+        "auto-replied",
+        after(1),
+        "m1@customer.example",
+    )
     assert verify_plus_address(order.reply_to[0].email, RING) == state.id
     assert decision.state is not None
     assert refused(decision.state, auto(state, "2")) == "already_auto_replied"
@@ -183,7 +194,7 @@ def test_resend_and_cancel() -> None:
     assert run(again.state, report(state, message.outbound_id or "", "failed", 9)).events[0].code == "outdated"  # type: ignore[attr-defined]
 
 
-def bounce(original: str | None, *, state: str = "failed", formal: bool = True, number: int = 50):
+def bounce(original: str | None, *, state: str = "failed", formal: bool = True, number: int = 50) -> EmailReceived:
     info = BounceInfo(formal=formal, original_message_id=original,
                       recipients=[RecipientReport(recipient="jo@customer.example", state=state, status="5.1.1")])  # fmt: skip
     return mail(number, sender="mailer-daemon@mx.example", bounce=info)

@@ -34,7 +34,9 @@ from support.router_world import mail
 PEOPLE = st.sampled_from(["jo@customer.example", "bob@customer.example", "eve@else.example"])
 AGENTS = st.sampled_from([None, "a1", "a2"])
 ONLINE = st.sampled_from([None, frozenset(), frozenset({"a1"}), frozenset({"a1", "a2"})])
-REASONS = st.sampled_from(["new", "number", "reference", "signed_id", "plus_address", "gmail_thread", "bounce", "own_mail"])
+REASONS = st.sampled_from(
+    ["new", "number", "reference", "signed_id", "plus_address", "gmail_thread", "bounce", "own_mail"]
+)
 
 
 class Tickets(RuleBasedStateMachine):
@@ -129,7 +131,11 @@ class Tickets(RuleBasedStateMachine):
     def time_passes(self, days: float) -> None:
         self.now += timedelta(days=days)
 
-    @rule(kind=st.sampled_from(["note", "assign", "status", "move", "confirm", "waiting"]), agent=AGENTS, number=st.integers(0, 3))
+    @rule(
+        kind=st.sampled_from(["note", "assign", "status", "move", "confirm", "waiting"]),
+        agent=AGENTS,
+        number=st.integers(0, 3),
+    )
     def asked(self, kind: str, agent: str | None, number: int) -> None:
         state, key = self.state, self.key()
         message: Input

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from mailroom_contracts import (
@@ -21,8 +22,8 @@ from support.router_desk import BAD, NOW, after, command, routed, run, types
 from support.router_world import mail
 
 
-def ticket(**more: object) -> TicketState:
-    state = run(None, routed(mail(1, at=NOW)), **more).state  # type: ignore[arg-type]
+def ticket(**more: Any) -> TicketState:
+    state = run(None, routed(mail(1, at=NOW)), **more).state
     assert state is not None
     return state
 
@@ -108,7 +109,9 @@ def test_who_takes_part_may_continue_by_number_but_not_when_dmarc_fails() -> Non
 
 def test_an_unknown_sender_with_our_signed_id_is_added_as_new_sender_and_takes_no_part() -> None:
     state = ticket()
-    decision = run(state, routed(mail(2, sender="bob@customer.example", reply_to=[]), ticket=state.id, reason="signed_id"))
+    decision = run(
+        state, routed(mail(2, sender="bob@customer.example", reply_to=[]), ticket=state.id, reason="signed_id")
+    )
     (added,) = decision.events
     assert isinstance(added, MessageAdded)
     assert added.message.new_sender
@@ -117,7 +120,9 @@ def test_an_unknown_sender_with_our_signed_id_is_added_as_new_sender_and_takes_n
     assert after_.unconfirmed == ["bob@customer.example"]
     assert "bob@customer.example" not in after_.participants
     assert after_.answer_to.email == "jo@customer.example"  # type: ignore[union-attr]
-    failed = run(state, routed(mail(2, sender="bob@customer.example"), ticket=state.id, reason="signed_id", verdicts=BAD))
+    failed = run(
+        state, routed(mail(2, sender="bob@customer.example"), ticket=state.id, reason="signed_id", verdicts=BAD)
+    )
     assert failed.sent_on is not None
 
 
@@ -172,7 +177,11 @@ def test_out_of_office_neither_reopens_nor_reassigns_nor_follows_up() -> None:
 
 def test_a_full_ticket_opens_a_follow_up() -> None:
     state = ticket()
-    many = state.model_copy(update={"messages": [state.messages[0].model_copy(update={"id": str(n), "fingerprint": str(n)}) for n in range(500)]})
+    many = state.model_copy(
+        update={
+            "messages": [state.messages[0].model_copy(update={"id": str(n), "fingerprint": str(n)}) for n in range(500)]
+        }
+    )
     decision = run(many, routed(mail(2), ticket=state.id))
     assert decision.sent_on is not None
     assert decision.sent_on.follow_up_of == state.id
