@@ -1,0 +1,1 @@
+"""Load with faults, and the books compared afterwards."""

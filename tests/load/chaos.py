@@ -1,0 +1,150 @@
+"""`make chaos SEED=… DURATION=…`: a stack of its own under load, faults done to it, and the books compared.
+
+JSON=1 makes the last line one object: accepted, lost, doubled, faults, and a row per fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from mailroom_cli.load.plan import LoadPlan
+from mailroom_cli.load.senders import Refused, SmtpSender
+from mailroom_runtime.settings import ServiceSettings
+from rich.console import Console
+from rich.table import Table
+from support.stacks import Stack
+
+from .books import Books, settle
+from .faults import Fault, Hands, no_disk, schedule, small_disk
+
+RATE = 8.0
+SETTLE_S = 150.0
+
+
+async def storm(stack: Stack, seed: int, duration_s: float, console: Console) -> dict[str, Any]:
+    """Load and faults for `duration_s` seconds on a running stack; the compared books with a row per fault."""
+    ports = json.loads((stack.data / "run" / "ports.json").read_text())
+    settings = ServiceSettings(kafka=f"127.0.0.1:{ports['kafka']}", data=stack.data)
+    api = httpx.Client(base_url=stack.api_url, headers={"Authorization": f"Bearer {stack.token}"}, timeout=30)
+    books = Books()
+    plan = LoadPlan(
+        run=f"chaos{seed}-{os.getpid()}",
+        rate=RATE,
+        count=int(RATE * duration_s),
+        size=3000,
+        recipients=["support@acme.example"],
+    )
+    start = time.monotonic()
+    rows: list[dict[str, Any]] = []
+    loading = asyncio.create_task(_load(plan, ports["smtp"], books, start))
+    hands = Hands(stack)
+    for fault in schedule(seed, duration_s):
+        await asyncio.sleep(max(0.0, fault.at_s - (time.monotonic() - start)))
+        console.print(f"[dim]{time.monotonic() - start:6.1f} s[/] {fault.target} {fault.kind}"
+                      + (f" for {fault.hold_s:g} s" if fault.hold_s else ""))  # fmt: skip
+        rows.append(await _one(hands, fault, stack, start))
+    await loading
+    result = await settle(settings, api, f"http://127.0.0.1:{ports['mailbox']}", books, SETTLE_S)
+    if not _ready(stack):
+        result["not_ready_at_the_end"] = True
+    return {**result, "faults": len(rows), "rows": rows, "seed": seed, "duration_s": duration_s,
+            "refused": len([m for m in plan.mails() if m.message_id not in books.accepted])}  # fmt: skip
+
+
+async def _load(plan: LoadPlan, port: int, books: Books, start: float) -> None:
+    sender = SmtpSender("127.0.0.1", port, connections=8, give_up_s=120)
+
+    async def one(mail: Any) -> None:
+        try:
+            await sender.send(mail, plan.content(mail))
+            books.accepted.add(mail.message_id)
+        except Refused:
+            pass  # never accepted, so nothing is owed
+
+    tasks = []
+    for mail in plan.mails():
+        await asyncio.sleep(max(0.0, mail.due_s - (time.monotonic() - start)))
+        tasks.append(asyncio.create_task(one(mail)))
+    await asyncio.gather(*tasks)
+    await sender.close()
+
+
+async def _one(hands: Hands, fault: Fault, stack: Stack, start: float) -> dict[str, Any]:
+    end = await asyncio.to_thread(hands.begin, fault)
+    await asyncio.sleep(fault.hold_s)
+    await asyncio.to_thread(end)
+    ended = time.monotonic()
+    # the next fault comes when it comes; here only how soon all parts said ready again, if they did before it
+    while time.monotonic() - ended < 2.5:
+        if await asyncio.to_thread(_ready, stack):
+            break
+        await asyncio.sleep(0.3)
+    return {"fault": fault.kind, "target": fault.target, "at_s": round(ended - start - fault.hold_s, 1),
+            "held_s": fault.hold_s}  # fmt: skip
+
+
+def _ready(stack: Stack) -> bool:
+    base = stack.port(9101)
+    try:
+        return all(httpx.get(f"http://127.0.0.1:{base + i}/ready", timeout=2).status_code == 200 for i in range(7))
+    except httpx.HTTPError:
+        return False
+
+
+def run(seed: int, duration_s: float, console: Console) -> dict[str, Any]:
+    """The whole: start a stack in a folder of its own, storm, compare, remove."""
+    with tempfile.TemporaryDirectory(prefix="mailroom-chaos-") as folder:
+        stack = Stack(Path(folder), env={"MAILROOM_RETRY_FIRST_S": "2", "MAILROOM_LANE_RETRY_FIRST_S": "2"})
+        disk = small_disk(stack.data / "blobs")
+        console.print(f"seed {seed}, {duration_s:g} s; starting a stack of its own"
+                      + ("" if disk else " (no mount allowed: a full disk is played by a file in its place)"))  # fmt: skip
+        try:
+            up = stack.call("up")
+            if up.returncode != 0:
+                raise RuntimeError(up.stdout[-2000:] + up.stderr[-2000:])
+            return asyncio.run(storm(stack, seed, duration_s, console))
+        finally:
+            keep = os.environ.get("CHAOS_KEEP_LOGS")
+            if keep:
+                Path(keep).mkdir(parents=True, exist_ok=True)
+                for log in (stack.data / "logs").glob("*"):
+                    (Path(keep) / log.name).write_bytes(log.read_bytes())
+            stack.call("down")
+            no_disk(stack.data / "blobs")
+            stack.remove()
+
+
+def good(result: dict[str, Any]) -> bool:
+    """Whether nothing was lost or doubled."""
+    bad = ("lost", "doubled", "not_shown", "replies_lost", "replies_doubled", "two_replies_on_a_ticket")
+    return result["accepted"] > 0 and not any(result[name] for name in bad) and "not_ready_at_the_end" not in result
+
+
+def main() -> int:
+    """Read SEED and DURATION, run, tell."""
+    seed = int(os.environ.get("SEED") or time.time())
+    duration = float(os.environ.get("DURATION") or 120)
+    console = Console(stderr=bool(os.environ.get("JSON")))
+    result = run(seed, duration, console)
+    table = Table(title="Faults survived" if good(result) else "NOT GOOD", title_justify="left")
+    for name in ("at_s", "target", "fault", "held_s"):
+        table.add_column(name)
+    for row in result["rows"]:
+        table.add_row(*(str(row[name]) for name in ("at_s", "target", "fault", "held_s")))
+    console.print(table)
+    console.print({k: v for k, v in result.items() if k != "rows"})
+    if os.environ.get("JSON"):
+        print(json.dumps(result), flush=True)
+    return 0 if good(result) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""Faults done to a running local stack. Each is begun and ended; what it kills, supervisord starts again."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import redis
+from support.stacks import Stack
+
+SERVICES = ("ingest_smtp", "router", "autoreply", "outbound", "console")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens, to whom, when (seconds after the start), and for how long."""
+
+    kind: str
+    target: str
+    at_s: float
+    hold_s: float
+
+
+def schedule(seed: int, duration_s: float) -> list[Fault]:
+    """A seeded plan: every kind of fault as often as the time allows, never two at once."""
+    dice = random.Random(seed)
+    kinds: list[tuple[str, str, tuple[float, float]]] = [("kill -9", name, (0, 0)) for name in SERVICES]
+    kinds += [
+        ("kill -9", "kafka", (0, 0)),
+        ("paused", "kafka", (2, 8)),
+        ("stopped", "kafka", (3, 10)),
+        ("kill -9", "valkey", (0, 0)),
+        ("paused", "valkey", (2, 6)),
+        ("stopped", "valkey", (3, 10)),
+        ("emptied", "valkey", (0, 0)),
+        ("full", "blob store", (3, 8)),
+        ("refuses", "relay", (3, 8)),
+        ("hangs", "relay", (3, 8)),
+        ("paused", "router", (2, 6)),
+        ("paused", "outbound", (2, 6)),
+    ]
+    faults: list[Fault] = []
+    at = 4.0
+    waiting: list[tuple[str, str, tuple[float, float]]] = []
+    while at < duration_s - 4:
+        if not waiting:
+            waiting = list(kinds)
+            dice.shuffle(waiting)
+        kind, target, (shortest, longest) = waiting.pop()
+        hold = min(round(dice.uniform(shortest, longest), 1), max(duration_s - at - 2, 0))
+        faults.append(Fault(kind, target, round(at, 1), hold))
+        at += hold + dice.uniform(3, 7)
+    return faults
+
+
+class Hands:
+    """Does faults to one stack. `begin` returns what ends the fault."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._ports: dict[str, int] = json.loads((stack.data / "run" / "ports.json").read_text())
+
+    def begin(self, fault: Fault) -> Callable[[], None]:
+        """Start a fault; call the result to end it. A process that is just restarting is left alone."""
+        match fault.kind, fault.target:
+            case "kill -9", name:
+                self._signal(name, signal.SIGKILL)
+                return _nothing
+            case "paused", name:
+                self._signal(name, signal.SIGSTOP)
+                return lambda: self._signal(name, signal.SIGCONT)
+            case "stopped", name:
+                self._supervisor("stop", name)
+                return lambda: self._supervisor("start", name)
+            case "emptied", _:
+                with redis.Redis(port=self._ports["redis"], socket_timeout=5) as client:
+                    client.flushall()
+                return _nothing
+            case "full", _:
+                return self._fill_blobs()
+            case "refuses" | "hangs" as how, _:
+                self._relay("defer" if how == "refuses" else "hang")
+                return lambda: self._relay("accept")
+        raise AssertionError(fault)
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        for process in self._processes(name):
+            try:
+                process.send_signal(number)
+            except psutil.NoSuchProcess:
+                continue
+
+    def _processes(self, name: str) -> list[psutil.Process]:
+        marks = {
+            "kafka": lambda c: any("kafka.Kafka" in part for part in c),
+            "valkey": lambda c: bool(c) and "valkey-server" in os.path.basename(c[0]),
+        }
+        mine = marks.get(name, lambda c: c[1:3] == ["-m", f"mailroom_{name}"])
+        found = []
+        for process in self._stack.processes():
+            try:
+                if mine(process.cmdline()):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def _supervisor(self, order: str, name: str) -> None:
+        from layout import Layout
+        from supervision import Supervision
+
+        supervisor = Supervision(Layout.read(self._stack.env))._rpc().supervisor
+        if order == "stop":
+            supervisor.stopProcess(name, True)
+        else:
+            supervisor.startProcess(name, False)
+
+    def _fill_blobs(self) -> Callable[[], None]:
+        """A disk without room: a small file system of its own filled up where root may mount one, else a folder that
+        cannot be written because a file stands in its place."""
+        blobs = self._stack.data / "blobs"
+        if self._mounted(blobs):
+            filler = blobs / "filler"
+            with filler.open("wb") as file:
+                try:
+                    while True:
+                        file.write(b"\0" * 65536)
+                        file.flush()
+                except OSError:
+                    pass
+            return lambda: filler.unlink(missing_ok=True)
+        away = blobs.with_name("blobs.away")
+        blobs.rename(away)
+        blobs.write_bytes(b"")
+
+        def back() -> None:
+            blobs.unlink()
+            away.rename(blobs)
+
+        return back
+
+    @staticmethod
+    def _mounted(blobs: Path) -> bool:
+        return os.path.ismount(blobs)
+
+    def _relay(self, mode: str) -> None:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._ports['mailbox']}/behaviour", json.dumps({"mode": mode}).encode(), method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+
+def small_disk(folder: Path, megabytes: int = 96) -> bool:
+    """A file system of that size at `folder`, where this is allowed; whether it is there now."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "mailroom-chaos", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def no_disk(folder: Path) -> None:
+    """Take it away again."""
+    if os.path.ismount(folder):
+        subprocess.run(["umount", "-l", str(folder)], check=False, capture_output=True)
+
+
+def _nothing() -> None:
+    return
