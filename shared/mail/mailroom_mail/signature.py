@@ -88,8 +88,8 @@ def _cut(lines: Sequence[str], end: int) -> int:
         if (
             own
             and not lines[index - 1].strip()
-            and is_footer(lines[index])
             and (index + 1 == end or not lines[index + 1].strip())
+            and is_footer(lines[index])
         ):
             end = index
             break
@@ -116,18 +116,27 @@ def _cut(lines: Sequence[str], end: int) -> int:
 
 def _closing_cut(lines: Sequence[str], end: int) -> int:
     """Cut a closing formula with a block of name, title and numbers below it; a mere name stays, a person wrote it."""
-    seen = 0
-    contact = 0
+    below: list[str] = []
     for index in range(end - 1, -1, -1):
         line = lines[index].strip()
         if not line:
             continue
         if len(line) <= _CLOSING_MAX and _CLOSING.match(line) and any(other.strip() for other in lines[:index]):
-            return index if seen >= 2 else end
-        if _RULE.match(line) and index and seen and (contact > 1 or _LEGAL.search(" ".join(lines[index:end])[:4000])):
+            return index if len(below) >= 2 else end
+        if (
+            _RULE.match(line)
+            and index
+            and below
+            # numbers and addresses are looked for only where they decide: the search costs more than all the rest
+            and (_contacts(below) > 1 or _LEGAL.search(" ".join(lines[index:end])[:4000]))
+        ):
             return _closing_cut(lines, index)
-        seen += 1
-        contact += _CONTACT.search(line[:300]) is not None
-        if seen > _MOST_SIGNATURE_LINES or len(line) > 120:
+        below.append(line)
+        if len(below) > _MOST_SIGNATURE_LINES or len(line) > 120:
             break
     return end
+
+
+def _contacts(lines: Sequence[str]) -> int:
+    """How many of the lines have a telephone number, an address or the like."""
+    return sum(_CONTACT.search(line[:300]) is not None for line in lines)
