@@ -78,6 +78,7 @@ class Broker:
     controller_port: int
     data: Path
     heap_mb: int = 512
+    java_options: tuple[str, ...] = ()
 
     @property
     def bootstrap(self) -> str:
@@ -127,6 +128,7 @@ class Broker:
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
             "--sun-misc-unsafe-memory-access=allow",
+            *self.java_options,
             f"-Dlog4j2.configurationFile={LOGGING}",
             "-cp",
             f"{jars}/*",
