@@ -161,7 +161,7 @@ class Broker:
 def main() -> None:
     """`broker.py PORT CONTROLLER_PORT FOLDER [HEAP_MB]`: become the broker (for a process manager or by hand)."""
     port, controller_port, folder, *heap = sys.argv[1:]
-    broker = Broker(int(port), int(controller_port), Path(folder).resolve(), *map(int, heap))
+    broker = Broker(int(port), int(controller_port), Path(folder).resolve(), int(heap[0]) if heap else 512)
     broker.prepare()
     command = broker.command()
     os.execv(command[0], command)
