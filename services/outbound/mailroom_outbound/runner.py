@@ -37,6 +37,7 @@ from .schedule import Policy, lane_delay_s
 log = get_logger()
 AWAY_S = 1.0  # how long to wait before Redis, Kafka or the blob store is tried again
 IDLE_S = 2.0  # a lane that has nothing to do for so long gives its lease and its connections back
+AHEAD = 12  # mails in hand per connection beside the one that it carries
 SWEEP_S = 60.0  # how often parked mail is looked at for its end
 
 
@@ -72,6 +73,7 @@ class LaneRunner:
         self._desk, self._writer, self._caught_up, self._on_done = desk, str(holder), caught_up, on_done
         self._lease = desk.leases.of(address_id, holder)
         self._made: Made | None = None
+        self._hands = asyncio.Semaphore(1)
         self._pace = Pace(None)
         self._wake = asyncio.Event()
         self._sends: set[asyncio.Task[None]] = set()
@@ -159,8 +161,7 @@ class LaneRunner:
             return await self._while_broken(now)
         if now < self._hold_until:
             return (self._hold_until - now).total_seconds()
-        slots = 1 if self._careful else (self._made.slots if self._made is not None else 1)
-        if len(self._sends) >= slots:
+        if len(self._sends) >= self._places():
             return 3600.0
         next_at = self.agenda.next_at(now)
         if next_at is None or next_at > now:
@@ -177,6 +178,13 @@ class LaneRunner:
         self._sends.add(task)
         task.add_done_callback(lambda done: self._ended(done, entry.outbound_id))
         return 0.0
+
+    def _places(self) -> int:
+        """How many mails may be in hand at once. More than there are connections, since recording an attempt and its
+        outcome takes time too; a limit per minute counts starts, so there each start must be a send."""
+        if self._careful or self._made is None:
+            return 1
+        return self._made.slots if self._made.per_minute is not None else self._made.slots * (1 + AHEAD)
 
     async def _secure_lease(self) -> float:
         """0 when the lease is ours for long enough; else the seconds to wait."""
@@ -263,6 +271,7 @@ class LaneRunner:
             if self._made is None:
                 self._made = desk.couriers.make(address)
                 self._pace = Pace(self._made.per_minute)
+                self._hands = asyncio.Semaphore(self._made.slots)
             mail = await letter(
                 entry.order,
                 address,
@@ -272,7 +281,9 @@ class LaneRunner:
                 still_ours=lambda: self._lease.left_s() > 0,
             )
         except AccountBroken as error:
-            await self._conclude(entry, Deferred(str(error), Hold.ACCOUNT))
+            broken = Deferred(str(error), Hold.ACCOUNT)
+            self._hold(broken)
+            await self._conclude(entry, broken)
         except BlobsDown as error:
             log.warning("lane.waits_for_blobs", address_id=self.address_id, reason=str(error)[:200])
             self._pause(entry)
@@ -296,12 +307,33 @@ class LaneRunner:
             return
         self.agenda.note(begun if not self._cancelled(begun) else begun.model_copy(update={"cancel": True}))
         self._unsent.discard(entry.outbound_id)
+        async with self._hands:
+            outcome = await self._hand_over(begun, made, mail)
+        if outcome is None:
+            # the account stopped answering, or was refused, while this one waited for its turn
+            self._unsent.add(entry.outbound_id)
+            self._back(begun, datetime.now(UTC))
+        elif outcome is LEASE_LOST or (isinstance(outcome, Deferred) and self._lease.left_s() <= 0):
+            # the lane may be another's: our record stays "attempting", and we read on before we try again
+            if outcome is LEASE_LOST:
+                self._unsent.add(entry.outbound_id)
+            self._back(begun, datetime.now(UTC))
+        else:
+            await self._conclude(begun, outcome)
+
+    async def _hand_over(self, begun: LaneEntry, made: Made, mail: Letter) -> Outcome | None:
+        """Give it to the courier. None: the lane holds still, so it was not even tried."""
+        now = datetime.now(UTC)
+        if made is not self._made or self._broken_since is not None or now < self._hold_until or self._stopping:
+            return None
+        if self._lease.left_s() <= 0:
+            return LEASE_LOST
         if mail.uncertain:
             metrics.counter(
                 "mailroom_outbound_uncertain_resends_total",
                 "Mails sent again after a crash during an attempt that may have got through",
             ).inc()
-            log.warning("mail.sent_again_after_crash", outbound_id=entry.outbound_id, attempt=begun.attempts)
+            log.warning("mail.sent_again_after_crash", outbound_id=begun.outbound_id, attempt=begun.attempts)
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._desk.send_timeout_s):
@@ -312,30 +344,31 @@ class LaneRunner:
         metrics.histogram("mailroom_outbound_send_seconds", "Time to hand over one mail", ["outcome"]).labels(
             type(outcome).__name__.lower()
         ).observe(time.monotonic() - started)
-        if outcome is LEASE_LOST or (isinstance(outcome, Deferred) and self._lease.left_s() <= 0):
-            # the lane may be another's: our record stays "attempting", and we read on before we try again
-            if outcome is LEASE_LOST:
-                self._unsent.add(entry.outbound_id)
-            self._back(begun, datetime.now(UTC))
-            return
-        await self._conclude(begun, outcome)
+        if isinstance(outcome, Deferred) and outcome is not LEASE_LOST:
+            self._hold(outcome)
+        return outcome
+
+    def _hold(self, outcome: Deferred) -> None:
+        """Hold the lane still at once, before anything is recorded: the next one in hand must not try too."""
+        now = datetime.now(UTC)
+        if outcome.hold is Hold.ACCOUNT:
+            self._broken_since, self._broken_reason = time.monotonic(), outcome.reason
+            self._retire()
+            self._wake.set()
+        elif outcome.hold is Hold.LANE:
+            self._failures += 1
+            self._careful = True
+            hold_s = outcome.retry_after_s or lane_delay_s(self.address_id, self._failures, self._desk.policy)
+            self._hold_until = max(self._hold_until, now + timedelta(seconds=hold_s))
 
     async def _conclude(self, entry: LaneEntry, outcome: Outcome) -> None:
         now = datetime.now(UTC)
         desk = self._desk
         if self._cancelled(entry) and not isinstance(outcome, Failed):
             entry = entry.model_copy(update={"cancel": True, "state": "waiting"})
-        if isinstance(outcome, Deferred) and outcome.hold is Hold.ACCOUNT:
-            self._broken_since, self._broken_reason = time.monotonic(), outcome.reason
-            self._retire()
-            self._wake.set()
-        elif isinstance(outcome, Deferred) and outcome.hold is Hold.LANE:
-            self._failures += 1
-            self._careful = True
-            hold_s = outcome.retry_after_s or lane_delay_s(self.address_id, self._failures, desk.policy)
-            self._hold_until = max(self._hold_until, now + timedelta(seconds=hold_s))
-            outcome = replace(outcome, retry_after_s=(self._hold_until - now).total_seconds())
-        elif entry.state == "attempting":
+        if isinstance(outcome, Deferred) and outcome.hold is Hold.LANE:
+            outcome = replace(outcome, retry_after_s=max((self._hold_until - now).total_seconds(), 0.0))
+        elif entry.state == "attempting" and not (isinstance(outcome, Deferred) and outcome.hold is Hold.ACCOUNT):
             # whatever it said about this mail, the account answers and lets us in
             self._failures, self._careful = 0, False
         await self._finish(entry, lane.conclude(entry, outcome, policy=desk.policy, now=now))
