@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from mailroom_contracts import Address, AddressStatus, GmailCursor, topics
-from mailroom_gmail import Expired, GmailClient, GmailTrouble, RawMessage, Refused
+from mailroom_contracts import Address, AddressStatus, EmailReceived, GmailCursor, topics
+from mailroom_gmail import Arrival, Expired, GmailClient, GmailTrouble, Limited, RawMessage, Refused, Temporary
 from mailroom_gmail.client import UNITS
 from mailroom_runtime import metrics
 from mailroom_runtime.blobs import BlobStore
@@ -20,19 +21,26 @@ from .mailbox import received
 from .plan import (
     Begin,
     Follow,
+    backoff_s,
     begun,
     expired,
     followed,
     listed,
     listed_some,
     next_step,
+    since_of,
     wanted,
-)  # fmt: skip
+    worth_fetching,
+)
 from .quota import Bucket
 
 log = get_logger()
+ASPECT = "receiving"
 CHUNK = 50
 SYNCING_FROM = 100  # shorter work needs no progress bar
+READ_AT_ONCE = 8  # mails of one account that are read and stored at the same time
+FETCH_ROUNDS = 6
+LONGEST_ROUND_S = 10.0  # when Google asks for more patience, the whole account waits
 
 
 class Account:
@@ -42,6 +50,7 @@ class Account:
         self,
         address: Address,
         cursor: GmailCursor | None,
+        said: AddressStatus | None,
         client: GmailClient,
         *,
         producer: Producer,
@@ -49,12 +58,13 @@ class Account:
         our_keys: Mapping[str, bytes],
         inline_limit: int,
         units_per_second: float,
+        everybody: Bucket,
     ) -> None:
-        self.address, self.cursor = address, cursor
+        self.address, self.cursor, self.said = address, cursor, said
         self._client, self._producer, self._blobs = client, producer, blobs
         self._our_keys, self._inline_limit = our_keys, inline_limit
-        self._bucket = Bucket(units_per_second, time.monotonic())
-        self._state: str | None = None
+        self._bucket, self._everybody = Bucket(units_per_second, time.monotonic()), everybody
+        self._reading = asyncio.Semaphore(READ_AT_ONCE)
 
     @property
     def labels(self) -> list[str]:
@@ -78,42 +88,54 @@ class Account:
     async def say(
         self, state: str, reason: str | None = None, *, done: int | None = None, total: int | None = None
     ) -> None:
-        """Publish how the address stands, when that changed."""
-        if state == self._state and done is None:
+        """Publish how the address stands, when that changed; `since` stays that of the first time."""
+        said = self.said
+        same = said is not None and said.state == state
+        if said is not None and same and said.reason == reason and done is None:
             return
-        self._state = state
         status = AddressStatus(
             address_id=self.address.id,
             portal_id=self.address.portal_id,
-            aspect="receiving",
+            aspect=ASPECT,
             state=state,
             reason=reason,
-            since=datetime.now(UTC),
+            since=said.since if said is not None and same else datetime.now(UTC),
             done=done,
             total=total,
         )
         await self._producer.send(topics.ADDRESS_STATUS, status)
+        self.said = status
 
     async def _follow(self, since: str) -> int:
         assert self.cursor is not None
         page: str | None = None
         published = 0
+        asked_at = datetime.now(UTC)
         while True:
             await self._spend("history")
             try:
-                found = await self._client.history(since, self.labels, page)
+                found = await self._client.history(since, page)
             except Expired:
                 log.warning("gmail.history_expired", address_id=self.address.id)
                 await self._spend("profile")
                 _, present = await self._client.profile()
-                await self._move(expired(self.cursor, present, datetime.now(UTC)))
+                await self._move(expired(self.cursor, present))
                 return published
-            ids = [message_id for message_id, labels in found.added if wanted(labels, self.labels)]
-            published += await self._publish(ids)
+            arrivals = worth_fetching(found.arrivals, self.labels)
+            for start in range(0, len(arrivals), CHUNK):
+                chunk = arrivals[start : start + CHUNK]
+                await self._publish_arrivals(chunk)
+                published += len(chunk)
+                rest = arrivals[start + CHUNK :]
+                if rest and rest[0].history_id != chunk[-1].history_id:
+                    # what is published is not read again, should the rest fail
+                    await self._move(followed(self.cursor, chunk[-1].history_id, asked_at))
+                if rest or found.next_page is not None:
+                    await self._progress(published, len(arrivals), found.next_page is not None)
             page = found.next_page
             if page is None:
-                if found.history_id != since:
-                    await self._move(followed(self.cursor, found.history_id, datetime.now(UTC)))
+                if found.history_id != self.cursor.history_id:
+                    await self._move(followed(self.cursor, found.history_id, asked_at))
                 return published
 
     async def _list(self, query: str) -> int:
@@ -123,67 +145,74 @@ class Account:
         page: str | None = None
         while True:
             await self._spend("list")
-            found = await self._client.listing(query, (), page)
+            found = await self._client.listing(query, page)
             ids += found.ids
             page = found.next_page
             if page is None:
                 break
         ids.reverse()
-        total, published = len(ids), 0
-        for start in range(0, total, CHUNK):
-            chunk = ids[start : start + CHUNK]
-            newest = await self._publish_listed(chunk)
-            published += len(chunk)
-            await self._move(listed_some(self.cursor, len(chunk), newest))
-            if total >= SYNCING_FROM:
-                await self.say("syncing", done=published, total=total)
-        await self._move(listed(self.cursor, datetime.now(UTC)))
-        log.info("gmail.listed", address_id=self.address.id, messages=total)
-        return published
-
-    async def _publish_listed(self, ids: Sequence[str]) -> int:
-        messages = await self._fetch(ids)
-        await self._send([m for m in messages if wanted(m.label_ids, self.labels)])
-        return max((m.internal_ms for m in messages), default=0)
-
-    async def _publish(self, ids: Sequence[str]) -> int:
-        published = 0
+        total = self.cursor.done + len(ids)
         for start in range(0, len(ids), CHUNK):
             messages = await self._fetch(ids[start : start + CHUNK])
-            # labels may have changed since the history entry was written: what counts is where it lies now
             await self._send([m for m in messages if wanted(m.label_ids, self.labels)])
-            published += len(messages)
-        return published
+            newest = max((m.internal_ms for m in messages), default=0)
+            await self._move(listed_some(self.cursor, len(ids[start : start + CHUNK]), newest))
+            await self._progress(self.cursor.done, total)
+        await self._move(listed(self.cursor, datetime.now(UTC)))
+        log.info("gmail.listed", address_id=self.address.id, messages=total)
+        return len(ids)
+
+    async def _progress(self, done: int, total: int, more: bool = False) -> None:
+        """Tell how far long work is."""
+        if total >= SYNCING_FROM or more:
+            await self.say("syncing", done=done, total=None if more else total)
+
+    async def _publish_arrivals(self, arrivals: Sequence[Arrival]) -> None:
+        since = since_of(self.address)
+        floor_ms = 0 if since is None else int(since.timestamp() * 1000)
+        moved = {a.id for a in arrivals if a.labelled}
+        messages = await self._fetch([a.id for a in arrivals])
+        # labels may have changed since the history entry was written: what counts is where it lies now
+        await self._send(
+            [
+                m
+                for m in messages
+                if wanted(m.label_ids, self.labels) and (m.id not in moved or m.internal_ms >= floor_ms)
+            ]
+        )
 
     async def _fetch(self, ids: Sequence[str]) -> list[RawMessage]:
-        """The messages, oldest first; those that are gone by now are left out, any other trouble is raised."""
-        if not ids:
-            return []
-        await self._spend("get", len(ids))
-        found: list[RawMessage] = []
-        for message_id, answer in (await self._client.raw(ids)).items():
-            if isinstance(answer, RawMessage):
-                found.append(answer)
-            elif isinstance(answer, Expired | Refused):
-                log.info("gmail.message_gone", address_id=self.address.id, gmail_id=message_id)
-            elif isinstance(answer, GmailTrouble):
-                raise answer
-        return sorted(found, key=lambda m: m.internal_ms)
+        """The messages, oldest first; those that are gone by now are left out.
+
+        Of a batch Google often answers a part only: that part is kept, and the rest is asked for again.
+        """
+        found: dict[str, RawMessage] = {}
+        waiting = list(ids)
+        for round_ in range(1, FETCH_ROUNDS + 1):
+            if not waiting:
+                break
+            await self._spend("get", len(waiting))
+            again: dict[str, GmailTrouble] = {}
+            for message_id, answer in (await self._client.raw(waiting)).items():
+                if isinstance(answer, RawMessage):
+                    found[message_id] = answer
+                elif isinstance(answer, Limited | Temporary):
+                    again[message_id] = answer
+                elif isinstance(answer, Expired | Refused):
+                    log.info("gmail.message_gone", address_id=self.address.id, gmail_id=message_id)
+                else:
+                    raise answer
+            waiting = list(again)
+            if waiting:
+                trouble = next((t for t in again.values() if isinstance(t, Limited)), again[waiting[0]])
+                asked = trouble.retry_after_s if isinstance(trouble, Limited) else None
+                if round_ == FETCH_ROUNDS or (asked or 0) > LONGEST_ROUND_S:
+                    raise trouble
+                await asyncio.sleep(backoff_s(round_ - 2, random.random(), asked))  # noqa: S311 - jitter
+        return sorted(found.values(), key=lambda m: m.internal_ms)
 
     async def _send(self, messages: Sequence[RawMessage]) -> None:
-        events = await asyncio.gather(
-            *(
-                received(
-                    message,
-                    self.address,
-                    blobs=self._blobs,
-                    inline_limit=self._inline_limit,
-                    now=datetime.now(UTC),
-                    our_keys=self._our_keys,
-                )
-                for message in messages
-            )
-        )
+        events = await asyncio.gather(*(self._received(message) for message in messages))
         waiting = []
         for event in events:
             if event is None:
@@ -196,6 +225,19 @@ class Account:
             raise BusDown("Kafka did not answer in time") from None
         metrics.counter("mailroom_mail_accepted_total", "Mails accepted", ["source"]).labels("gmail").inc(len(waiting))
 
+    async def _received(self, message: RawMessage) -> EmailReceived | None:
+        # one mail takes a millisecond or two to read: a turn for everybody else between two of them
+        async with self._reading:
+            await asyncio.sleep(0)
+            return await received(
+                message,
+                self.address,
+                blobs=self._blobs,
+                inline_limit=self._inline_limit,
+                now=datetime.now(UTC),
+                our_keys=self._our_keys,
+            )
+
     async def _move(self, cursor: GmailCursor) -> None:
         await self._producer.send(topics.GMAIL_CURSORS, cursor)
         self.cursor = cursor
@@ -205,6 +247,7 @@ class Account:
         metrics.counter("mailroom_gmail_quota_units_total", "Google quota units spent", ["address_id"]).labels(
             self.address.id
         ).inc(units)
-        wait = self._bucket.take(units, time.monotonic())
+        now = time.monotonic()
+        wait = max(self._bucket.take(units, now), self._everybody.take(units, now))
         if wait > 0:
             await asyncio.sleep(wait)

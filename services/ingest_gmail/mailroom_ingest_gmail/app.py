@@ -47,6 +47,6 @@ async def app(service: Service[IngestGmailSettings]) -> None:
             service.spawn(push.renew_watches(service, readers), "gmail-watches")
             service.spawn(push.pull(service, readers), "gmail-push")
         try:
-            await share(service, readers.own)
+            await share(service, readers)
         finally:
             await readers.close()

@@ -7,11 +7,12 @@ on after it. A listing is begun for mail from before the connection, and when Gm
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailroom_contracts import Address, GmailCursor
+from mailroom_gmail import Arrival
 
 # Gmail keeps history for a week or more; a gap is filled from somewhat before the cursor's last move
 GAP_MARGIN = timedelta(hours=1)
@@ -69,21 +70,21 @@ def begun(address: Address, present: str, now: datetime) -> GmailCursor:
     return cursor.model_copy(update={"listing_query": after(since), "listing_target": start})
 
 
-def expired(cursor: GmailCursor, present: str, now: datetime) -> GmailCursor:
+def expired(cursor: GmailCursor, present: str) -> GmailCursor:
     """Gmail has forgotten the history id: list what came since the cursor moved last."""
     return cursor.model_copy(
         update={
             "listing_query": after(cursor.updated_at - GAP_MARGIN),
             "listing_target": present,
             "done": 0,
-            "updated_at": cursor.updated_at,
         }
     )
 
 
-def followed(cursor: GmailCursor, history_id: str, now: datetime) -> GmailCursor:
-    """Everything up to `history_id` is published."""
-    return cursor.model_copy(update={"history_id": history_id, "updated_at": now})
+def followed(cursor: GmailCursor, history_id: str, asked_at: datetime) -> GmailCursor:
+    """Everything up to `history_id` is published. `asked_at`: when Gmail was asked; what came later may be unpublished
+    however long the publishing took, so a gap is counted from then."""
+    return cursor.model_copy(update={"history_id": history_id, "updated_at": asked_at})
 
 
 def listed_some(cursor: GmailCursor, published: int, newest_ms: int) -> GmailCursor:
@@ -114,6 +115,17 @@ def wanted(label_ids: Iterable[str], chosen: Iterable[str]) -> bool:
     """Whether a message is read: in one of the chosen labels, or sent by the account itself."""
     labels = set(label_ids)
     return not labels & LEFT_ALONE and bool(labels & {*chosen, "SENT"})
+
+
+def worth_fetching(arrivals: Iterable[Arrival], chosen: Sequence[str]) -> list[Arrival]:
+    """Of what the history tells, what is fetched. It may tell old labels: `wanted` decides again on what is fetched."""
+    return [a for a in arrivals if wanted(a.label_ids, chosen)]
+
+
+def since_of(address: Address) -> datetime | None:
+    """Older mail is not taken in when somebody only moves it (back) into a label that is read."""
+    gmail = address.gmail
+    return None if gmail is None else gmail.import_since or gmail.connected_at
 
 
 def is_sent(label_ids: Iterable[str]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +26,9 @@ from .settings import IngestGmailSettings
 
 log = get_logger()
 RENEW_EVERY_S = 24 * 3600.0
-CHECK_EVERY_S = 60.0
+CHECK_EVERY_S = 5.0
+TRY_AGAIN_S = 30.0
+PULL_WAITS_S = 10.0
 SCOPE = "https://www.googleapis.com/auth/pubsub"
 
 
@@ -44,33 +47,49 @@ def emails_in(body: bytes) -> tuple[list[str], list[str]]:
 
 
 async def renew_watches(service: Service[IngestGmailSettings], readers: Readers) -> None:
-    """Ask Gmail to push for each account read here, a day before anything could end."""
-    renewed: dict[str, datetime] = {}
+    """Ask Gmail to push for each account read here, and again long before the watch ends."""
+    renew_at: dict[str, float] = {}
     while not service.stopping.is_set():
-        now = datetime.now(UTC)
-        for address in readers.reading:
-            last = renewed.get(address.id)
-            if last is not None and (now - last).total_seconds() < RENEW_EVERY_S:
+        reading = {address.id: address for address in readers.reading}
+        renew_at = {key: at for key, at in renew_at.items() if key in reading}
+        for address in reading.values():
+            now = datetime.now(UTC).timestamp()
+            if renew_at.get(address.id, 0.0) > now:
                 continue
             try:
                 client = readers.client(address)
+            except SealBroken:
+                continue  # its reader says so
+            try:
                 labels = address.gmail.label_ids if address.gmail is not None else ["INBOX"]
-                await client.watch(service.settings.gmail_pubsub_topic, labels)
-                client.close()
-                renewed[address.id] = now
-            except (GmailTrouble, SealBroken) as error:
+                _, ends_ms = await client.watch(service.settings.gmail_pubsub_topic, labels)
+                renew_at[address.id] = next_renewal(now, ends_ms)
+            except GmailTrouble as error:
+                renew_at[address.id] = now + TRY_AGAIN_S
                 log.warning("gmail.watch_failed", address_id=address.id, reason=str(error))
-        await asyncio.sleep(CHECK_EVERY_S)
+            finally:
+                client.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(service.stopping.wait(), CHECK_EVERY_S)
+
+
+def next_renewal(now: float, ends_ms: int) -> float:
+    """When to ask again (seconds since 1970): once a day, or at half the time that is left when that is sooner."""
+    left = ends_ms / 1000 - now if ends_ms else RENEW_EVERY_S
+    return now + max(TRY_AGAIN_S, min(RENEW_EVERY_S, left / 2))
 
 
 async def pull(service: Service[IngestGmailSettings], readers: Readers) -> None:
-    """Pull notifications and wake the readers they are about; every copy gets some and polling covers the rest."""
+    """Pull notifications and wake the readers they are about.
+
+    Every copy gets some of them, also about accounts that another copy reads: polling covers those.
+    """
     settings = service.settings
-    root = f"{settings.gmail_pubsub_url.rstrip('/')}/v1/{settings.gmail_pubsub_subscription}"
+    root = f"{settings.gmail_pubsub_url.rstrip('/')}/v1/{settings.gmail_pubsub_subscription.strip('/')}"
     credentials: Any = None
     while not service.stopping.is_set():
         try:
-            if credentials is None:
+            if credentials is None and root.startswith("https:"):  # Pub/Sub's own emulator has neither
                 credentials, _ = await asyncio.to_thread(google.auth.default, scopes=[SCOPE])
             body = await asyncio.to_thread(_post, credentials, f"{root}:pull", {"maxMessages": 100})
             emails, acks = emails_in(body)
@@ -78,18 +97,24 @@ async def pull(service: Service[IngestGmailSettings], readers: Readers) -> None:
                 readers.wake(email)
             if acks:
                 await asyncio.to_thread(_post, credentials, f"{root}:acknowledge", {"ackIds": acks})
-            elif not emails:
-                await asyncio.sleep(1)
+            else:
+                await asyncio.sleep(0.2)  # should the answer not have waited for anything
+        except TimeoutError:
+            continue  # nothing came while it waited
         except (GoogleAuthError, httplib2.HttpLib2Error, OSError, ValueError) as error:
             log.warning("gmail.pull_failed", error=type(error).__name__)
-            await asyncio.sleep(30)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(service.stopping.wait(), TRY_AGAIN_S)
 
 
 def _post(credentials: Any, url: str, body: dict[str, Any]) -> bytes:
-    if not credentials.valid:
-        credentials.refresh(google.auth.transport.requests.Request())
-    headers = {"Authorization": f"Bearer {credentials.token}", "Content-Type": "application/json"}
-    response, content = httplib2.Http(timeout=90).request(url, "POST", json.dumps(body), headers)
+    headers = {"Content-Type": "application/json"}
+    if credentials is not None:
+        if not credentials.valid:
+            credentials.refresh(google.auth.transport.requests.Request())
+        headers["Authorization"] = f"Bearer {credentials.token}"
+    # a pull waits for messages; no longer than this, so that a stop does not wait for it
+    response, content = httplib2.Http(timeout=PULL_WAITS_S).request(url, "POST", json.dumps(body), headers)
     if response.status >= 400:
         raise OSError(f"Pub/Sub answered {response.status}")
     return bytes(content)

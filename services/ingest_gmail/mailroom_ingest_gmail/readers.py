@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 
-from mailroom_contracts import Address, GmailCursor, topics
-from mailroom_gmail import GmailClient, GmailTrouble, GoogleSettings, Limited, Revoked
+from mailroom_contracts import Address, AddressStatus, GmailCursor, topics
+from mailroom_gmail import GmailClient, GmailTrouble, GoogleSettings, Limited, Revoked, kept_token
 from mailroom_runtime import metrics
 from mailroom_runtime.blobs import BlobsDown, BlobStore
 from mailroom_runtime.kafka import BusDown, Producer, partition_of, read_to_end
@@ -17,8 +18,9 @@ from mailroom_runtime.sealing import SealBroken, Sealer
 from mailroom_runtime.service import Service
 from mailroom_runtime.tables import ConfigTables
 
-from .account import Account
+from .account import ASPECT, Account
 from .plan import backoff_s, pause_s
+from .quota import Bucket
 from .settings import IngestGmailSettings
 
 log = get_logger()
@@ -42,22 +44,45 @@ class Readers:
         self._mine: set[int] = set()
         self._tasks: dict[str, tuple[asyncio.Task[None], Address]] = {}
         self._cursors: dict[str, GmailCursor] = {}
+        self._said: dict[str, AddressStatus] = {}
+        self._everybody = Bucket(service.settings.gmail_units_per_second_overall, time.monotonic())
         self._changing = asyncio.Lock()
         self._wake: dict[str, asyncio.Event] = {}
 
-    async def own(self, partitions: set[int]) -> None:
-        """These partitions of `addresses` are ours now; cursors are read anew, since others moved them."""
+    async def give_up(self) -> None:
+        """None of the partitions is ours any more: when this returns, nothing is read here."""
         async with self._changing:
-            self._mine = partitions
-            await self._stop(set(self._tasks) - {a.id for a in self._wanted()})
+            self._mine = set()
+            await self._stop(set(self._tasks))
+
+    async def own(self, partitions: set[int]) -> None:
+        """These partitions of `addresses` are ours now; cursors are read anew, since others moved them.
+
+        Raises KafkaError, TimeoutError; then nothing is read yet, and it may be called again.
+        """
+        async with self._changing:
+            self._mine = set()
+            await self._stop(set(self._tasks))
             if partitions:
-                name = topics.GMAIL_CURSORS.full_name(self._service.settings.topic_prefix)
-                async for record in read_to_end(self._service.settings, [name]):
-                    if record.value is not None:
-                        with contextlib.suppress(ValueError):
-                            cursor = GmailCursor.model_validate_json(record.value)
-                            self._cursors[cursor.address_id] = cursor
+                await self._load()
+            self._mine = partitions
             await self._start()
+
+    async def _load(self) -> None:
+        prefix = self._service.settings.topic_prefix
+        cursors, statuses = topics.GMAIL_CURSORS.full_name(prefix), topics.ADDRESS_STATUS.full_name(prefix)
+        async with asyncio.timeout(60):
+            async for record in read_to_end(self._service.settings, [cursors, statuses]):
+                try:
+                    if record.topic == cursors and record.value is not None:
+                        cursor = GmailCursor.model_validate_json(record.value)
+                        self._cursors[cursor.address_id] = cursor
+                    elif record.value is not None:
+                        status = AddressStatus.model_validate_json(record.value)
+                        if status.aspect == ASPECT:
+                            self._said[status.address_id] = status
+                except ValueError:
+                    log.error("gmail.broken_record", topic=record.topic, offset=record.offset)
 
     async def refresh(self) -> None:
         """An address changed: start, stop or restart its reader."""
@@ -84,7 +109,11 @@ class Readers:
         """A client for the address. Raises `SealBroken`."""
         if address.gmail is None or not address.gmail.secret:
             raise SealBroken("no sign-in is stored")
-        return GmailClient(self._google, self._sealer.open(address.gmail.secret, bound_to=address.id), self._threads)
+        kept = self._sealer.open(address.gmail.secret, bound_to=address.id)
+        try:
+            return GmailClient(self._google, kept_token(kept), self._threads)
+        except ValueError as error:
+            raise SealBroken(str(error)) from None
 
     async def close(self) -> None:
         """Stop all readers; what they have not published yet is published by the next owner."""
@@ -123,20 +152,22 @@ class Readers:
 
     async def _read(self, address: Address) -> None:
         settings = self._service.settings
+        broken: str | None = None
         try:
             client = self.client(address)
-            broken = None
         except SealBroken as error:
             client, broken = GmailClient(self._google, "", self._threads), str(error)
         account = Account(
             address,
             self._cursors.get(address.id),
+            self._said.get(address.id),
             client,
             producer=self._producer,
             blobs=self._blobs,
             our_keys=settings.message_id_ring(),
             inline_limit=settings.inline_limit_bytes,
             units_per_second=settings.gmail_units_per_second,
+            everybody=self._everybody,
         )
         failures = idle = 0
         try:
@@ -149,9 +180,9 @@ class Readers:
                     failures, idle = 0, 0 if published else idle + 1
                     wait = pause_s(idle, settings.gmail_poll_s, settings.gmail_idle_poll_s)
                 except Revoked as error:
-                    # only a person can mend it; the reader starts again when the address changes (Reconnect)
+                    # a person has to mend it, and the reader starts again when the address changes (Reconnect)
                     await self._needs_attention(account, str(error))
-                    return
+                    wait = settings.gmail_retry_refused_s
                 except (GmailTrouble, BusDown, BlobsDown) as error:
                     failures += 1
                     asked = error.retry_after_s if isinstance(error, Limited) else None
@@ -165,6 +196,8 @@ class Readers:
                 finally:
                     if account.cursor is not None:
                         self._cursors[address.id] = account.cursor
+                    if account.said is not None:
+                        self._said[address.id] = account.said
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake[address.id].wait(), wait)
                 self._wake[address.id].clear()

@@ -16,6 +16,12 @@ class IngestGmailSettings(ServiceSettings):
     gmail_units_per_second: float = Field(
         200.0, gt=0, description="Quota units spent per account and second at the most (Google allows 250 per user)."
     )
+    gmail_units_per_second_overall: float = Field(
+        10_000.0, gt=0, description="The same over all accounts of this process (Google allows 20,000 per project)."
+    )
+    gmail_retry_refused_s: float = Field(
+        3600.0, gt=0, description="How often an account that Google does not let in is tried by itself, in seconds."
+    )
     gmail_pubsub_topic: str = Field("", description="Pub/Sub topic that Gmail pushes to; empty: polling only.")
     gmail_pubsub_subscription: str = Field("", description="Pull subscription of that topic.")
     gmail_pubsub_url: str = Field("https://pubsub.googleapis.com/", description="Root of the Pub/Sub API.")

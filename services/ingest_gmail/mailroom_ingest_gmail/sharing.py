@@ -1,14 +1,14 @@
 """Which accounts this process reads: those whose `addresses` partition the consumer group gave it.
 
 Nothing is consumed through the group, it only shares out the partitions: each account has one reader, and another
-copy takes over when a process dies.
+copy takes over when a process dies. A process that hung and comes back may read on for a moment beside its successor:
+that costs a repetition, which the ids make harmless.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
@@ -23,20 +23,35 @@ log = get_logger()
 GROUP = "ingest_gmail"
 
 
+class Owner(Protocol):
+    """Who reads the accounts of the partitions that are ours."""
+
+    async def own(self, partitions: set[int]) -> None:
+        """Read these from now on. Raises KafkaError or TimeoutError; then it is asked again."""
+        ...
+
+    async def give_up(self) -> None:
+        """Read none."""
+        ...
+
+
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, consumer: AIOKafkaConsumer, changed: Callable[[set[int]], Awaitable[None]]) -> None:
-        self._consumer, self._changed = consumer, changed
+    def __init__(self, consumer: AIOKafkaConsumer, owner: Owner) -> None:
+        self._consumer, self._owner = consumer, owner
+        self.taken: set[int] | None = None
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        await self._changed(set())
+        self.taken = None
+        await self._owner.give_up()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        # what has to ask Kafka is done outside: an error in here would be swallowed
         self._consumer.pause(*assigned)
-        await self._changed({tp.partition for tp in assigned})
+        self.taken = {tp.partition for tp in assigned}
 
 
-async def share(service: Service[IngestGmailSettings], changed: Callable[[set[int]], Awaitable[None]]) -> None:
-    """Call `changed` with the partitions that are ours, at every change, until the service stops."""
+async def share(service: Service[IngestGmailSettings], owner: Owner) -> None:
+    """Tell `owner` which partitions are ours, at every change, until the service stops."""
     settings = service.settings
     name = topics.ADDRESSES.full_name(settings.topic_prefix)
     service.health.set("kafka", False, "joining the consumer group")
@@ -49,15 +64,26 @@ async def share(service: Service[IngestGmailSettings], changed: Callable[[set[in
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
         )
+        listener = _Listener(consumer, owner)
         try:
             await consumer.start()
-            consumer.subscribe([name], listener=_Listener(consumer, changed))
+            consumer.subscribe([name], listener=listener)
+            owned: set[int] | None = None
             while not service.stopping.is_set():
                 await consumer.getmany(timeout_ms=500)
+                if listener.taken is None:
+                    owned = None
+                elif owned != listener.taken or owned is None:
+                    taken = listener.taken
+                    await owner.own(taken)
+                    owned = taken
+                    log.info("gmail.partitions_taken", partitions=sorted(taken))
                 service.health.set("kafka", True)
-        except KafkaError as error:
+        except (KafkaError, TimeoutError) as error:
             log.warning("gmail.group_interrupted", error=type(error).__name__)
+            service.health.set("kafka", False, f"the consumer group is away: {type(error).__name__}")
+            await owner.give_up()
             await asyncio.sleep(1)
         finally:
             await consumer.stop()
-    await changed(set())
+    await owner.give_up()

@@ -3,12 +3,14 @@
 Shared by ingest_gmail (reads), outbound (sends) and the console (signs in); none of them knows Google's client.
 """
 
-from .client import GmailClient, HistoryPage, Listing, RawMessage, Sent
-from .oauth import SCOPES, GoogleSettings, Grant, SignIn, missing_scopes
+from .client import LARGEST_BYTES, Arrival, GmailClient, HistoryPage, Listing, RawMessage, Sent
+from .oauth import SCOPES, GoogleSettings, Grant, SignIn, kept_token, missing_scopes, token_to_keep
 from .trouble import Expired, GmailTrouble, Limited, Refused, Revoked, Temporary
 
 __all__ = [
+    "LARGEST_BYTES",
     "SCOPES",
+    "Arrival",
     "Expired",
     "GmailClient",
     "GmailTrouble",
@@ -23,5 +25,7 @@ __all__ = [
     "Sent",
     "SignIn",
     "Temporary",
+    "kept_token",
     "missing_scopes",
+    "token_to_keep",
 ]

@@ -134,6 +134,22 @@ async def revoke(settings: GoogleSettings, token: str) -> None:
         return
 
 
+def token_to_keep(grant: Grant) -> str:
+    """What is sealed and kept of a grant. Access tokens are not: each process gets its own, so none races another."""
+    return json.dumps({"refresh_token": grant.refresh_token})
+
+
+def kept_token(kept: str) -> str:
+    """The refresh token of what was kept. Raises ValueError, without repeating it."""
+    try:
+        token = json.loads(kept)["refresh_token"]
+    except (ValueError, KeyError, TypeError):
+        token = None
+    if not isinstance(token, str) or not token:
+        raise ValueError("the stored Google sign-in is broken") from None
+    return token
+
+
 def _email_of(id_token: str) -> str | None:
     """The address in an ID token. It came straight from Google over TLS, so its signature adds nothing here
     (OpenID Connect Core section 3.1.3.7, item 6)."""
