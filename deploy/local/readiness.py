@@ -18,8 +18,8 @@ from processes import INFRASTRUCTURE, SERVICES
 from rich.console import Console
 from supervision import Supervision
 
-INFRASTRUCTURE_S = 60.0
-SERVICES_S = 120.0
+INFRASTRUCTURE_S = 120.0
+SERVICES_S = 180.0
 WRONG_SETTINGS = 2  # the exit status of a service whose settings are wrong
 
 

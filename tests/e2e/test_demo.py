@@ -18,7 +18,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     made.remove()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_story_on_a_fresh_stack_and_its_ticket_after_a_restart(stack: Stack) -> None:
     told = stack.call(script="demo.py", JSON="1")
     assert told.returncode == 0, told.stdout[-3000:] + told.stderr[-3000:]

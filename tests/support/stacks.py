@@ -49,7 +49,7 @@ class Stack:
         return [sys.executable, str(self.scripts / script), *arguments]
 
     def call(
-        self, *arguments: str, script: str = "stack.py", timeout: float = 170, **env: str
+        self, *arguments: str, script: str = "stack.py", timeout: float = 280, **env: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*arguments, script=script),
