@@ -14,7 +14,6 @@ import time
 from typing import cast
 
 import uvloop
-
 from bench.ordinary_mails import ordinary_mails
 
 _MESSAGE_ID = re.compile(rb"(?im)^Message-ID:[^\r]*\r\n")

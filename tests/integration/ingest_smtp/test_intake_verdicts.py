@@ -12,7 +12,6 @@ import aiosmtplib
 import pytest
 from mailroom_contracts import EmailReceived
 
-from ..mail.dns_server import DnsServer
 from .conftest import Intake
 
 RAW = b"From: Ann <ann@sender.example>\r\nTo: support@acme.example\r\nSubject: %s\r\nMessage-ID: <%s@x>\r\n%s\r\nhello\r\n"
@@ -30,8 +29,8 @@ async def send(intake: Intake, subject: bytes, headers: bytes = b"") -> EmailRec
     return events[0]
 
 
-async def test_computed_by_dns(make_intake: Callable[..., Intake]) -> None:
-    async with DnsServer() as dns:
+async def test_computed_by_dns(make_intake: Callable[..., Intake], dns_module: Any) -> None:
+    async with dns_module.DnsServer() as dns:
         intake = await asyncio.to_thread(make_intake, dns_server=dns.address, verdicts_timeout_s=1.5)
         dns.zone.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all")
         dns.zone.txt("_dmarc.sender.example", "v=DMARC1; p=reject")
