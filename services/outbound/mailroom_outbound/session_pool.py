@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import aiosmtplib
+from .session import Session
 
 IDLE_S = 20.0  # servers close idle sessions after minutes (RFC 5321 section 4.5.3.2); be earlier than all of them
 MAILS_PER_SESSION = 100  # many servers allow a few hundred
@@ -16,13 +16,13 @@ MAILS_PER_SESSION = 100  # many servers allow a few hundred
 class SessionPool:
     """`open_session` connects and signs in; its errors come through unchanged."""
 
-    def __init__(self, open_session: Callable[[], Awaitable[aiosmtplib.SMTP]], size: int) -> None:
+    def __init__(self, open_session: Callable[[], Awaitable[Session]], size: int) -> None:
         self._open, self._free = open_session, asyncio.Semaphore(size)
-        self._idle: list[tuple[aiosmtplib.SMTP, float, int]] = []
+        self._idle: list[tuple[Session, float, int]] = []
         self._closed = False
 
     @contextlib.asynccontextmanager
-    async def session(self) -> AsyncIterator[aiosmtplib.SMTP]:
+    async def session(self) -> AsyncIterator[Session]:
         """A session that is ours alone for a while. After an exception or a broken transaction it is not used again."""
         async with self._free:
             client, used = self._take() or (await self._open(), 0)
@@ -34,11 +34,11 @@ class SessionPool:
             if not client.is_connected:
                 return
             if self._closed or used + 1 >= MAILS_PER_SESSION:
-                await _leave(client)
+                await client.leave()
             else:
                 self._idle.append((client, time.monotonic(), used + 1))
 
-    def _take(self) -> tuple[aiosmtplib.SMTP, int] | None:
+    def _take(self) -> tuple[Session, int] | None:
         while self._idle:
             client, since, used = self._idle.pop()
             if client.is_connected and time.monotonic() - since < IDLE_S:
@@ -50,10 +50,4 @@ class SessionPool:
         """Leave all idle sessions; those in use are left when they are given back."""
         self._closed = True
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(_leave(client) for client, _, _ in idle))
-
-
-async def _leave(client: aiosmtplib.SMTP) -> None:
-    with contextlib.suppress(TimeoutError, aiosmtplib.SMTPException, OSError):
-        await client.quit(timeout=2)
-    client.close()
+        await asyncio.gather(*(client.leave() for client, _, _ in idle))

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
-import aiosmtplib
 from mailroom_contracts import OutboundMail, SmtpAccount
-from mailroom_runtime.smtp_connect import Access, SmtpTrouble, open_session, said
+from mailroom_runtime.smtp_connect import Access, SmtpTrouble, open_session
 
 from .courier import LEASE_LOST, Courier, Deferred, Failed, Hold, Letter, Outcome
 from .replies import Reply, of_acceptance, of_recipients, of_transaction, of_trouble
+from .session import ConnectionBroken, Session
 from .session_pool import SessionPool
 
 Sign = Callable[[bytes], Awaitable[bytes]]
+_NOT_IN_A_PATH = re.compile(r"[\x00-\x20\x7f<>]")
+_ONE_DOT = b".\r\n"
 
 
 def session_pool(account: SmtpAccount, password: str | None, access: Access) -> SessionPool:
     """Sessions of one account, at most `account.max_connections` at once."""
-    return SessionPool(lambda: open_session(account, password, access), max(account.max_connections, 1))
+
+    async def connect() -> Session:
+        return Session.over(await open_session(account, password, access))
+
+    return SessionPool(connect, max(account.max_connections, 1))
 
 
 class SmtpCourier(Courier):
@@ -29,60 +36,109 @@ class SmtpCourier(Courier):
     async def send(self, order: OutboundMail, mail: Letter) -> Outcome:
         raw = await self._sign(mail.raw) if self._sign is not None else mail.raw
         try:
-            async with self._pool.session() as client:
-                return await transaction(client, mail, raw)
+            async with self._pool.session() as session:
+                return await transaction(session, mail, raw)
         except SmtpTrouble as trouble:
             return of_trouble(trouble)
-        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError) as error:
-            words = str(error) if isinstance(error, aiosmtplib.SMTPException) else type(error).__name__
-            return Deferred(f"The connection broke while sending ({words}).", Hold.LANE)
-        except aiosmtplib.SMTPResponseException as error:
-            return Deferred(f"The server answered in an odd way: {said(error.code, error.message)}", Hold.LANE)
+        except ConnectionBroken as error:
+            return Deferred(f"The connection broke while sending. {error}", Hold.LANE)
+        except OSError as error:
+            return Deferred(f"The connection broke while sending ({type(error).__name__}).", Hold.LANE)
 
     async def close(self) -> None:
         await self._pool.close()
 
 
-async def transaction(client: aiosmtplib.SMTP, mail: Letter, raw: bytes) -> Outcome:
-    """One mail transaction (RFC 5321 section 3.3) on an open session, which can be used again after any answer."""
-    options, encoding = [f"SIZE={len(raw)}"] if client.supports_extension("size") else [], "ascii"
-    if not raw.isascii() and client.supports_extension("8bitmime"):
-        options.append("BODY=8BITMIME")
+async def transaction(session: Session, mail: Letter, raw: bytes) -> Outcome:
+    """One mail transaction (RFC 5321 section 3.3). The session can be used again, unless it was closed.
+
+    Raises `ConnectionBroken`.
+    """
     sender, recipients = on_the_wire(mail.sender), {r: on_the_wire(r) for r in mail.recipients}
-    if not all(address.isascii() for address in (sender, *recipients.values())):
-        if not client.supports_extension("smtputf8"):
+    options = b" SIZE=%d" % len(raw) if "size" in session.extensions else b""
+    if not raw.isascii() and "8bitmime" in session.extensions:
+        options += b" BODY=8BITMIME"
+    if not all(path.isascii() for path in (sender, *recipients.values())):
+        if "smtputf8" not in session.extensions:
             return Failed("The server cannot send to addresses with letters other than a to z (no SMTPUTF8).")
-        options.append("SMTPUTF8")
-        encoding = "utf-8"
-    try:
-        await client.mail(sender, options=options, encoding=encoding)
-    except aiosmtplib.SMTPSenderRefused as error:
-        return of_transaction(Reply(error.code, error.message))
-    except ValueError:
-        return Failed(f"{mail.sender} cannot be used as a sender.")
-    refused: dict[str, Reply] = {}
-    for recipient, on_wire in recipients.items():
-        try:
-            await client.rcpt(on_wire, encoding=encoding)
-        except aiosmtplib.SMTPRecipientRefused as error:
-            refused[recipient] = Reply(error.code, error.message)
-            if not client.is_connected:  # 421: the server has hung up
-                return of_transaction(refused[recipient])
-        except ValueError:
-            refused[recipient] = Reply(553, "5.1.3 this is not an address that mail can be sent to")
-    outcome = of_recipients(refused, len(mail.recipients))
-    if outcome is None and not mail.still_ours():
-        outcome = LEASE_LOST
+        options += b" SMTPUTF8"
+    if _NOT_IN_A_PATH.search(sender):
+        return Failed(f"{mail.sender!r} cannot be used as a sender.")
+    refused = {
+        recipient: Reply(553, "5.1.3 this is not an address that mail can be sent to")
+        for recipient, path in recipients.items()
+        if _NOT_IN_A_PATH.search(path) or not path
+    }
+    asked = {recipient: path for recipient, path in recipients.items() if recipient not in refused}
+    if not asked:
+        return of_recipients(refused, len(recipients)) or Failed("It has no recipient.")
+    commands = [
+        b"MAIL FROM:<" + sender.encode() + b">" + options,
+        *(b"RCPT TO:<" + path.encode() + b">" for path in asked.values()),
+        b"DATA",
+    ]
+    outcome = await _envelope(session, commands, list(asked), refused, len(recipients))
     if outcome is not None:
-        await _reset(client)
+        await session.reset()
         return outcome
+    if not mail.still_ours():
+        session.close()  # after 354 there is no other way back
+        return LEASE_LOST
+    session.write(_content(raw))
+    answer = await session.reply()
+    if answer.code != 250:
+        await session.reset()
+        return of_transaction(answer)
+    return of_acceptance(answer, [r for r in asked if r not in refused], refused)
+
+
+async def _envelope(
+    session: Session, commands: list[bytes], asked: list[str], refused: dict[str, Reply], count: int
+) -> Outcome | None:
+    """MAIL, RCPT and DATA: together where the server takes that (RFC 2920), else one by one. None: it waits for the
+    content. Adds to `refused`."""
+    together = "pipelining" in session.extensions
+    if together:
+        session.write(b"\r\n".join(commands) + b"\r\n")
+    mail = await (session.reply() if together else session.command(commands[0]))
+    if mail.code != 250 and not together:
+        return of_transaction(mail)
+    last = mail
+    for recipient, command in zip(asked, commands[1:-1], strict=True):
+        last = answer = await _next(session, command, together, last)
+        if answer.code not in (250, 251):
+            refused[recipient] = answer
+    outcome = of_transaction(mail) if mail.code != 250 else of_recipients(refused, count)
+    if outcome is not None and not together:
+        return outcome
+    data = await _next(session, commands[-1], together, last)
+    if outcome is not None:
+        if data.code == 354:
+            # it waits for a mail that nobody gets: an empty one ends that (RFC 2920 section 3.1)
+            session.write(_ONE_DOT)
+            await session.reply()
+        return outcome
+    return None if data.code == 354 else of_transaction(data)
+
+
+async def _next(session: Session, command: bytes, together: bool, last: Reply) -> Reply:
+    """The answer to a command. A server that hung up after a refusal (421) gave that answer to all the rest."""
     try:
-        answer = await client.data(raw)
-    except aiosmtplib.SMTPDataError as error:
-        await _reset(client)
-        return of_transaction(Reply(error.code, error.message))
-    accepted = [r for r in mail.recipients if r not in refused]
-    return of_acceptance(Reply(answer.code, answer.message), accepted, refused)
+        return await (session.reply() if together else session.command(command))
+    except ConnectionBroken:
+        if last.code >= 400:
+            return last
+        raise
+
+
+def _content(raw: bytes) -> bytes:
+    """The mail as DATA wants it: CRLF line ends only, dots doubled, one dot at the end (RFC 5321 section 4.5.2)."""
+    if not raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r"):
+        raw = re.sub(rb"\r\n|\r|\n", b"\r\n", raw)
+    raw = raw.replace(b"\r\n.", b"\r\n..")
+    if raw.startswith(b"."):
+        raw = b"." + raw
+    return raw + (b"" if raw.endswith(b"\r\n") else b"\r\n") + _ONE_DOT
 
 
 def on_the_wire(address: str) -> str:
@@ -94,13 +150,3 @@ def on_the_wire(address: str) -> str:
         return f"{local}@{domain.encode('idna').decode('ascii')}"
     except UnicodeError:
         return address
-
-
-async def _reset(client: aiosmtplib.SMTP) -> None:
-    """Clear the server's envelope; a server that does not even do that is left."""
-    if not client.is_connected:
-        return
-    try:
-        await client.rset()
-    except (aiosmtplib.SMTPException, OSError):
-        client.close()
