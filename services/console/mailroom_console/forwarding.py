@@ -129,13 +129,12 @@ async def _watch(console: Console) -> None:
     try:
         parts = [TopicPartition(n, p) for n in followed for p in await partitions_for(consumer, n)]
         consumer.assign(parts)
+        # the ends first: what comes between the two questions is then not passed over
+        ends = await consumer.end_offsets(parts)
         found = await consumer.offsets_for_times(dict.fromkeys(parts, since_ms))
         for tp in parts:
             at = found.get(tp)
-            if at is None:
-                await consumer.seek_to_end(tp)
-            else:
-                consumer.seek(tp, at.offset)
+            consumer.seek(tp, ends[tp] if at is None else at.offset)
         while pending := await _pending(console):
             by_id = {row.id: row for row in pending}
             oldest = min(row.started_at for row in pending) // 1000 - 5000

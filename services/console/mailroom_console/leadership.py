@@ -50,6 +50,8 @@ async def lead(database: Database, work: Work, *, follow: Work) -> None:
                 finally:
                     leading.cancel()
                     await asyncio.gather(leading, return_exceptions=True)
+                    # closed, not given back to the pool: the lock lives as long as the connection
+                    await raw.invalidate()
         except (DBAPIError, OSError) as error:
             log.warning("console.leadership_lost", error=type(error).__name__)
             await asyncio.sleep(LOOK_EVERY_S)

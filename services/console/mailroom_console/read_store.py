@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .projection import Batch, Row, addressed
 from .read_schema import ReadTables
+from .words import plain_words
 
 CHUNK = 400
 _TICKET_CHANGES = (
@@ -158,7 +159,7 @@ async def _search(connection: AsyncConnection, tables: ReadTables, batch: Batch,
                 f"UPDATE {tables.tickets.name} SET search = "  # noqa: S608
                 "coalesce(search, ''::tsvector) || to_tsvector('simple', :words) WHERE seq = :seq"
             ),
-            {"seq": row["seq"], "words": row["words"]},
+            {"seq": row["seq"], "words": plain_words(row["words"])},
         )
 
 

@@ -17,6 +17,7 @@ from .problems import invalid
 from .read_schema import ReadTables
 from .schema import queues
 from .ticket_shape import summary
+from .words import plain_words, search_terms
 
 STATUSES = ("open", "pending", "closed")
 VIEWS = ("waiting", "failed", "mine", "unassigned")
@@ -119,15 +120,6 @@ async def _queue_ids(console: Console, principal: Principal, queue_id: str | Non
     return [q for q in found if principal.sees(q)]
 
 
-def search_terms(q: str) -> list[str]:
-    """The words of a search; each must be found, the last letters of one may be missing. Pure."""
-    words: list[str] = []
-    for part in q.split()[:12]:
-        word = "".join(c if c.isalnum() else " " for c in part)
-        words += [w for w in word.split() if w][:6]
-    return words[:20]
-
-
 async def _searched(
     console: Console, principal: Principal, tables: ReadTables, filters: Filters, visible: list[str],
     words: list[str], limit: int, after: str | None,
@@ -147,7 +139,7 @@ async def _searched(
         query = query.where(text(f"{t.name}.seq IN ({hits.text})")).params(**parameters)
     else:
         query = query.where(text(f"{t.name}.search @@ to_tsquery('simple', :match)")).params(
-            match=" & ".join(f"{w}:*" for w in words)
+            match=" & ".join(f"{w}:*" for w in plain_words(" ".join(words)).split())
         )
         if before is not None:
             query = query.where(t.c.seq < before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from mailroom_console import activity, audit, dead_letters, signin, tickets, tokens
+from mailroom_console import activity, audit, dead_letters, key_rotation, signin, tickets, tokens
 from mailroom_console.principals import ADMIN, READ
 
 from .bodies import InvitationAnswer, PasswordChange, SignInBody, TokenIn
@@ -72,6 +72,12 @@ async def rebuild(console: ConsoleDep, principal: PrincipalDep) -> Json:
 async def rebuild_progress(console: ConsoleDep, principal: PrincipalDep) -> Json:
     principal.require(READ)
     return console.read.progress
+
+
+@router.post("/keys/rotate", tags=["activity"])
+async def rotate_keys(console: ConsoleDep, principal: PrincipalDep) -> Json:
+    """Seal every stored secret anew with the first key of MAILROOM_SECRET_KEYS."""
+    return await key_rotation.rotate(console, principal)
 
 
 @router.get("/audit", tags=["activity"])

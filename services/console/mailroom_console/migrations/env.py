@@ -11,7 +11,8 @@ assert read_schema.GENERATIONS
 
 def _ours(_object: object, name: str | None, kind: str, _reflected: bool, _compare_to: object) -> bool:
     """Full-text tables and their shadows are made by hand, Alembic does not know them."""
-    return not (kind == "table" and name is not None and "_search" in name)
+    by_hand = (kind in ("table", "index") and "_search" in (name or "")) or (kind == "column" and name == "search")
+    return not by_hand
 
 
 context.configure(

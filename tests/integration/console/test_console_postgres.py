@@ -1,0 +1,150 @@
+"""The same console on PostgreSQL: configuration, read model, search, rebuild; two copies side by side, one dying."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mailroom_console.database import Database, alembic_config
+from mailroom_console.schema import metadata
+from mailroom_contracts import Reply, TicketCommand, TicketEvent, topics
+from sqlalchemy import Connection, text
+from support.processes import ServiceProcess, free_port
+from support.waiting import eventually
+
+from .conftest import KEY, Bus, Starter, Story
+from .postgres import Postgres
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    server.start()
+    yield server
+    server.stop()
+
+
+async def test_the_console_on_postgresql(start_console: Starter, bus: Bus, postgres: Postgres) -> None:
+    console = await start_console(database=postgres.url("one"))
+    address = console.ids["address"]
+    revision = (await console.get(f"/addresses/{address}"))["revision"]
+    answers = await asyncio.gather(
+        *(
+            console.api.patch(f"/addresses/{address}", json={"full_name": f"N {n}", "revision": revision})
+            for n in range(4)
+        )
+    )
+    assert sorted(a.status_code for a in answers) == [200, 409, 409, 409]
+    taken = await console.api.post(
+        "/addresses", json={"kind": "internal", "local_part": "support", "queue_id": console.ids["queue"]}
+    )
+    assert taken.json()["code"] == "address_taken"
+    assert (await console.api.delete(f"/queues/{console.ids['queue']}")).json()["code"] == "in_use"
+    stories = [
+        Story(n, portal=console.ids["portal"], queue=console.ids["queue"], address=address) for n in range(10)
+    ]  # fmt: skip
+    for s in stories:
+        reply = s.created(f"Subject {s.number}"), s.mail(f"Grüße aus {s.number}")
+        await bus.events(*reply)
+    failed = stories[3].reply("c3")
+    await bus.events(failed, stories[3].delivery(failed, "failed", "550"), stories[4].status("closed"))
+    await bus.events(*[stories[5].mail("again", cause="again")] * 2)
+
+    async def numbers(**filters: Any) -> set[str]:
+        return {t["number"] for t in (await console.get("/tickets", **filters))["items"]}
+
+    await eventually(lambda: _is(numbers(view="failed"), {stories[3].number}), 15)
+    await eventually(lambda: _is(numbers(status="closed"), {stories[4].number}), 15)
+    await eventually(lambda: _is(numbers(q="again"), {stories[5].number}), 15)
+    assert await numbers(q="grüß MR-00000007") == {stories[7].number}
+    before = await console.get("/tickets", limit=200)
+    assert len(before["items"]) == 10
+    await console.api.post("/rebuild")
+
+    async def rebuilt() -> bool:
+        progress = await console.get("/rebuild")
+        return not progress["rebuilding"] and progress["generation"] == 1
+
+    await eventually(rebuilt, 20)
+    assert await console.get("/tickets", limit=200) == before
+
+
+async def _is(found: Any, wanted: set[str]) -> bool:
+    return (await found) == wanted
+
+
+async def test_the_migrations_make_what_the_code_expects(postgres: Postgres, tmp_path: Path) -> None:
+    from alembic import command
+
+    for url in (postgres.url("migrations"), f"sqlite+aiosqlite:///{tmp_path / 'm.db'}"):
+        database = Database(url)
+        await database.migrate()
+        await database.migrate()
+
+        def check(connection: Connection) -> None:
+            command.check(alembic_config(connection))
+
+        async with database.engine.connect() as connection:
+            await connection.run_sync(check)
+            for table in metadata.sorted_tables:
+                await connection.execute(text(f'SELECT count(*) FROM "{table.name}"'))
+        await database.close()
+
+
+async def test_two_copies_side_by_side_and_the_leader_dies(
+    start_console: Starter, bus: Bus, postgres: Postgres, tmp_path: Path
+) -> None:
+    url = postgres.url("two")
+    leader = await start_console(database=url)
+    port = free_port()
+    s = leader.settings
+    env = {
+        "MAILROOM_KAFKA": s.kafka, "MAILROOM_REDIS": s.redis, "MAILROOM_TOPIC_PREFIX": s.topic_prefix,
+        "MAILROOM_DATA": str(s.data), "MAILROOM_DATABASE": url, "MAILROOM_CONSOLE_PORT": str(port),
+        "MAILROOM_URL": f"http://127.0.0.1:{port}", "MAILROOM_SECRET_KEYS": f"k1:{KEY}",
+        "MAILROOM_MESSAGE_ID_KEYS": f"k1:{KEY}", "MAILROOM_SERVICES": "{}",
+    }  # fmt: skip
+    second = ServiceProcess("console", env, tmp_path / "second.log")
+    second.start()
+    headers = {"Authorization": leader.api.headers["Authorization"]}
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", headers=headers, timeout=20) as other:
+            story = Story(1, portal=leader.ids["portal"], queue=leader.ids["queue"], address=leader.ids["address"])
+            await bus.events(story.created(), story.mail())
+
+            async def there() -> bool:
+                return (await other.get(f"/tickets/{story.ticket}")).status_code == 200
+
+            await eventually(there, 15)
+
+            def answer(command: TicketCommand) -> list[TicketEvent]:
+                assert not isinstance(command, Reply)
+                return [story.note("noted", command.id, command.actor)]
+
+            async with bus.answering(leader, answer):
+                # the copy that does not write the read model sees its own write all the same
+                noted = await other.post(f"/tickets/{story.ticket}/notes", json={"text": "noted"})
+                assert (noted.status_code, noted.json()["shown"]) == (201, True)
+            await leader.stop()
+            await bus.events(story.status("closed"))
+
+            async def followed() -> bool:
+                return (await other.get(f"/tickets/{story.ticket}")).json()["status"] == "closed"
+
+            await eventually(followed, 20)
+            changed = await other.patch(f"/addresses/{leader.ids['address']}", json={"full_name": "From the second"})
+            assert changed.status_code == 200
+
+            async def told() -> bool:
+                found = (await bus.latest(topics.ADDRESSES)).get(leader.ids["address"])
+                return getattr(found, "full_name", "") == "From the second"
+
+            await eventually(told, 15)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            second.kill()
