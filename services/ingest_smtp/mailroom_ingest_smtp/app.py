@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from mailroom_contracts import Address, Portal
 from mailroom_runtime import metrics
@@ -75,13 +76,16 @@ async def app(service: Service[IngestSmtpSettings]) -> None:
     finally:
         starting.cancel()
         house.stop()
-        await house.empty()  # the frame cancels this when it takes longer than MAILROOM_DRAIN_S
-        for server in servers:
-            server.close()
-        if isinstance(judge, DnsJudge):
-            judge.close()
-        await producer.close()
-        log.info("intake.drained")
+        try:
+            await house.empty()  # the frame cancels this when it takes longer than MAILROOM_DRAIN_S
+        finally:
+            for server in servers:
+                server.close()
+            if isinstance(judge, DnsJudge):
+                judge.close()
+            with contextlib.suppress(TimeoutError):  # what Kafka has not acknowledged was answered 451
+                await asyncio.wait_for(producer.close(), 5)
+            log.info("intake.drained", left=len(house))
 
 
 def _judge(settings: IngestSmtpSettings) -> DnsJudge | NoJudge:

@@ -67,6 +67,10 @@ def test_kafka_stopped_during_intake(
     # a record that Kafka took although we said 451 has the same id as its retry: readers drop it
     assert len({event.id for event in events if isinstance(event, EmailReceived)}) == 3
     assert answers[2].endswith(ids["2"])
+    # without Kafka it still stops when asked to, whatever waits to be sent
+    kafka_server.stop()
+    assert attempt(intake, 4).startswith("451 4.3.0 ")
+    assert intake.process.terminate(25) == 0
 
 
 def test_blob_store_away(make_intake: Callable[..., Intake]) -> None:
