@@ -50,10 +50,10 @@ def furnish(site: StandingStack) -> dict[str, str]:
                 "<blockquote><p>Thank you for your order of two lamps.</p></blockquote>"
             )
         site.write(subject, signed, to="support@acme.example", sender=f"{name} <{sender}>", html=html)
-        found[name] = site.ticket(subject, 2)
+        found[name] = site.ticket(subject, 2, sender=sender)
     to_shop = {"To": "shop@lamps.example", "X-Forwarded-To": "support@acme.example"}
-    site.forwarded(f"Do you have this lamp in green? {tag}", "Hello, in green?", to_shop, f"Kim <kim@customer-{tag}.example>")
-    kim = site.ticket(f"Do you have this lamp in green? {tag}")
+    site.forwarded("Do you have this lamp in green?", "Hello,\n\nor only in red?\n\nKim", to_shop, f"Kim <kim@customer-{tag}.example>")
+    kim = site.ticket("Do you have this lamp in green?", sender=f"kim@customer-{tag}.example")
     site.call("POST", f"/tickets/{kim['id']}/replies", 202, text="Hello Kim,\n\nyes, in two weeks.\n\nBen")
     jo = str(found["Jo Miller"]["id"])
     site.call("POST", f"/tickets/{jo}/notes", text="Called the carrier: it is in Leipzig and comes tomorrow.")

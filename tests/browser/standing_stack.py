@@ -45,11 +45,13 @@ class StandingStack:
     def tickets(self, **query: str) -> list[dict[str, Any]]:
         return list(self.api.get("/tickets", params=query).json()["items"])
 
-    def ticket(self, subject: str, messages: int = 1, timeout: float = 40) -> dict[str, Any]:
-        """The newest ticket of that subject, once it has so many messages."""
+    def ticket(self, subject: str, messages: int = 1, *, sender: str = "", timeout: float = 40) -> dict[str, Any]:
+        """The newest ticket of that subject (and customer), once it has so many messages."""
 
         def look() -> dict[str, Any] | None:
             for ticket in [*self.tickets(), *self.tickets(q=subject)]:
+                if sender not in ("", ticket["customer"]["email"]):
+                    continue
                 if ticket["subject"] == subject and ticket["message_count"] >= messages:
                     return dict(self.call("GET", f"/tickets/{ticket['id']}"))
             return None

@@ -21,7 +21,11 @@ def ids(site: StandingStack) -> dict[str, str]:
 def test_no_serious_finding(site: StandingStack, browser: Browser, ids: dict[str, str], size: str, scheme: str) -> None:
     page, troubles = site.desk(browser, size=size, scheme=scheme)
     found: list[str] = []
+    # colours are all that differs in the dark, and these pages have every piece
+    dark = ("tickets", "ticket", "ticket-answered", "addresses", "address-smtp", "queues", "activity", "portal")
     for place in places(ids):
+        if scheme == "dark" and place.name not in dark:
+            continue
         page.goto(place.path)
         page.wait_for_load_state()
         found += [f"{place.path}: {line}" for line in findings(page)]

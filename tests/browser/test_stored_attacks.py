@@ -6,9 +6,11 @@ import secrets
 from email.message import EmailMessage
 
 import pytest
+from browser.chromium import Troubles
 from browser.hostile_mails import NAMES, PAYLOADS
 from browser.standing_stack import StandingStack
 from playwright.sync_api import Browser, Page, expect
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -44,6 +46,13 @@ def test_fifty_hostile_mails(site: StandingStack, browser: Browser) -> None:
         _send(site, f"Hostile {tag} {number}", payload)
     page, troubles = site.desk(browser)
     page.context.on("page", lambda opened: opened.close() if opened != page else None)
+    control = browser.new_page()
+    watched = Troubles()
+    watched.watch(control, "about:")
+    control.set_content(PAYLOADS[4])
+    wait_until(lambda: control.evaluate("window.pwned") == 1, what="a payload that works where nothing protects")
+    assert any("dialog" in line for line in watched.seen)
+    control.close()
     for number in range(len(PAYLOADS)):
         ticket = site.ticket(f"Hostile {tag} {number}")
         page.goto(f"/tickets/{ticket['id']}")
@@ -52,9 +61,9 @@ def test_fifty_hostile_mails(site: StandingStack, browser: Browser) -> None:
         _look(page)
         page.goto(f"/messages/{ticket['messages'][0]['id']}/frame?images=1")
         assert page.evaluate("window.pwned") is None
-        page.goto(f"/messages/{ticket['messages'][0]['id']}/raw")
-        assert page.evaluate("document.querySelectorAll('img, script, svg').length") == 0
-        page.goto("about:blank")
+        if number % 10 == 0:
+            page.goto(f"/messages/{ticket['messages'][0]['id']}/raw")
+            assert page.evaluate("document.querySelectorAll('img, script, svg').length") == 0
     said = [line for line in troubles.seen if "Content Security Policy" not in line and "ERR_" not in line]
     # what the browser says of a blocked navigation out of the sandbox is no trouble; a dialog or a script error is
     assert [line for line in said if "dialog" in line or "pwned" in line] == []

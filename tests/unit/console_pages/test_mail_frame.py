@@ -1,0 +1,66 @@
+"""A mail's HTML in its own page: quotes folded without opening a way out of an attribute, remote pictures counted."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import html as lxml_html
+from mailroom_console.pages.mail_frame import fold_quote, page
+
+
+def _page(html: str, **more: object) -> str:
+    given = {"inline": {}, "remote_images": False, "style": "/static/1/mail.css", "title": "Hi"} | more
+    return page(html, **given)  # type: ignore[arg-type]
+
+
+def test_the_last_quote_is_folded_and_stays_whole() -> None:
+    folded = fold_quote("<p>Yes.</p><blockquote>one<blockquote>two</blockquote></blockquote><p>-- Jo</p>")
+    assert folded.count("<details") == 1
+    inner = folded.partition("</summary>")[2].partition("</details>")[0]
+    assert inner == "<blockquote>one<blockquote>two</blockquote></blockquote>"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>no quote</p>",
+        "<blockquote>first</blockquote><p>" + "an answer below it " * 40 + "</p>",
+        "<blockquote>nothing before it</blockquote>",
+        "<p>text</p><blockquote>never closed",
+        "<p>text</p></blockquote>",
+    ],
+)
+def test_what_is_not_a_quote_at_the_end_stays(html: str) -> None:
+    assert fold_quote(html) == html
+
+
+def test_tags_within_attribute_values_are_no_tags() -> None:
+    hostile = '<p title="<blockquote>">own</p><b title="</blockquote><img src=x onerror=alert(1)>">x</b>'
+    assert fold_quote(hostile) == hostile
+    shown = _page(f"{hostile}<blockquote title='</blockquote><i onclick=x>'>q</blockquote>")
+    tree = lxml_html.fromstring(shown)
+    assert not tree.xpath("//@onerror | //@onclick | //img")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(
+    ["<blockquote>", "</blockquote>", "<p>", "</p>", "text", '<a title="<blockquote>">', "</a>", "<b title='\">'>", "</b>",
+     "<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "&lt;", '"', "'", ">", "<"]), max_size=14))  # fmt: skip
+def test_folding_never_adds_anything_that_acts(parts: list[str]) -> None:
+    tree = lxml_html.fromstring(_page("<p>x</p>" + "".join(parts)))
+    assert not tree.xpath("//script | //@onerror | //@onclick | //@onload | //iframe | //form")
+    assert len(tree.xpath("//details")) <= 1
+
+
+def test_remote_pictures_are_told_and_inline_ones_shown() -> None:
+    mail = '<img src="https://a.example/1.png"><img src="https://a.example/2.png"><img src="cid:logo@1">'
+    shown = _page(mail, inline={"logo@1": "/messages/m/pictures/0"})
+    assert "2 pictures from elsewhere are not loaded" in shown
+    assert "https://a.example" not in shown
+    assert "/messages/m/pictures/0" in shown
+    assert "mailroom-blocked" not in _page(mail, remote_images=True)
+
+
+def test_the_title_is_escaped() -> None:
+    assert "<svg" not in _page("<p>x</p>", title="</title><svg onload=alert(1)>")
