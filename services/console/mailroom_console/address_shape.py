@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from mailroom_contracts import AddressStatus
@@ -29,12 +30,12 @@ def state_of(row: Any, statuses: Mapping[str, AddressStatus]) -> State:
     changed = times.rfc3339(row.updated_at)
     if not row.active:
         return State("inactive", "Disabled: it neither receives nor sends.", changed)
-    for aspect in ("sending", "receiving"):
-        status = statuses.get(aspect)
-        if status is not None and status.state in _TROUBLE:
-            return State(status.state, status.reason, _time(status))
     if row.kind == "gmail" and not (row.gmail or {}).get("secret"):
         return State("disconnected", "Not connected with Google: press Reconnect.", changed)
+    for aspect in ("sending", "receiving"):
+        status = statuses.get(aspect)
+        if status is not None and status.state in _TROUBLE and not _before_reconnect(row, status):
+            return State(status.state, status.reason, _time(status))
     if row.kind == "gmail" and row.queue_id is None:
         return State("not_configured", NOT_CONFIGURED, changed)
     receiving = statuses.get("receiving")
@@ -47,6 +48,12 @@ def state_of(row: Any, statuses: Mapping[str, AddressStatus]) -> State:
         if forwarding.state == "failed":
             return State("forwarding_failed", forwarding.reason, _time(forwarding))
     return State("active", None, changed)
+
+
+def _before_reconnect(row: Any, status: AddressStatus) -> bool:
+    """Whether this was said of a Google sign-in that has been renewed since."""
+    connected = (row.gmail or {}).get("connected_at") if row.kind == "gmail" else None
+    return connected is not None and status.since < datetime.fromisoformat(connected)
 
 
 def shown(

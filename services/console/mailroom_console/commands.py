@@ -12,6 +12,7 @@ from typing import Any
 from mailroom_contracts import (
     AddNote,
     Assign,
+    AttachmentRef,
     CancelMessage,
     ConfirmSender,
     MoveQueue,
@@ -22,6 +23,7 @@ from mailroom_contracts import (
     ids,
     topics,
 )
+from mailroom_gmail import LARGEST_BYTES
 from mailroom_runtime.kafka import BusDown, RecordTooLarge
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -58,13 +60,15 @@ async def reply(
     principal.require(TICKETS)
     ticket = await tickets.row_of(console, principal, ticket_id)
     _check_text(text, html)
-    await _check_sender(console, principal, ticket, from_address_id)
+    sender = await _check_sender(console, principal, ticket, from_address_id)
+    files = await uploads.references(console, principal, ticket.id, attachments)
+    if sender.kind == "gmail":
+        _check_fits_gmail(files, text, html)
     key = idempotency_key or passwords.drawn()
     command = Reply(
         id=ids.command_id(principal.portal_id, ticket.id, key), ticket_id=ticket.id, portal_id=principal.portal_id,
         actor=principal.actor, at=console.clock(), text=text, html=html or None, to=people(list(to), "to"),
-        cc=people(list(cc), "cc"), bcc=people(list(bcc), "bcc"), from_address_id=from_address_id,
-        attachments=await uploads.references(console, principal, ticket.id, attachments),
+        cc=people(list(cc), "cc"), bcc=people(list(bcc), "bcc"), from_address_id=from_address_id, attachments=files,
     )  # fmt: skip
     accepted = await send(console, command, message_id=ids.message_id(ticket.id, command.id))
     await drafts.forget(console, principal, ticket.id)
@@ -208,8 +212,9 @@ async def _known_before(console: Console, command: TicketCommand) -> Outcome | N
     return await console.read.outcome(command.id)
 
 
-async def _check_sender(console: Console, principal: Principal, ticket: Any, from_address_id: str | None) -> None:
-    """Refuse at once what the configuration does not allow; the router and `outbound` look again."""
+async def _check_sender(console: Console, principal: Principal, ticket: Any, from_address_id: str | None) -> Any:
+    """The row of the address it leaves from. Refuses at once what the configuration does not allow; the router and
+    `outbound` look again."""
     wanted = from_address_id or ticket.address_id
     async with console.database.read() as connection:
         row = (
@@ -228,6 +233,7 @@ async def _check_sender(console: Console, principal: Principal, ticket: Any, fro
     if not row.active:
         raise conflict("inactive_address", f"{row.email} is disabled. Enable it, or choose another address.",
                        send_from=await _offers(console, principal.portal_id, ticket.queue_id))  # fmt: skip
+    return row
 
 
 async def sending_choices(console: Console, principal: Principal, ticket_id: str) -> dict[str, Any]:
@@ -265,6 +271,17 @@ async def _check_known(console: Console, principal: Principal, table: Any, field
 def _about(console: Console, principal: Principal, ticket_id: str, key: str) -> dict[str, Any]:
     return {"id": ids.command_id(principal.portal_id, ticket_id, key), "ticket_id": ticket_id,
             "portal_id": principal.portal_id, "actor": principal.actor, "at": console.clock()}  # fmt: skip
+
+
+def _check_fits_gmail(files: Sequence[AttachmentRef], text: str, html: str | None) -> None:
+    """Say before sending what Gmail would refuse after. Base64 makes 78 bytes of 57 (RFC 2045 section 6.8)."""
+    encoded = sum(-(-file.size // 57) * 78 + 500 for file in files) + 2 * len(text) + 2 * len(html or "")
+    if encoded > LARGEST_BYTES:
+        raise Problem(
+            413, "too_large_for_gmail",
+            f"Gmail sends at most {LARGEST_BYTES // 2**20} MB. Encoded for mail, these attachments have "
+            f"{encoded / 2**20:.0f} MB: attach less, or write where the files can be fetched.",
+        )  # fmt: skip
 
 
 def _check_text(text: str, html: str | None) -> None:

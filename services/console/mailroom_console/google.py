@@ -1,32 +1,54 @@
 """Connecting Gmail addresses with Google: consent with state and PKCE, tokens sealed, reconnecting in place.
 
-Sources: RFC 6749 section 4.1, RFC 7636 (PKCE), Google's "OAuth 2.0 for Web Server Applications".
+A sign-in's state is drawn, kept as a digest with who began it, ends after a quarter of an hour and works once.
+Sources: RFC 6749 section 4.1 and 10.12, RFC 7636 (PKCE), Google's "OAuth 2.0 for Web Server Applications".
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
-import httpx
 from mailroom_contracts import GmailAccount, ids
+from mailroom_gmail import (
+    GmailClient,
+    GmailTrouble,
+    GoogleSettings,
+    Grant,
+    Refused,
+    kept_token,
+    missing_scopes,
+    oauth,
+    token_to_keep,
+)
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.sealing import SealBroken
 from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import addresses, passwords, times
 from .context import Console
 from .mailboxes import email_address
 from .principals import CONFIG, Principal
-from .problems import Problem, conflict, not_found
+from .problems import Problem, conflict
 from .schema import addresses as addresses_table
-from .schema import oauth_states
+from .schema import domains, oauth_states
+from .settings import ConsoleSettings
 
-GMAIL = "https://www.googleapis.com/auth/gmail.modify"
-SCOPES = ("openid", "email", "profile", GMAIL)
+log = get_logger()
 STATE_US = 15 * 60 * times.SECOND
+
+
+def google_settings(settings: ConsoleSettings) -> GoogleSettings:
+    """Where Google is, as the console is set."""
+    return GoogleSettings(
+        api_url=settings.google_api_url,
+        auth_url=settings.google_auth_url,
+        token_url=settings.google_token_url,
+        client_id=settings.google_client_id,
+        client_secret=settings.google_client_secret,
+    )
 
 
 async def connect(
@@ -34,12 +56,11 @@ async def connect(
 ) -> str:
     """Where to send the browser for consent. Raises `Problem` 503 when no OAuth client is configured."""
     principal.require(CONFIG)
-    settings = console.settings
-    if not settings.google_client_id:
+    google = google_settings(console.settings)
+    if not google.configured:
         raise Problem(503, "google_not_configured",
                       "Gmail addresses need an OAuth client: set MAILROOM_GOOGLE_CLIENT_ID and "
                       "MAILROOM_GOOGLE_CLIENT_SECRET.")  # fmt: skip
-    state, verifier = passwords.drawn(), passwords.drawn()
     now = console.now()
     hint = None
     async with console.database.write() as connection:
@@ -48,21 +69,16 @@ async def connect(
             if row.kind != "gmail":
                 raise conflict("not_gmail", "Only Gmail addresses are connected with Google.")
             hint = row.email
+        begun = oauth.begin(google, redirect_uri(console), login_hint=hint)
         await connection.execute(delete(oauth_states).where(oauth_states.c.expires_at < now))
         await connection.execute(
             insert(oauth_states).values(
-                state=passwords.digest(state), portal_id=principal.portal_id, verifier=verifier, address_id=address_id,
+                state=passwords.digest(begun.state), portal_id=principal.portal_id, verifier=begun.verifier,
+                address_id=address_id, options={"import_days": import_days}, expires_at=now + STATE_US,
                 principal=json.dumps({"kind": principal.kind, "id": principal.id, "name": principal.name}),
-                options={"import_days": import_days}, expires_at=now + STATE_US,
             )
         )  # fmt: skip
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    query = {
-        "client_id": settings.google_client_id, "redirect_uri": redirect_uri(console), "response_type": "code",
-        "scope": " ".join(SCOPES), "state": state, "code_challenge": challenge, "code_challenge_method": "S256",
-        "access_type": "offline", "include_granted_scopes": "true", "prompt": "consent",
-    } | ({"login_hint": hint} if hint else {})  # fmt: skip
-    return f"{settings.google_auth_url}?{urlencode(query)}"
+    return begun.url
 
 
 async def returned(console: Console, params: Mapping[str, str], session: Principal | None = None) -> str:
@@ -73,30 +89,33 @@ async def returned(console: Console, params: Mapping[str, str], session: Princip
         raise Problem(403, "other_browser", "Sign in here first, then connect the address again.")
     if params.get("error"):
         raise conflict("consent_refused", "Google says that access was not allowed. Nothing was changed.")
-    tokens = await _exchange(console, params.get("code", ""), state.verifier)
-    granted = set(str(tokens.get("scope", "")).split())
-    if GMAIL not in granted:
-        raise conflict("permission_missing",
-                       "The permission to read and send Gmail was left unchecked. Connect again and allow it.")  # fmt: skip
-    email = email_address(_email_of(tokens))
+    google = google_settings(console.settings)
+    try:
+        grant = await oauth.finish(google, redirect_uri(console), params.get("code", ""), state.verifier)
+    except Refused as error:
+        raise Problem(502, "google_refused", f"{error}. Connect the address again.") from None
+    except GmailTrouble as error:
+        raise Problem(502, "google_unavailable", f"{error}. Connect the address again later.") from None
     principal = Principal(kind=by["kind"], id=by["id"], portal_id=state.portal_id, name=by["name"],
                           scopes=frozenset({CONFIG}))  # fmt: skip
-    return await _store(console, principal, state, email, tokens, sorted(granted))
+    # a grant that is of no use is not revoked: at Google that would end the same account's working connection too
+    return await _connected(console, principal, state, grant)
 
 
 async def disconnect(console: Console, principal: Principal, address_id: str) -> None:
-    """Forget the access, and take it back at Google."""
+    """Take the access back at Google, and forget it. Raises `Problem` 502 while Google does not answer."""
     principal.require(CONFIG)
     async with console.database.read() as connection:
         row = await addresses.row_of(connection, principal, address_id)
     if row.kind != "gmail" or not (row.gmail or {}).get("secret"):
         raise conflict("not_connected", "This address is not connected with Google.")
-    tokens = json.loads(console.sealer.open(row.gmail["secret"], bound_to=row.id))
-    revoke = console.settings.google_token_url.rpartition("/")[0] + "/revoke"
     try:
-        await console.http.post(revoke, data={"token": tokens.get("refresh_token") or tokens.get("access_token")})
-    except httpx.HTTPError:
-        raise Problem(502, "google_unavailable", "Google does not answer. Try again later.") from None
+        token = kept_token(console.sealer.open(row.gmail["secret"], bound_to=row.id))
+        await oauth.revoke(google_settings(console.settings), token)
+    except (SealBroken, ValueError):
+        log.warning("gmail.token_unreadable", address_id=row.id)  # then it can only be forgotten
+    except GmailTrouble as error:
+        raise Problem(502, "google_unavailable", f"{error}. Try again later.") from None
     account = row.gmail | {"secret": None, "secret_revision": row.gmail["secret_revision"] + 1}
     await addresses.store(console, principal, row, {"gmail": account})
 
@@ -111,69 +130,35 @@ async def _state(console: Console, state: str) -> Any:
     key = passwords.digest(state)
     async with console.database.write() as connection:
         row = (await connection.execute(select(oauth_states).where(oauth_states.c.state == key))).one_or_none()
-        await connection.execute(delete(oauth_states).where(oauth_states.c.state == key))
-    if row is None or row.expires_at < console.now():
+        done = await connection.execute(delete(oauth_states).where(oauth_states.c.state == key))
+    if row is None or done.rowcount != 1 or row.expires_at < console.now():
         raise Problem(400, "bad_state", "This sign-in is too old or was used already. Connect the address again.")
     return row
 
 
-async def _exchange(console: Console, code: str, verifier: str) -> dict[str, Any]:
-    settings = console.settings
-    try:
-        answer = await console.http.post(
-            settings.google_token_url,
-            data={"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri(console),
-                  "client_id": settings.google_client_id,
-                  "client_secret": settings.google_client_secret.get_secret_value(), "code_verifier": verifier},
-        )  # fmt: skip
-        tokens = answer.json()
-    except (httpx.HTTPError, ValueError):
-        raise Problem(502, "google_unavailable", "Google does not answer. Connect the address again later.") from None
-    if answer.is_error or "access_token" not in tokens:
-        raise Problem(502, "google_refused", f"Google refused the sign-in ({answer.status_code}). Connect it again.")
-    if not tokens.get("refresh_token"):
+async def _connected(console: Console, principal: Principal, state: Any, grant: Grant) -> str:
+    """The address that the grant is for: made, or connected again in place."""
+    if missing := missing_scopes(grant.scopes):
+        raise conflict("permission_missing",
+                       f"A permission was left unchecked at Google: {', and '.join(missing)}. "
+                       "Connect again and allow everything that is asked for.")  # fmt: skip
+    if not grant.refresh_token:
         raise Problem(502, "google_refused", "Google gave no lasting access. Connect the address again.")
-    return dict(tokens)
-
-
-def _email_of(tokens: Mapping[str, Any]) -> str:
-    """The account's address from the id token, which came straight from Google over TLS (OIDC Core 3.1.3.7)."""
-    try:
-        payload = str(tokens["id_token"]).split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return str(claims["email"])
-    except (KeyError, IndexError, ValueError):
-        raise Problem(502, "google_refused", "Google did not say which account signed in.") from None
-
-
-async def _store(
-    console: Console, principal: Principal, state: Any, email: str, tokens: Mapping[str, Any], granted: list[str]
-) -> str:
-    now = console.now()
+    email = email_address(grant.email)
     async with console.database.read() as connection:
-        row = (
-            await connection.execute(select(addresses_table).where(addresses_table.c.email == email))
-        ).one_or_none()
-        wanted = state.address_id
-        if wanted is not None:
-            expected = await addresses.row_of(connection, principal, wanted)
-            if expected.email != email:
-                raise conflict("other_account", f"You signed in as {email}, but the address is {expected.email}.")
-    if row is not None and (row.portal_id != principal.portal_id or row.kind != "gmail"):
-        raise conflict("address_taken", f"{email} is there already, as another kind of address.")
-    if wanted is not None and row is None:
-        raise not_found("address")
+        row = await _row_for(connection, principal, state.address_id, email)
     address_id = row.id if row is not None else ids.derive("address", principal.portal_id, email)
-    secret = json.dumps({
-        "refresh_token": tokens["refresh_token"], "access_token": tokens["access_token"],
-        "expiry": times.rfc3339(now + int(tokens.get("expires_in", 3600)) * times.SECOND),
-    })  # fmt: skip
+    start = await _present(console, grant.refresh_token)
+    now = console.now()
     before = (row.gmail or {}) if row is not None else {}
     days = (state.options or {}).get("import_days")
     account = GmailAccount(
-        secret=console.sealer.seal(secret, bound_to=address_id), secret_revision=before.get("secret_revision", 0) + 1,
-        scopes=granted, label_ids=before.get("label_ids", ["INBOX"]), connected_at=times.moment(now),
-        import_since=times.moment(now - days * times.DAY) if days else None,
+        secret=console.sealer.seal(token_to_keep(grant), bound_to=address_id),
+        secret_revision=before.get("secret_revision", 0) + 1, scopes=sorted(grant.scopes),
+        label_ids=before.get("label_ids", ["INBOX"]), connected_at=times.moment(now),
+        # on reconnecting the reader goes on from its own cursor: these two count at the first time only
+        import_since=times.moment(now - days * times.DAY) if days else before.get("import_since"),
+        start_history_id=before.get("start_history_id") or start,
         pubsub_subscription=before.get("pubsub_subscription"),
     ).model_dump(mode="json")  # fmt: skip
     if row is not None:
@@ -188,3 +173,40 @@ async def _store(
     async with console.database.write() as connection:
         await addresses.insert_row(connection, values, by=principal, now=now)
     return address_id
+
+
+async def _row_for(connection: AsyncConnection, principal: Principal, wanted: str | None, email: str) -> Any:
+    """The row to connect again; None for a new address. Raises `Problem` when this account may not be it."""
+    if wanted is not None:
+        row = await addresses.row_of(connection, principal, wanted)
+        if row.email != email:
+            raise conflict("other_account",
+                           f"You signed in as {email}, but the address is {row.email}. Nothing was changed.")  # fmt: skip
+        return row
+    row = (await connection.execute(select(addresses_table).where(addresses_table.c.email == email))).one_or_none()
+    if row is not None:
+        if row.portal_id != principal.portal_id:
+            raise conflict("address_taken", f"{email} is in use by another company on this installation.")
+        if row.kind != "gmail":
+            raise conflict("address_taken", f"{email} is there already, as an address of kind {row.kind}.")
+        return row
+    domain = email.rpartition("@")[2]
+    portal = await connection.scalar(select(domains.c.portal_id).where(domains.c.domain == domain))
+    if portal == principal.portal_id:
+        raise conflict("hosted_domain", f"Mail for {domain} is received here: add {email} as an internal address.")
+    if portal is not None:
+        raise conflict("domain_taken", f"{domain} belongs to another company on this installation.")
+    return None
+
+
+async def _present(console: Console, refresh_token: str) -> str | None:
+    """The mailbox's history id at this moment: mail is read from here on, however late the address is configured."""
+    client = GmailClient(google_settings(console.settings), refresh_token, None)
+    try:
+        return (await client.profile())[1]
+    except GmailTrouble as error:
+        # the reader asks again when it starts
+        log.warning("gmail.start_unknown", reason=str(error))
+        return None
+    finally:
+        client.close()

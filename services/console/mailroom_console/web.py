@@ -32,7 +32,7 @@ def build(console: Console) -> FastAPI:
             address_id = await google.returned(console, dict(request.query_params), session)
         except Problem as problem:
             return RedirectResponse(f"/addresses?{urlencode({'oauth_error': problem.detail})}", 303)
-        return RedirectResponse(f"/addresses/{address_id}?connected=1", 303)
+        return RedirectResponse(f"/addresses?{urlencode({'connected': address_id})}", 303)
 
     mount(app, console)
     app.add_middleware(BodyLimit)

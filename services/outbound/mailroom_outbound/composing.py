@@ -27,6 +27,7 @@ async def letter(
     blobs: BlobStore,
     *,
     uncertain: bool,
+    tried: bool,
     still_ours: Callable[[], bool],
 ) -> Letter:
     """The letter of an order. The same order always gives the same bytes.
@@ -53,6 +54,7 @@ async def letter(
         sender=envelope_sender(order, address),
         recipients=recipients,
         uncertain=uncertain,
+        tried=tried,
         still_ours=still_ours,
     )
 

@@ -59,7 +59,8 @@ class Letter:
     """A mail ready to hand over.
 
     `raw` has CRLF line ends and no Bcc header. `sender` is the envelope sender, empty for the null path.
-    `uncertain`: an earlier attempt may have got through (a crash while it was made). `still_ours` must be asked right
+    `uncertain`: an earlier attempt may have got through (a crash while it was made). `tried`: there was an earlier
+    attempt at all, and its answer may have been lost on the way. `still_ours` must be asked right
     before the content is handed over: when it says no, another process sends this mail.
     """
 
@@ -67,6 +68,7 @@ class Letter:
     sender: str
     recipients: tuple[str, ...]
     uncertain: bool = False
+    tried: bool = False
     still_ours: Callable[[], bool] = lambda: True
 
 

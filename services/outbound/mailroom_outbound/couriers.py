@@ -8,15 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from mailroom_contracts import Address
-from mailroom_gmail import GmailClient, GoogleSettings
+from mailroom_gmail import GmailClient, GoogleSettings, kept_token
 from mailroom_mail import dkim_sign
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.sealing import SealBroken, Sealer
-from mailroom_runtime.smtp_connect import Access
+from mailroom_runtime.smtp_connect import Access, open_session
 from mailroom_runtime.tables import ConfigTables
 
 from .courier import Courier
-from .gmail import GmailCourier
+from .gmail import GmailCourier, UnderWay
+from .session import Session
 from .settings import OutboundSettings
 from .smtp import SmtpCourier, session_pool
 
@@ -55,6 +56,7 @@ class Couriers:
         )
         self._google = GoogleSettings()
         self._threads = ThreadPoolExecutor(settings.gmail_threads, thread_name_prefix="gmail")
+        self._handing_over: UnderWay = {}
         self.makers: dict[str, Maker] = {
             "internal": self._through_relay,
             "smtp": self._through_account,
@@ -67,6 +69,16 @@ class Couriers:
         if maker is None:
             raise AccountBroken(f"Nothing here can send from an address of kind {address.kind}.")
         return maker(address)
+
+    async def works(self, address: Address) -> bool:
+        """Sign in and leave again. False: nothing can be said about this kind. Raises `SmtpTrouble`, `AccountBroken`."""
+        account = address.smtp
+        if address.kind != "smtp" or account is None:
+            return False
+        password = self.open_secret(account.secret, address.id) if account.username else None
+        client = await open_session(account, password, self._access)
+        await Session.over(client).leave()
+        return True
 
     def open_secret(self, sealed: str | None, bound_to: str) -> str:
         """A sealed secret's content. Raises `AccountBroken`, without repeating it."""
@@ -101,8 +113,11 @@ class Couriers:
     def _through_gmail(self, address: Address) -> Made:
         if address.gmail is None or not address.gmail.secret:
             raise AccountBroken("It is not connected with Google. Press Reconnect.")
-        token = self.open_secret(address.gmail.secret, address.id)
-        return Made(GmailCourier(GmailClient(self._google, token, self._threads)))
+        try:
+            token = kept_token(self.open_secret(address.gmail.secret, address.id))
+        except ValueError as error:
+            raise AccountBroken(f"It cannot be opened: {error}. Press Reconnect.") from None
+        return Made(GmailCourier(GmailClient(self._google, token, self._threads), self._handing_over))
 
     async def _signed(self, raw: bytes, address: Address, domain: str) -> bytes:
         """The mail with the portal's DKIM signature, where it has a key for the domain."""

@@ -1,10 +1,12 @@
 """The courier of a Gmail address: sends as that account, into the customer's thread.
 
-A crash between Google's answer and our record leaves no window here: an uncertain mail is looked up by its
-Message-ID first (Gmail's `rfc822msgid:` search covers the Sent folder).
+Gmail may have taken a mail although we never heard so: a crash, a cut answer, a time-out. So a mail that was tried
+before is looked up by its Message-ID first, and a call that was given up but still runs is waited for.
 """
 
 from __future__ import annotations
+
+import asyncio
 
 from mailroom_contracts import OutboundMail
 from mailroom_gmail import Expired, GmailClient, GmailTrouble, Limited, Refused, Revoked, Sent
@@ -12,27 +14,32 @@ from mailroom_runtime import metrics
 
 from .courier import LEASE_LOST, Deferred, Delivered, Failed, Hold, Letter, Outcome
 
+# order id -> the call that hands it over; shared by all couriers of a process, since a courier may be made anew
+UnderWay = dict[str, "asyncio.Task[Sent]"]
+
 
 class GmailCourier:
     """Hands mails to Gmail. The envelope is Gmail's own: it sends to To, Cc and Bcc of the mail itself."""
 
-    def __init__(self, client: GmailClient) -> None:
+    def __init__(self, client: GmailClient, under_way: UnderWay | None = None) -> None:
         self._client = client
+        self._under_way: UnderWay = {} if under_way is None else under_way
 
     async def send(self, order: OutboundMail, mail: Letter) -> Outcome:
-        """Send one mail, once: looked up before a resend."""
+        """Send one mail, once."""
         try:
-            if mail.uncertain and (before := await self._client.find(order.rfc_message_id)) is not None:
-                metrics.counter("mailroom_gmail_found_sent_total", "Uncertain mails that Gmail had sent").inc()
-                return _delivered(before)
+            if (running := self._under_way.get(order.id)) is not None:
+                return _delivered(await self._outcome(order, running))
+            if mail.uncertain or mail.tried:
+                before = await self._client.find(order.rfc_message_id)
+                if before is not None:
+                    metrics.counter("mailroom_gmail_found_sent_total", "Uncertain mails that Gmail had sent").inc()
+                    return _delivered(before)
             if not mail.still_ours():
                 return LEASE_LOST
-            raw = with_bcc(mail.raw, order)
-            try:
-                return _delivered(await self._client.send(raw, order.gmail_thread_id))
-            except Expired:
-                # the thread was deleted in Gmail: the reply still goes out, threaded by its References
-                return _delivered(await self._client.send(raw, None))
+            call = asyncio.create_task(self._hand_over(order, mail), name=f"gmail-send-{order.id}")
+            self._under_way[order.id] = call
+            return _delivered(await self._outcome(order, call))
         except Revoked as error:
             return Deferred(f"Reconnect this address with Google: {error}", Hold.ACCOUNT)
         except Limited as error:
@@ -45,6 +52,24 @@ class GmailCourier:
     async def close(self) -> None:
         """Close the kept connections."""
         self._client.close()
+
+    async def _outcome(self, order: OutboundMail, call: asyncio.Task[Sent]) -> Sent:
+        """What the call came to. Whoever waits may give up; the call goes on in its thread and is not forgotten."""
+        try:
+            return await asyncio.shield(call)
+        finally:
+            if call.done():
+                self._under_way.pop(order.id, None)
+
+    async def _hand_over(self, order: OutboundMail, mail: Letter) -> Sent:
+        raw = with_bcc(mail.raw, order)
+        try:
+            return await self._client.send(raw, order.gmail_thread_id, go_on=mail.still_ours)
+        except Expired:
+            if order.gmail_thread_id is None:
+                raise
+            # the thread was deleted in Gmail, or is another account's: the reply still goes out, by its References
+            return await self._client.send(raw, None, go_on=mail.still_ours)
 
 
 def with_bcc(raw: bytes, order: OutboundMail) -> bytes:

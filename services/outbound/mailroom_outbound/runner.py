@@ -278,6 +278,7 @@ class LaneRunner:
                 lane.recipients_left(entry, envelope_recipients(entry.order)),
                 desk.blobs,
                 uncertain=entry.state == "attempting" and entry.outbound_id not in self._unsent,
+                tried=entry.attempts > 0,
                 still_ours=lambda: self._lease.left_s() > 0,
             )
         except AccountBroken as error:

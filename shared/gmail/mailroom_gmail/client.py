@@ -6,6 +6,7 @@ import asyncio
 import base64
 import functools
 import io
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from googleapiclient.http import BatchHttpRequest, MediaIoBaseUpload
 
 from .connection import Connections, Methods, methods
 from .oauth import GoogleSettings
-from .trouble import ERRORS, Expired, GmailTrouble, Refused, explain, from_status
+from .trouble import ERRORS, Expired, GmailTrouble, Refused, Temporary, explain, from_status
 
 R = TypeVar("R")
 
@@ -26,6 +27,7 @@ RESUMABLE_FROM = 5 * 1024 * 1024
 LARGEST_BYTES = 25 * 1024 * 1024  # what Gmail sends at the most, encoded
 BATCH_SIZE = 50  # Google advises at most 50 calls in a batch
 CALLS_AT_ONCE = 4  # of one account, so that one with slow answers leaves threads to the others
+LOOKED_BACK_S = 7 * 86_400
 LOOKED_THROUGH = 25  # sent mails that are looked at for our own id where Gmail replaced the Message-ID
 
 
@@ -175,7 +177,8 @@ class GmailClient:
             listed = api.messages.list(userId="me", q=f"rfc822msgid:{wanted}", includeSpamTrash=True, maxResults=1)
             for message in listed.execute(http=http).get("messages", []):
                 return Sent(str(message["id"]), str(message.get("threadId") or ""))
-            last = api.messages.list(userId="me", labelIds=["SENT"], q="newer_than:7d", maxResults=LOOKED_THROUGH)
+            lately = f"after:{int(time.time()) - LOOKED_BACK_S}"
+            last = api.messages.list(userId="me", labelIds=["SENT"], q=lately, maxResults=LOOKED_THROUGH)
             for message in last.execute(http=http).get("messages", []):
                 names = ["X-Mailroom-Id", "Message-ID"]
                 one = api.messages.get(userId="me", id=message["id"], format="metadata", metadataHeaders=names)
@@ -186,8 +189,11 @@ class GmailClient:
 
         return await self._call("list", call)
 
-    async def send(self, raw: bytes, thread_id: str | None) -> Sent:
-        """Send a whole mail, in a thread where one is given; large ones by resumable upload."""
+    async def send(self, raw: bytes, thread_id: str | None, go_on: Callable[[], bool] = lambda: True) -> Sent:
+        """Send a whole mail, in a thread where one is given; large ones by resumable upload.
+
+        `go_on` is asked before each part of a large one: when it says no, the mail is not sent (`Temporary`).
+        """
         if len(raw) > LARGEST_BYTES:
             raise Refused(f"the mail has {len(raw) // 2**20} MB; Gmail takes at most {LARGEST_BYTES // 2**20}")
 
@@ -198,6 +204,8 @@ class GmailClient:
                 request = api.messages.send(userId="me", body=body, media_body=media)
                 answer = None
                 while answer is None:
+                    if not go_on():
+                        raise Temporary("the upload was given up")
                     _, answer = request.next_chunk(http=http)
             else:
                 body["raw"] = base64.urlsafe_b64encode(raw).decode()

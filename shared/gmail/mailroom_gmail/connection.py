@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import queue
 import threading
 from collections.abc import Iterator
@@ -22,13 +23,14 @@ from googleapiclient.discovery_cache import get_static_doc
 from .oauth import GoogleSettings
 
 
-@functools.cache
-def _document() -> str:
-    """Google's description of the Gmail API, as it ships with the client: never fetched."""
+def _document(api_url: str) -> dict[str, Any]:
+    """Google's description of the Gmail API, as it ships with the client: never fetched. It names `api_url`, since
+    uploads go to where the description says, whatever endpoint is set."""
     document = get_static_doc("gmail", "v1")  # type: ignore[no-untyped-call]
     if document is None:
         raise RuntimeError("google-api-python-client ships no description of gmail v1")
-    return str(document)
+    root = api_url.rstrip("/") + "/"
+    return dict(json.loads(document)) | {"rootUrl": root, "baseUrl": root}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Methods:
 def methods(api_url: str) -> Methods:
     build: Any = vars(discovery)["build_from_document"]  # the type stubs do not know it
     # the connection given here is never used: each call brings its account's own
-    users = build(_document(), http=httplib2.Http(), client_options={"api_endpoint": api_url}).users()
+    users = build(_document(api_url), http=httplib2.Http(), client_options={"api_endpoint": api_url.rstrip("/") + "/"}).users()
     return Methods(users, users.messages(), users.history())
 
 

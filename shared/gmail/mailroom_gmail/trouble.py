@@ -6,6 +6,7 @@ Source: Gmail API, "Resolve errors"; RFC 6749 section 5.2 for the token endpoint
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -53,6 +54,7 @@ class Refused(GmailTrouble):
 
 _LIMITS = {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded", "RESOURCE_EXHAUSTED"}
 _SCOPES = {"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "PERMISSION_DENIED", "forbidden"}
+_WHEN = re.compile(r"Retry after (\d{4}-\d\d-\d\dT[\d:.]+Z)")
 _GONE = ("invalid_grant", "unauthorized_client", "invalid_client", "deleted_client", "access_denied")
 
 
@@ -74,7 +76,7 @@ def from_status(status: int, body: bytes, headers: Mapping[str, str]) -> GmailTr
     """The trouble behind an HTTP answer."""
     said, reasons = _said(body)
     if status == 429 or reasons & _LIMITS:
-        return Limited(f"Google asks to slow down: {said}", _retry_after(headers))
+        return Limited(f"Google asks to slow down: {said}", _retry_after(headers) or _said_when(said))
     if status == 401:
         return Revoked(f"Google does not accept the sign-in any more: {said}")
     if status == 403 and reasons & _SCOPES:
@@ -112,6 +114,17 @@ def _said(body: bytes) -> tuple[str, set[str]]:
         return str(error.get("message") or "no reason given")[:300], reasons
     except (ValueError, AttributeError):
         return "no reason given", set()
+
+
+def _said_when(said: str) -> float | None:
+    """Gmail's sending limits say in their text until when: "Retry after 2026-11-24T12:00:00.000Z"."""
+    found = _WHEN.search(said)
+    if found is None:
+        return None
+    try:
+        return max(0.0, (datetime.fromisoformat(found[1]) - datetime.now(UTC)).total_seconds())
+    except ValueError:
+        return None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
