@@ -7,6 +7,7 @@ cancelled in a rebalance acknowledges nothing that was not done. What faust skip
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Any
 
@@ -20,6 +21,7 @@ from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Service, Stopped
 
 from .first_step import Arrival, FirstStep
+from .placing_watch import watch
 from .settings import RouterSettings
 
 log = get_logger()
@@ -27,6 +29,9 @@ log = get_logger()
 GROUP = "router.place"
 MOST_WAITING = 2_000
 STOP_S = 8.0
+UNASSIGNED_S = (
+    60.0  # with more workers than partitions somebody has none for ever: others' commits show that all is well
+)
 
 
 class Placing:
@@ -41,6 +46,7 @@ class Placing:
         self._room.set()
         self._idle = asyncio.Event()
         self._dead_in_a_row = 0
+        self._assigned_at = time.monotonic()
 
     async def run(self) -> None:
         """Raises `Stopped` when offsets were lost or faust gave up."""
@@ -49,13 +55,17 @@ class Placing:
             "routing": asyncio.create_task(self._route(), name="route-batches"),
             "stopping": asyncio.create_task(self._service.stopping.wait()),
             "crashed": asyncio.create_task(app._crashed.wait()),
+            "watch": asyncio.create_task(
+                watch(self._settings, GROUP, lambda: self._mine(app), lambda: not self._waiting), name="placing-watch"
+            ),
         }
         try:
             await app.start()
             self._service.health.set("placing", True)
             await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-            if tasks["routing"].done():
-                tasks["routing"].result()
+            for name in ("routing", "watch"):
+                if tasks[name].done():
+                    tasks[name].result()
             if tasks["crashed"].done():
                 raise Stopped(f"the first step's engine gave up: {app.crash_reason!r}")
             # what was taken is finished, and its offsets are committed by the app's own stop
@@ -73,6 +83,15 @@ class Placing:
             for task in tasks.values():
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    def _mine(self, app: Any) -> set[int]:
+        """The assigned partitions; all of them while none is assigned for too long, which is a standstill too."""
+        assigned = {tp.partition for tp in app.consumer.assignment()}
+        now = time.monotonic()
+        if assigned:
+            self._assigned_at = now
+            return assigned
+        return set(range(self._settings.partitions)) if now - self._assigned_at > UNASSIGNED_S else set()
 
     def _app(self) -> Any:
         settings = self._settings

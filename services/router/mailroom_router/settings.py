@@ -16,6 +16,9 @@ class RouterSettings(ServiceSettings):
     router_reply_days: float = Field(
         17, gt=0, description="A reply older than this is not sent: 3 days of tries, 14 of waiting for the account."
     )
+    router_standstill_s: float = Field(
+        25.0, gt=5, description="Seconds that mail may wait while an idle first step takes none, before a restart."
+    )
     router_session_timeout_s: float = Field(10, ge=3, le=300, description="A silent worker is replaced after this.")
 
 
