@@ -17,11 +17,12 @@ from mailroom_runtime.valkey import connect
 
 from .accounts import Accounts
 from .couriers import Couriers
+from .desk import Desk
 from .lease import Leases
+from .mending import Mending
 from .orders import Orders
 from .owner import Owner
 from .records import SOURCE, Records
-from .runner import Desk
 from .settings import OutboundSettings
 
 
@@ -51,7 +52,8 @@ async def app(service: Service[OutboundSettings]) -> None:
                 send_timeout_s=settings.send_timeout_s,
             )
             place, process = identity(settings)
-            owner = Owner(service, desk, producer, place=place, process=process)
+            mending = Mending(accounts, couriers, tables)
+            owner = Owner(service, desk, producer, mending, place=place, process=process)
             tables.on_change(owner.changed)
             orders = Orders(producer, blobs, partitions=settings.partitions)
             lanes = service.spawn(owner.run(), "lanes")
@@ -64,6 +66,7 @@ async def app(service: Service[OutboundSettings]) -> None:
                 max_in_flight=100,
             )
             await asyncio.wait({lanes})
+            await mending.close()
     finally:
         await redis.aclose()
 

@@ -6,6 +6,7 @@ business, not the courier's.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -84,4 +85,12 @@ class Courier(Protocol):
         ...
 
 
+def close_later(courier: Courier) -> None:
+    """Close a courier in the background: mails that it carries now are finished first."""
+    task = asyncio.create_task(courier.close())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references
 LEASE_LOST = Deferred("another process has taken over this account", Hold.LANE, retry_after_s=1.0)

@@ -30,11 +30,10 @@ class AccountBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A courier, how many mails it takes at once, and how many a minute (None: any number)."""
+    """A courier, and how many mails it takes at once."""
 
     courier: Courier
     slots: int = 1
-    per_minute: int | None = None
 
 
 Maker = Callable[[Address], Made]
@@ -108,7 +107,7 @@ class Couriers:
             raise AccountBroken("It has no SMTP server.")
         password = self.open_secret(account.secret, address.id) if account.username else None
         pool = session_pool(account, password, self._access)
-        return Made(SmtpCourier(pool), slots=max(account.max_connections, 1), per_minute=account.messages_per_minute)
+        return Made(SmtpCourier(pool), slots=max(account.max_connections, 1))
 
     def _through_gmail(self, address: Address) -> Made:
         if address.gmail is None or not address.gmail.secret:

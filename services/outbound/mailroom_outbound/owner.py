@@ -16,9 +16,11 @@ from mailroom_runtime.kafka import BusDown, Producer
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Service
 
+from .desk import Desk
 from .lease import Holder
+from .mending import Mending
 from .partition import Partition
-from .runner import Desk
+from .records import lane_partition
 from .settings import OutboundSettings
 
 log = get_logger()
@@ -30,8 +32,17 @@ LEAVE_WITHIN_S = 3.0  # how long a rebalance waits for sends to end; longer ones
 class Owner(ConsumerRebalanceListener):  # type: ignore[misc]
     """Reads each assigned partition from its beginning and runs its lanes."""
 
-    def __init__(self, service: Service[OutboundSettings], desk: Desk, producer: Producer, *, place: str, process: str):
-        self._service, self._desk, self._producer = service, desk, producer
+    def __init__(
+        self,
+        service: Service[OutboundSettings],
+        desk: Desk,
+        producer: Producer,
+        mending: Mending,
+        *,
+        place: str,
+        process: str,
+    ):
+        self._service, self._desk, self._producer, self._mending = service, desk, producer, mending
         self._place, self._process, self._term = place, process, 0
         self._name = topics.EMAIL_LANES.full_name(service.settings.topic_prefix)
         self._partitions: dict[int, Partition] = {}
@@ -50,9 +61,11 @@ class Owner(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def changed(self, topic: Topic, key: str, _: Message | None) -> None:
         """A configuration record came."""
-        if topic is topics.ADDRESSES:
-            for partition in self._partitions.values():
-                partition.reconfigured(key)
+        if topic is not topics.ADDRESSES:
+            return
+        partition = self._partitions.get(lane_partition(key, self._service.settings.partitions))
+        if partition is not None and not partition.reconfigured(key):
+            self._mending.look(key)
 
     async def run(self) -> None:
         """Own partitions until the service stops; then finish what is under way."""

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from aiokafka import ConsumerRecord
 from mailroom_contracts import LaneEntry, Undecodable, decode, topics
 
+from .desk import Desk
 from .lease import Holder
 from .records import writer_of
-from .runner import Desk, LaneRunner
+from .runner import LaneRunner
 
 DONE_KEPT = 300_000  # ids of finished mails that are remembered, so that a repeated order is not sent again
 
@@ -142,10 +143,13 @@ class Partition:
         while self.position < end and not self._stopped:
             await self._moved.wait()
 
-    def reconfigured(self, address_id: str) -> None:
-        """An address changed."""
-        if (runner := self._lanes.get(address_id)) is not None:
-            runner.reconfigured()
+    def reconfigured(self, address_id: str) -> bool:
+        """An address changed. Whether mail of it waits here."""
+        runner = self._lanes.get(address_id)
+        if runner is None:
+            return False
+        runner.reconfigured()
+        return len(runner.agenda) > 0
 
     def failed_lanes(self) -> list[BaseException]:
         """Errors of lanes that ended though they should not."""

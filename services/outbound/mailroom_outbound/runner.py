@@ -10,50 +10,32 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from mailroom_contracts import LaneEntry
 from mailroom_runtime import metrics
-from mailroom_runtime.blobs import BlobMissing, BlobsDown, BlobStore
-from mailroom_runtime.health import Health
+from mailroom_runtime.blobs import BlobMissing, BlobsDown
 from mailroom_runtime.kafka import BusDown, RecordTooLarge
 from mailroom_runtime.logs import get_logger
-from mailroom_runtime.tables import ConfigTables
 from mailroom_runtime.valkey import REDIS_DOWN
 
 from . import lane
-from .accounts import Accounts
 from .agenda import Agenda
 from .composing import envelope_recipients, letter
-from .courier import LEASE_LOST, Deferred, Failed, Hold, Letter, Outcome
-from .couriers import AccountBroken, Couriers, Made
-from .lease import Holder, Leases
+from .courier import LEASE_LOST, Deferred, Failed, Hold, Letter, Outcome, close_later
+from .couriers import AccountBroken, Made
+from .desk import Desk
+from .lease import Holder
 from .pace import Pace
-from .records import Records
 from .refusals import refusal
-from .schedule import Policy, lane_delay_s
+from .standing import Standing
 
 log = get_logger()
 AWAY_S = 1.0  # how long to wait before Redis, Kafka or the blob store is tried again
 IDLE_S = 2.0  # a lane that has nothing to do for so long gives its lease and its connections back
 AHEAD = 12  # mails in hand per connection beside the one that it carries
 SWEEP_S = 60.0  # how often parked mail is looked at for its end
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What all lanes share."""
-
-    records: Records
-    accounts: Accounts
-    tables: ConfigTables
-    blobs: BlobStore
-    couriers: Couriers
-    leases: Leases
-    health: Health
-    policy: Policy
-    send_timeout_s: float
 
 
 class LaneRunner:
@@ -74,16 +56,12 @@ class LaneRunner:
         self._lease = desk.leases.of(address_id, holder)
         self._made: Made | None = None
         self._hands = asyncio.Semaphore(1)
-        self._pace = Pace(None)
+        self._pace = Pace()
         self._wake = asyncio.Event()
         self._sends: set[asyncio.Task[None]] = set()
         self._unsent: set[str] = set()  # recorded as attempted by us, and certainly not sent
         self._seen_at: dict[str, float] = {}
-        self._hold_until = datetime.min.replace(tzinfo=UTC)
-        self._failures = 0
-        self._broken_since: float | None = None
-        self._broken_reason = ""
-        self._careful = True  # one mail at a time until the account has shown that it works
+        self._standing = Standing(address_id, desk.policy)
         self._changed = False
         self._stopping = False
 
@@ -120,9 +98,7 @@ class LaneRunner:
     def reconfigured(self) -> None:
         """The address changed: try a refused account again, and refuse what may not leave any more."""
         self._changed = True
-        self._broken_since = None
-        self._hold_until = datetime.min.replace(tzinfo=UTC)
-        self._careful = True
+        self._standing.try_again()
         self._retire()
         self._wake.set()
 
@@ -157,15 +133,17 @@ class LaneRunner:
         if self._changed:
             self._changed = False
             await self._sweep(now)
-        if self._broken_since is not None:
+        if self._standing.is_broken:
             return await self._while_broken(now)
-        if now < self._hold_until:
-            return (self._hold_until - now).total_seconds()
+        if (held_s := self._standing.held_s(now)) > 0:
+            return held_s
         if len(self._sends) >= self._places():
             return 3600.0
         next_at = self.agenda.next_at(now)
         if next_at is None or next_at > now:
             return await self._while_idle(now, next_at)
+        address = self._desk.tables.addresses.get(self.address_id)
+        self._pace.per_minute = address.smtp.messages_per_minute if address is not None and address.smtp else None
         if (wait_s := self._pace.wait_s(time.monotonic())) > 0:
             return wait_s
         if self._lease.left_s() < self._desk.send_timeout_s + 0.5 and (wait_s := await self._secure_lease()) > 0:
@@ -182,9 +160,9 @@ class LaneRunner:
     def _places(self) -> int:
         """How many mails may be in hand at once. More than there are connections, since recording an attempt and its
         outcome takes time too; a limit per minute counts starts, so there each start must be a send."""
-        if self._careful or self._made is None:
+        if self._standing.careful or self._made is None:
             return 1
-        return self._made.slots if self._made.per_minute is not None else self._made.slots * (1 + AHEAD)
+        return self._made.slots if self._pace.per_minute is not None else self._made.slots * (1 + AHEAD)
 
     async def _secure_lease(self) -> float:
         """0 when the lease is ours for long enough; else the seconds to wait."""
@@ -219,15 +197,12 @@ class LaneRunner:
 
     async def _while_broken(self, now: datetime) -> float:
         """The account waits to be mended: everything is parked; from time to time it is tried by itself."""
-        assert self._broken_since is not None
         for entry in list(self.agenda.entries.values()):
             still = self.agenda.entries.get(entry.outbound_id) is entry and not self._stopping
             if still and entry.state != "parked" and not self.agenda.is_under_way(entry.outbound_id):
-                await self._finish(entry, lane.park(entry, self._broken_reason, now))
-        left_s = self._broken_since + self._desk.policy.parked_retry_s - time.monotonic()
-        if left_s <= 0:
-            self._broken_since = None
-            self._careful = True
+                await self._finish(entry, lane.park(entry, self._standing.reason, now))
+        if (left_s := self._standing.retry_s(now)) <= 0:
+            self._standing.try_again()
             return 0.0
         await self._sweep(now)
         return min(left_s, SWEEP_S)
@@ -270,7 +245,6 @@ class LaneRunner:
         try:
             if self._made is None:
                 self._made = desk.couriers.make(address)
-                self._pace = Pace(self._made.per_minute)
                 self._hands = asyncio.Semaphore(self._made.slots)
             mail = await letter(
                 entry.order,
@@ -325,7 +299,7 @@ class LaneRunner:
     async def _hand_over(self, begun: LaneEntry, made: Made, mail: Letter) -> Outcome | None:
         """Give it to the courier. None: the lane holds still, so it was not even tried."""
         now = datetime.now(UTC)
-        if made is not self._made or self._broken_since is not None or now < self._hold_until or self._stopping:
+        if made is not self._made or not self._standing.takes_mail(now) or self._stopping:
             return None
         if self._lease.left_s() <= 0:
             return LEASE_LOST
@@ -351,16 +325,10 @@ class LaneRunner:
 
     def _hold(self, outcome: Deferred) -> None:
         """Hold the lane still at once, before anything is recorded: the next one in hand must not try too."""
-        now = datetime.now(UTC)
-        if outcome.hold is Hold.ACCOUNT:
-            self._broken_since, self._broken_reason = time.monotonic(), outcome.reason
+        self._standing.note(outcome, datetime.now(UTC))
+        if self._standing.is_broken:
             self._retire()
             self._wake.set()
-        elif outcome.hold is Hold.LANE:
-            self._failures += 1
-            self._careful = True
-            hold_s = outcome.retry_after_s or lane_delay_s(self.address_id, self._failures, self._desk.policy)
-            self._hold_until = max(self._hold_until, now + timedelta(seconds=hold_s))
 
     async def _conclude(self, entry: LaneEntry, outcome: Outcome) -> None:
         now = datetime.now(UTC)
@@ -368,10 +336,10 @@ class LaneRunner:
         if self._cancelled(entry) and not isinstance(outcome, Failed):
             entry = entry.model_copy(update={"cancel": True, "state": "waiting"})
         if isinstance(outcome, Deferred) and outcome.hold is Hold.LANE:
-            outcome = replace(outcome, retry_after_s=max((self._hold_until - now).total_seconds(), 0.0))
+            outcome = replace(outcome, retry_after_s=self._standing.held_s(now))
         elif entry.state == "attempting" and not (isinstance(outcome, Deferred) and outcome.hold is Hold.ACCOUNT):
             # whatever it said about this mail, the account answers and lets us in
-            self._failures, self._careful = 0, False
+            self._standing.works()
         await self._finish(entry, lane.conclude(entry, outcome, policy=desk.policy, now=now))
         if isinstance(outcome, Deferred) and outcome.hold is Hold.ACCOUNT:
             await desk.accounts.broken(self.address_id, entry.portal_id, outcome.reason, now)
@@ -403,7 +371,7 @@ class LaneRunner:
     def _pause(self, entry: LaneEntry) -> None:
         """Something that all lanes need is away: the lane holds still for a moment."""
         now = datetime.now(UTC)
-        self._hold_until = max(self._hold_until, now + timedelta(seconds=AWAY_S))
+        self._standing.hold(AWAY_S, now)
         self._back(entry, now)
 
     def _ended(self, task: asyncio.Task[None], outbound_id: str) -> None:
@@ -420,15 +388,10 @@ class LaneRunner:
     def _retire(self) -> None:
         """Make a new courier next time; the old one says goodbye in the background once it is not used any more."""
         if self._made is not None:
-            closing = asyncio.create_task(self._made.courier.close())
-            _background.add(closing)
-            closing.add_done_callback(_background.discard)
+            close_later(self._made.courier)
             self._made = None
 
     async def _let_go(self) -> None:
         self._retire()
         with contextlib.suppress(*REDIS_DOWN):
             await self._lease.give_back()
-
-
-_background: set[asyncio.Task[None]] = set()

@@ -203,6 +203,15 @@ async def test_switched_off_or_deleted_what_waits_is_refused(
     )
     await reaches(office, "o1", "refused")
     assert await office.lanes() == {}
+    # mended with nothing waiting: a login of its own shows that it works again
+    good = smtp(provider, secret_revision=2)
+    await office.address("sales", kind="smtp", email=USER, smtp=good, password=PASSWORD, revision=3)
+
+    async def well() -> bool:
+        status = await office.status("sales")
+        return status is not None and status.state == "ok"
+
+    await eventually(well, 40, every=0.3, what="the account works again")
 
 
 async def test_private_networks_and_certificates_park(

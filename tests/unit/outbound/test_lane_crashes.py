@@ -18,10 +18,10 @@ from mailroom_outbound import lane
 from mailroom_outbound.accounts import Accounts
 from mailroom_outbound.courier import LEASE_LOST, Deferred, Delivered, Hold, Letter, Outcome
 from mailroom_outbound.couriers import Made
+from mailroom_outbound.desk import Desk
 from mailroom_outbound.lease import Holder
 from mailroom_outbound.partition import Partition
 from mailroom_outbound.records import Records, lane_partition
-from mailroom_outbound.runner import Desk
 from mailroom_outbound.schedule import Policy
 from support.waiting import eventually
 
