@@ -19,7 +19,7 @@ from .facts import Facts
 
 REMEMBERED_S = 2 * 86_400
 
-# KEYS: choice, then per agent: presence, load, idle. ARGV: ticket, now (ms), seconds to remember, agents.
+# KEYS: choice, then per agent: presence, load, idle. ARGV: ticket, now (µs), seconds to remember, agents.
 _CHOOSE = """
 local before = redis.call('GET', KEYS[1])
 if before then return before end
@@ -56,7 +56,7 @@ class Agents:
 
     async def choose(self, wishes: Sequence[tuple[str, Wanted, list[str]]]) -> list[str | None]:
         """For each (ticket, wish, candidates): the online agent with the fewest open tickets, or None."""
-        now = int(time.time() * 1000)
+        now = int(time.time() * 1_000_000)
         calls: dict[int, list[str | int]] = {}
         for position, (ticket, wanted, candidates) in enumerate(wishes):
             if not candidates:

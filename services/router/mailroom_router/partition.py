@@ -17,7 +17,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
-from mailroom_contracts import Record, Undecodable, decode_as, topics
+from mailroom_contracts import Record, Undecodable, topics
 from mailroom_contracts.tickets import TicketState
 from mailroom_runtime import metrics
 from mailroom_runtime.dead_letters import dead_headers
@@ -191,13 +191,11 @@ class Partition:
             young: list[Facts] = []
             while position < end:
                 for records in (await consumer.getmany(timeout_ms=200)).values():
-                    states: dict[str, TicketState | None] = {}
-                    for record in records:
-                        key = (record.key or b"").decode("utf-8", "replace")
-                        states[key] = self._state_of(record.value, key)
-                    store.write(states, records[-1].offset + 1)
+                    last = {(r.key or b"").decode("utf-8", "replace"): r for r in records}
+                    store.take({key: r.value for key, r in last.items()}, records[-1].offset + 1)
                     count += len(records)
-                    young += [facts(None, s) for s in states.values() if s is not None and _is_young(s)]
+                    fresh = [key for key, r in last.items() if r.value is not None and _is_young(r.timestamp)]
+                    young += [facts(None, state) for key in fresh if (state := self._state(key)) is not None]
                 position = await consumer.position(tp)
             store.write({}, position)
             self._learnt_to = position
@@ -206,13 +204,12 @@ class Partition:
             await consumer.stop()
         return count
 
-    def _state_of(self, value: bytes | None, key: str) -> TicketState | None:
-        if value is None:
-            return None
+    def _state(self, ticket_id: str) -> TicketState | None:
+        assert self._store is not None
         try:
-            return decode_as(TicketState, value)
+            return self._store.get(ticket_id)
         except Undecodable as error:
-            raise Stopped(f"the state of ticket {key} in `tickets` cannot be read: {error}") from None
+            raise Stopped(f"the state of ticket {ticket_id} in `tickets` cannot be read: {error}") from None
 
     async def _step(self) -> None:
         """One batch, one transaction."""
@@ -246,7 +243,7 @@ class Partition:
         assert self._store is not None
         assert self._producer is not None
         started = time.monotonic()
-        worked = await self._shared.desk.work(self.number, raws, self._store.get)
+        worked = await self._shared.desk.work(self.number, raws, self._state)
         producer = self._producer
         await producer.begin_transaction()
         acks = await self._send(producer, worked)
@@ -362,5 +359,5 @@ class Partition:
                 log.warning("partition.producer_not_closed", partition=self.number, error=type(error).__name__)
 
 
-def _is_young(state: TicketState) -> bool:
-    return (datetime.now(UTC) - state.updated_at).total_seconds() < REINDEX_S
+def _is_young(timestamp_ms: int) -> bool:
+    return time.time() - timestamp_ms / 1000 < REINDEX_S

@@ -125,6 +125,9 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
     def _feed(self, tp: TopicPartition, records: Sequence[Any]) -> None:
         owned = self._partitions.get(tp.partition)
         if owned is None:
+            # not taken over yet: what was read must be read again, never be passed over
+            if self._consumer is not None and tp in self._consumer.assignment():
+                self._consumer.seek(tp, records[0].offset)
             return
         topic = self._by_name[tp.topic]
         owned[0].feed([Raw(topic, tp.partition, r.offset, r.key, r.value, r.headers) for r in records])
@@ -157,6 +160,14 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Take partitions over; each opens by itself, records wait in its queue meanwhile."""
+        try:
+            self._take(assigned)
+        except Exception as error:
+            # aiokafka would only log it, and the partitions would be nobody's
+            self._failure = error
+            raise
+
+    def _take(self, assigned: set[TopicPartition]) -> None:
         numbers = {tp.partition for tp in assigned}
         counts = {name: sum(1 for tp in assigned if tp.topic == name) for name in self._by_name}
         log.info("partitions.assigned", partitions=sorted(numbers))

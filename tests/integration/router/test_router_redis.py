@@ -1,0 +1,130 @@
+"""The scripts and pipelines in a real Valkey: choosing agents, the index, remembered receipts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+import redis.asyncio
+from mailroom_contracts import Trace
+from mailroom_router.agents import Agents
+from mailroom_router.conversation import Known, TicketClue, clues, route
+from mailroom_router.draft import Wanted
+from mailroom_router.facts import Facts
+from mailroom_router.placement import Place
+from mailroom_router.redis_gate import RedisGate
+from mailroom_router.redis_index import Index, Query
+from mailroom_runtime.presence import Presence
+from mailroom_runtime.valkey import connect
+from support.router_desk import OK, RING
+from support.router_world import mail
+from support.servers import ValkeyServer
+
+
+@pytest_asyncio.fixture
+async def client(valkey: ValkeyServer) -> AsyncIterator[redis.asyncio.Redis]:
+    made = connect(valkey.url)
+    yield made
+    await made.aclose()
+
+
+def wish(ticket: str, cause: str = "c") -> tuple[str, Wanted, list[str]]:
+    return ticket, Wanted("p1", "q1", cause, "online"), ["a1", "a2", "a3"]
+
+
+async def test_the_agent_with_the_fewest_open_tickets_then_the_longest_idle(client: redis.asyncio.Redis) -> None:
+    agents, presence = Agents(client, "t"), Presence(client, "t")
+    assert await agents.choose([wish("t0")]) == [None], "nobody online"
+    await presence.set("p1", "a1", "online")
+    await presence.set("p1", "a2", "online")
+    await presence.set("p1", "a3", "away")
+    chosen = await agents.choose([wish(f"t{n}") for n in range(6)])
+    assert Counter(chosen) == {"a1": 3, "a2": 3}
+    # two of one's tickets are closed: the next two are theirs
+    await agents.learn([Facts("t0", "p1", leaves=chosen[0]), Facts("t2", "p1", leaves=chosen[0])])
+    assert set(await agents.choose([wish("t7"), wish("t8")])) == {chosen[0]}
+    # equal again: whoever waits longest
+    nxt = (await agents.choose([wish("t9")]))[0]
+    assert nxt != chosen[0]
+    assert await agents.online([("p1", "a1"), ("p1", "a3"), ("p1", "a9")]) == {"a1"}
+
+
+async def test_a_choice_is_remembered_and_made_once_however_many_ask(client: redis.asyncio.Redis) -> None:
+    agents, presence = Agents(client, "t"), Presence(client, "t")
+    for agent in ("a1", "a2", "a3"):
+        await presence.set("p1", agent, "online")
+    answers = await asyncio.gather(*(Agents(client, "t").choose([wish("t1")]) for _ in range(20)))
+    assert len({a for (a,) in answers}) == 1
+    (first,) = answers[0]
+    assert first is not None
+    await presence.set("p1", first, "offline")
+    assert await agents.choose([wish("t1")]) == [first], "a replay gets the same answer"
+    assert await agents.choose([wish("t1", "other")]) != [first]
+    await client.script_flush()
+    assert await agents.choose([wish("t1")]) == [first], "a script that is gone is loaded again"
+
+
+async def test_the_index_answers_a_batch_and_keeps_portals_apart(client: redis.asyncio.Redis) -> None:
+    index = Index(client, "t", 35)
+    facts = Facts("T1", "p1", clue="p1|q1|ad1|jo@customer.example", message_ids=("m1@x",), number="MR-00000000",
+                  thread="ad5:th1", ordered=(("own@acme", "o1", ("jo@customer.example",)),))  # fmt: skip
+    await index.learn([facts, facts])
+    received = [mail(1, references=["m1@x"]), mail(2, references=["m1@x"], portal="p2"), mail(3)]
+    before, known = await index.look_up([Query(r, clues(r, RING)) for r in received])
+    assert before == [None, None, None]
+    assert known[0].references == {"m1@x": ["T1"]}
+    assert known[0].tickets["T1"] == TicketClue("p1", "q1", "ad1", "jo@customer.example")
+    assert known[1].references == {}
+    many = [Facts(f"N{n}", "p1", message_ids=("news@x",)) for n in range(100)]
+    await index.learn(many)
+    assert await client.scard(index._message("p1", "news@x")) == 32, "a newsletter's id does not grow for ever"
+
+
+async def test_receipts_go_where_they_went_before_and_the_first_decision_wins(client: redis.asyncio.Redis) -> None:
+    index = Index(client, "t", 35)
+    received = mail(1)
+    here = route(received, [Place("ad1", "q1", OK)], clues(received, RING), Known())
+    there = route(received, [Place("ad2", "q2", OK)], clues(received, RING), Known())
+    (kept,) = await index.remember([(received, here)])
+    (again,) = await index.remember([(received, there)])
+    assert kept == again
+    assert again[0]["q"] == "q1"
+    before, _ = await index.look_up([Query(received, clues(received, RING))])
+    assert before == [kept]
+    # the copy that came through another forwarder is its own
+    copy = received.model_copy(
+        update={
+            "content": received.content.model_copy(update={"traces": [Trace(header="Delivered-To", address="x@y")]})
+        }
+    )
+    before, _ = await index.look_up([Query(copy, clues(copy, RING))])
+    assert before == [None]
+
+
+async def test_nobody_waits_for_a_redis_that_is_away(client: redis.asyncio.Redis, valkey: ValkeyServer) -> None:
+    rebuilt: list[int] = []
+
+    async def rebuild() -> None:
+        rebuilt.append(1)
+
+    gate = RedisGate(client, "t")
+    watching = asyncio.create_task(gate.watch(rebuild, lambda up, ready: None))
+    assert await _until(lambda: gate.ready)
+    valkey.stop()
+    assert await _until(lambda: not gate.up)
+    assert not await gate.wait_ready(30), "returns at once"
+    assert await gate.attempt(client.get("x"), "default") == "default"
+    valkey.start()
+    assert await _until(lambda: gate.ready)
+    assert len(rebuilt) == 2, "another instance: rebuilt"
+    valkey.flush()
+    assert await _until(lambda: len(rebuilt) == 3)
+    watching.cancel()
+
+
+async def _until(check: object) -> bool:
+    from support.waiting import eventually
+
+    return bool(await eventually(check, 15))  # type: ignore[arg-type]
