@@ -34,6 +34,11 @@ class ReadTables:
         return f"rm{self.generation}_search"
 
     @property
+    def vocabulary(self) -> str:
+        """Name of the table of the terms in it (SQLite)."""
+        return f"rm{self.generation}_vocabulary_search"
+
+    @property
     def all(self) -> tuple[Table, ...]:
         return (self.tickets, self.messages, self.history, self.counters, self.bounces, self.outcomes, self.offsets)
 

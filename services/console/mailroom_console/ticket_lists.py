@@ -8,16 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, literal_column, select, text, union_all
+from sqlalchemy import ColumnElement, literal_column, select, union_all
 
+from . import ticket_search
 from .context import Console
-from .paging import Page, cursor, keys_of, number_cursor
+from .paging import Page, cursor, keys_of
 from .principals import READ, Principal
 from .problems import invalid
 from .read_schema import ReadTables
 from .schema import queues
 from .ticket_shape import summary
-from .words import plain_words, search_terms
+from .words import search_terms
 
 STATUSES = ("open", "pending", "closed")
 VIEWS = ("waiting", "failed", "mine", "unassigned")
@@ -51,7 +52,8 @@ async def listed(
     if filters.q and filters.q.strip():
         if not words:
             return Page([])
-        return await _searched(console, principal, tables, filters, visible, words, limit, after)
+        conditions = _conditions(tables, principal, filters, visible)
+        return await ticket_search.found(console, principal, tables, conditions, words, limit, after)
     legs = _legs(tables, principal, filters, visible)
     if not legs:
         return Page([])
@@ -98,10 +100,12 @@ def _legs(
     if filters.unassigned or filters.view == "unassigned":
         statuses = [filters.status] if filters.status else (["open"] if filters.view else list(STATUSES))
         nobody = t.c.assignee_id.is_(None)
+        if principal.queue_ids is None and not filters.queue_id:
+            return [(*base, nobody, t.c.status == s) for s in statuses]
         return [(*base, t.c.queue_id == q, nobody, t.c.status == s) for q in visible or [] for s in statuses]
     if assignee is not None:
-        own = assignee == principal.agent_id
-        if own and not filters.queue_id:
+        everything = principal.queue_ids is None or assignee == principal.agent_id
+        if everything and not filters.queue_id:
             return [(*base, t.c.assignee_id == assignee, t.c.status == s) for s in statuses]
         mine = t.c.assignee_id == assignee
         return [(*base, t.c.queue_id == q, mine, t.c.status == s) for q in visible or [] for s in statuses]
@@ -120,45 +124,25 @@ async def _queue_ids(console: Console, principal: Principal, queue_id: str | Non
     return [q for q in found if principal.sees(q)]
 
 
-async def _searched(
-    console: Console, principal: Principal, tables: ReadTables, filters: Filters, visible: list[str],
-    words: list[str], limit: int, after: str | None,
-) -> Page:  # fmt: skip
-    """Full-text search, newest ticket first."""
+def _conditions(
+    tables: ReadTables, principal: Principal, filters: Filters, visible: list[str]
+) -> list[ColumnElement[bool]]:
+    """The filters of a search, for tickets that hold the words already."""
     t = tables.tickets
-    before = number_cursor(after) if after else None
-    query: Select[Any] = select(t).where(t.c.portal_id == principal.portal_id)
-    if console.database.sqlite:
-        match = " AND ".join([f'scope:"p{principal.portal_id}"', *(f'words:"{w}"*' for w in words)])
-        # a subselect, so that SQLite walks the full-text index in the order of tickets and stops after a page
-        hits = text(
-            f"SELECT rowid FROM {tables.search} WHERE {tables.search} MATCH :match "  # noqa: S608 - a name of ours
-            + ("AND rowid < :before " if before is not None else "") + "ORDER BY rowid DESC"
-        )
-        parameters: dict[str, Any] = {"match": match} | ({"before": before} if before is not None else {})
-        query = query.where(text(f"{t.name}.seq IN ({hits.text})")).params(**parameters)
-    else:
-        query = query.where(text(f"{t.name}.search @@ to_tsquery('simple', :match)")).params(
-            match=" & ".join(f"{w}:*" for w in plain_words(" ".join(words)).split())
-        )
-        if before is not None:
-            query = query.where(t.c.seq < before)
-    if filters.status:
-        query = query.where(t.c.status == filters.status)
+    found: list[ColumnElement[bool]] = [t.c.portal_id == principal.portal_id]
     assignee = principal.agent_id if filters.view == "mine" else filters.assignee_id
+    if filters.status:
+        found.append(t.c.status == filters.status)
     if assignee:
-        query = query.where(t.c.assignee_id == assignee)
+        found.append(t.c.assignee_id == assignee)
     if filters.unassigned or filters.view == "unassigned":
-        query = query.where(t.c.assignee_id.is_(None))
+        found.append(t.c.assignee_id.is_(None))
     if filters.view == "waiting":
-        query = query.where(t.c.waiting)
+        found.append(t.c.waiting)
     if filters.view == "failed":
-        query = query.where(t.c.failed > 0)
+        found.append(t.c.failed > 0)
     if filters.address_id:
-        query = query.where(t.c.address_id == filters.address_id)
+        found.append(t.c.address_id == filters.address_id)
     if principal.queue_ids is not None or filters.queue_id:
-        query = query.where(t.c.queue_id.in_(visible))
-    async with console.database.read() as connection:
-        rows = (await connection.execute(query.order_by(t.c.seq.desc()).limit(limit + 1))).all()
-    page = rows[:limit]
-    return Page([summary(row) for row in page], str(page[-1].seq) if len(rows) > limit else None)
+        found.append(t.c.queue_id.in_(visible))
+    return found

@@ -20,6 +20,9 @@ def upgrade() -> None:
                 f"CREATE VIRTUAL TABLE rm{generation}_search USING fts5("
                 "scope, words, detail=full, tokenize='unicode61 remove_diacritics 2')"
             )
+            op.execute(
+                f"CREATE VIRTUAL TABLE rm{generation}_vocabulary_search USING fts5vocab(rm{generation}_search, row)"
+            )
         else:
             op.execute(f"ALTER TABLE rm{generation}_tickets ADD COLUMN search tsvector")
             op.execute(f"CREATE INDEX ix_rm{generation}_search ON rm{generation}_tickets USING gin (search)")
@@ -28,6 +31,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for generation in (0, 1):
         if op.get_bind().dialect.name == "sqlite":
+            op.execute(f"DROP TABLE rm{generation}_vocabulary_search")
             op.execute(f"DROP TABLE rm{generation}_search")
         else:
             op.execute(f"ALTER TABLE rm{generation}_tickets DROP COLUMN search")
