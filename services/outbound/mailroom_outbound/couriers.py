@@ -30,10 +30,12 @@ class AccountBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A courier, and how many mails it takes at once."""
+    """A courier, how many mails it takes at once, and how many more may be in hand for each: their attempts are recorded
+    while others are sent. After a crash those count as uncertain too, so a near server gets many, a far one few."""
 
     courier: Courier
     slots: int = 1
+    ahead: int = 1
 
 
 Maker = Callable[[Address], Made]
@@ -99,7 +101,7 @@ class Couriers:
         async def sign(raw: bytes) -> bytes:
             return await self._signed(raw, address, domain)
 
-        return Made(SmtpCourier(pool, sign=sign), slots=account.max_connections)
+        return Made(SmtpCourier(pool, sign=sign), slots=account.max_connections, ahead=12)
 
     def _through_account(self, address: Address) -> Made:
         account = address.smtp

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import lru_cache
 
 from mailroom_contracts import DeliveryReport, LaneEntry, encode, header, tombstone, topics
 from mailroom_runtime import metrics
@@ -17,6 +18,7 @@ SOURCE = "outbound"
 WRITER = "mailroom_writer"  # header: the process that wrote a lane record, so that it knows its own
 
 
+@lru_cache(maxsize=50_000)
 def lane_partition(address_id: str, partitions: int) -> int:
     """The lanes partition of a sending address."""
     return partition_of(address_id.encode(), partitions)

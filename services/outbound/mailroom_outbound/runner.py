@@ -34,7 +34,6 @@ from .standing import Standing
 log = get_logger()
 AWAY_S = 1.0  # how long to wait before Redis, Kafka or the blob store is tried again
 IDLE_S = 2.0  # a lane that has nothing to do for so long gives its lease and its connections back
-AHEAD = 12  # mails in hand per connection beside the one that it carries
 SWEEP_S = 60.0  # how often parked mail is looked at for its end
 
 
@@ -162,7 +161,7 @@ class LaneRunner:
         outcome takes time too; a limit per minute counts starts, so there each start must be a send."""
         if self._standing.careful or self._made is None:
             return 1
-        return self._made.slots if self._pace.per_minute is not None else self._made.slots * (1 + AHEAD)
+        return self._made.slots if self._pace.per_minute is not None else self._made.slots * (1 + self._made.ahead)
 
     async def _secure_lease(self) -> float:
         """0 when the lease is ours for long enough; else the seconds to wait."""
