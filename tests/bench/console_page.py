@@ -58,7 +58,7 @@ def fill(url: str, tickets: int) -> None:
             CASE WHEN i % 10 < 7 THEN 'closed' WHEN i % 10 = 7 THEN 'pending' ELSE 'open' END,
             CASE WHEN i % 3 = 0 THEN NULL ELSE 'agent' || (i % 40) END, 'Order ' || i || ' has not arrived',
             'jo' || i || '@customer.example', 'Jo', 1700000000000000 + i, 1700000000000000 + (i * 7919) % :count, 4, 2,
-            'Where is it?', 1700000000000000 + i, NULL, i % 10 >= 8 AND i % 2 = 0, i % 500 = 0 FROM n"""), numbers)  # noqa: S608
+            'Where is it?', 1700000000000000 + i, NULL, i % 10 >= 8 AND i % 2 = 0, i % 500 = 0 FROM n"""), numbers)
         c.execute(text(_SERIES + """INSERT INTO rm0_messages (id, ticket_id, portal_id, direction, kind, at, version,
             new_sender, document) SELECT printf('m%031x', i), printf('%032x', i / 2 + i % 2), 'big', 'in', 'mail',
             1700000000000000 + i, 2, 0, '{"text": "Where is my order ' || i || '?", "subject": "Order"}' FROM n"""),

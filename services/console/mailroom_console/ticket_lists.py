@@ -52,8 +52,8 @@ async def listed(
     if filters.q and filters.q.strip():
         if not words:
             return Page([])
-        conditions = _conditions(tables, principal, filters, visible)
-        return await ticket_search.found(console, principal, tables, conditions, words, limit, after)
+        wanted = _conditions(tables, principal, filters, visible)
+        return await ticket_search.found(console, principal, tables, wanted, words, limit, after)
     legs = _legs(tables, principal, filters, visible)
     if not legs:
         return Page([])
