@@ -28,6 +28,7 @@ class Outputs:
     elsewhere: list[Record] = field(default_factory=list)  # for another partition: by key
     states: dict[str, TicketState] = field(default_factory=dict)
     facts: list[Facts] = field(default_factory=list)
+    _encoded: dict[str, Record] = field(default_factory=dict)  # of `states`, where it was made already
 
     def add(self, before: TicketState | None, decision: Decision, traceparent: str | None) -> None:
         """Add a decision. Raises `TooLarge`, and then nothing was added."""
@@ -44,21 +45,30 @@ class Outputs:
         if decision.sent_on is not None:
             elsewhere.append(_routed(decision.sent_on, cause, traceparent))
         changed = decision.state if decision.changed else None
+        whole: Record | None = None
         check = [*records, *elsewhere]
         if changed is not None and (changed.orders or len(changed.messages) > MANY_MESSAGES):
-            check.append(_state_record(changed))
+            whole = _state_record(changed)
+            check.append(whole)
         _check(check)
         self.records += records
         self.elsewhere += elsewhere
         if changed is not None:
             self.states[changed.id] = changed
+            if whole is None:
+                self._encoded.pop(changed.id, None)
+            else:
+                self._encoded[changed.id] = whole
             found = facts(before, changed, decision.events)
             if not found.empty:
                 self.facts.append(found)
 
     def state_records(self) -> list[Record]:
         """The last state of each ticket: what lies between two inputs of one transaction nobody needs."""
-        return [_state_record(state) for state in self.states.values()]
+        for ticket_id, state in self.states.items():
+            if ticket_id not in self._encoded:
+                self._encoded[ticket_id] = _state_record(state)
+        return [self._encoded[ticket_id] for ticket_id in self.states]
 
 
 def _state_record(state: TicketState) -> Record:

@@ -21,6 +21,7 @@ from mailroom_contracts import Record, Undecodable, topics
 from mailroom_contracts.tickets import TicketState
 from mailroom_runtime import metrics
 from mailroom_runtime.dead_letters import dead_headers
+from mailroom_runtime.gathering import Rate
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Stopped
 
@@ -36,8 +37,8 @@ DEAD_IN_A_ROW = 20
 FENCED_WAIT_S = 6.0  # longer than the group needs to tell us that the partition is another's now
 REINDEX_S = 600.0  # states this young are put into the index again after a take-over
 BATCH_BYTES = 400_000
-BUSY_INPUTS = 40  # so many within a second is load
-GATHERED, GATHER_S = 50, 0.015
+CALM_PER_S = 60.0  # inputs a second that are no load
+GATHERED, GATHER_S, GATHER_RAMP_S = 100, 0.2, 0.1
 PAUSES = (0.05, 0.2, 1.0, 2.0, 5.0)
 
 Learn = Callable[[Sequence[Facts]], None]
@@ -73,7 +74,7 @@ class Partition:
         self._producer: AIOKafkaProducer | None = None
         self._next: dict[TopicPartition, int] = {}
         self._dead_in_a_row = 0
-        self._seen: deque[float] = deque(maxlen=BUSY_INPUTS)  # when the last inputs were worked on
+        self._rate = Rate()  # of inputs
         self._learnt_to = 0  # offset of `tickets` up to which the index knows everything
 
     def feed(self, raws: Sequence[Raw]) -> None:
@@ -82,8 +83,12 @@ class Partition:
         self._fed.set()
 
     @property
-    def _busy(self) -> bool:
-        return len(self._seen) == BUSY_INPUTS and time.monotonic() - self._seen[0] < 1.0
+    def _gather_s(self) -> float:
+        """How long to wait for company: a transaction costs six round trips, and the broker a log write for each.
+
+        Nothing while little comes, so that each mail is a ticket at once; more the more comes.
+        """
+        return min(GATHER_S, max(0.0, (self._rate.per_s() / CALM_PER_S - 1) * GATHER_RAMP_S))
 
     @property
     def queued(self) -> int:
@@ -151,6 +156,9 @@ class Partition:
         except (KafkaError, TimeoutError) as error:
             await producer.stop()
             raise KafkaError(f"no transactional producer: {error}") from error
+        except asyncio.CancelledError:
+            await producer.stop()
+            raise
         self._producer = producer
         if self._store is None:
             self._store = Store(self._shared.folder / f"tickets-{self.number}")
@@ -218,9 +226,8 @@ class Partition:
             if self._stop.is_set():
                 return
             await self._fed.wait()
-        if self._busy and len(self._queue) < GATHERED:
-            # a transaction costs six round trips: under load some company is worth a short wait
-            await self._pause(GATHER_S)
+        if len(self._queue) < GATHERED and (wait_s := self._gather_s) > 0.005:
+            await self._pause(wait_s)
         if self._stop.is_set():
             return
         raws: list[Raw] = []
@@ -257,13 +264,14 @@ class Partition:
         self._next = offsets
         outputs = worked.outputs
         # The checkpoint trails one batch behind the index: after a crash the last batch is read, and indexed, again.
-        self._store.write(dict(outputs.states), self._learnt_to or None)
+        values = {ticket_id: r.value for ticket_id, r in zip(outputs.states, outputs.state_records(), strict=True)}
+        self._store.write(dict(outputs.states), self._learnt_to or None, values)
         if states_to is not None:
             self._learnt_to = states_to + 1
         for ticket_id, state in outputs.states.items():
             self.waiting.note(state, ticket_id)
         self._shared.learn(outputs.facts)
-        self._seen.extend([time.monotonic()] * min(len(raws), BUSY_INPUTS))
+        self._rate.add(len(raws))
         self._measure(worked, time.monotonic() - started, len(raws))
         self._count_dead(worked, len(raws))
 

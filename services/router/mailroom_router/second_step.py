@@ -21,6 +21,7 @@ from aiokafka.partitioner import murmur2
 from mailroom_contracts import Topic, topics
 from mailroom_runtime import metrics
 from mailroom_runtime.consume import lost_offsets
+from mailroom_runtime.gathering import Gathering
 from mailroom_runtime.groups import GROUPS, group_name
 from mailroom_runtime.kafka import Producer
 from mailroom_runtime.logs import get_logger
@@ -100,6 +101,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         waiting = asyncio.create_task(self._drain_waiting(), name="waiting-tickets")
         try:
             consumer.subscribe(list(self._by_name), listener=self)
+            gathering = Gathering(consumer, many_per_s=400, wait_ms=25)
             while not self._service.stopping.is_set() and self._failure is None:
                 try:
                     batches = await consumer.getmany(timeout_ms=200, max_records=2_000)
@@ -109,6 +111,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
                     log.warning("consume.interrupted", error=type(error).__name__)
                     await asyncio.sleep(0.5)
                     continue
+                gathering.saw(batches)
                 self._service.health.set("kafka", True)
                 for tp, records in batches.items():
                     self._feed(tp, records)

@@ -86,8 +86,13 @@ class Store:
         while len(self._cache) > CACHED:
             self._cache.popitem(last=False)
 
-    def write(self, states: Mapping[str, TicketState | None], checkpoint: int | None = None) -> None:
-        """Write (or with None delete) states; all at once with the checkpoint."""
+    def write(
+        self,
+        states: Mapping[str, TicketState | None],
+        checkpoint: int | None = None,
+        encoded: Mapping[str, bytes | None] | None = None,
+    ) -> None:
+        """Write (or with None delete) states; all at once with the checkpoint. `encoded`: their values, where known."""
         batch = WriteBatch(raw_mode=True)
         for ticket_id, state in states.items():
             key = ticket_id.encode()
@@ -96,7 +101,10 @@ class Store:
                 batch.delete(_WAITING + key)
                 self._cache.pop(ticket_id, None)
                 continue
-            batch.put(_STATE + key, state.__pydantic_serializer__.to_json(state, by_alias=True, exclude_none=True))
+            value = encoded.get(ticket_id) if encoded else None
+            if value is None:
+                value = state.__pydantic_serializer__.to_json(state, by_alias=True, exclude_none=True)
+            batch.put(_STATE + key, value)
             if state.wants_online and state.assignee_id is None and state.status != "closed":
                 batch.put(_WAITING + key, b"1")
             else:
