@@ -163,11 +163,11 @@ class Proxy:
             return _error(404, "NOT_FOUND", "notFound", "Requested entity was not found.")
         if fault == "cut_before":
             return _cut(request)
-        if fault == "slow":
-            await asyncio.sleep(self.faults.random.uniform(0.2, self.faults.longest_s))
         self.busy[email] += 1
         self.most[email] = max(self.most[email], self.busy[email])
         try:
+            if fault == "slow":
+                await asyncio.sleep(self.faults.random.uniform(0.2, self.faults.longest_s))
             status, content, headers = await self._serve(request, email, path, body, fault)
         finally:
             self.busy[email] -= 1
