@@ -1,7 +1,7 @@
 """How fast the intake takes 5 kB mails over 20 kept-open connections, beside an aiosmtpd handler that does nothing.
 
-Both are one process with uvloop and get the same mails from the same sender (`smtp_load`), in turns, in one run; the
-figures are medians. Ours parses, stores the raw source and attachments on disk, and publishes with acks=all.
+Each is one process and gets the same mails from the same sender (`smtp_load`), in turns, in one run; the figures are
+medians. The reference is aiosmtpd as it comes, on asyncio's loop; `ratio_uvloop` compares with it on uvloop. Ours parses, stores the raw source and attachments on disk, and publishes with acks=all.
 Run alone: `PYTHONPATH=tests:deploy/local python -m bench.ingest_smtp [ROUNDS] [MAILS] [MEMORY_MAILS]`.
 """
 
@@ -43,8 +43,10 @@ class Nothing:
 
 async def _serve_nothing(port: int) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(Nothing(), hostname="reference", loop=loop), "127.0.0.1", port)
-    await server.serve_forever()
+    handler = Nothing()
+    server = await loop.create_server(lambda: SMTP(handler, hostname="reference", loop=loop), "127.0.0.1", port)
+    async with server:
+        await asyncio.Event().wait()
 
 
 async def _configure(kafka: str, prefix: str) -> None:
@@ -96,8 +98,14 @@ def run(rounds: int = 5, mails: int = 3000, memory_mails: int = 100_000) -> dict
     with tempfile.TemporaryDirectory(prefix="bench-ingest-") as name, _kafka(Path(name)) as kafka:
         folder, prefix = Path(name), f"b{secrets.token_hex(4)}"
         run_apart(_configure(kafka, prefix))
-        command = [sys.executable, "-m", "bench.ingest_smtp", "--nothing", str(free_port())]
-        reference = Process(command, folder / "reference.log", {"PYTHONPATH": os.pathsep.join(sys.path)})
+        references = {
+            name: Process(
+                [sys.executable, "-m", "bench.ingest_smtp", "--nothing", loop, str(free_port())],
+                folder / f"{name}.log",
+                {"PYTHONPATH": os.pathsep.join(sys.path)},
+            )
+            for name, loop in (("reference", "asyncio"), ("reference_uvloop", "uvloop"))
+        }
         ours = ServiceProcess(
             "ingest_smtp",
             {
@@ -111,21 +119,23 @@ def run(rounds: int = 5, mails: int = 3000, memory_mails: int = 100_000) -> dict
             folder / "ours.log",
         )
         try:
-            reference.launch()
-            wait_until(lambda: port_open(int(command[-1])), 20)
+            for reference in references.values():
+                reference.launch()
+            wait_until(lambda: all(port_open(_port(reference)) for reference in references.values()), 20)
             ours.start()
-            return _measured(ours, reference, rounds, mails, memory_mails)
+            return _measured(ours, references, rounds, mails, memory_mails)
         finally:
             ours.kill()
-            reference.kill()
+            for reference in references.values():
+                reference.kill()
             run_apart(delete_topics(kafka, prefix))
 
 
 def _measured(
-    ours: ServiceProcess, reference: Process, rounds: int, mails: int, memory_mails: int
+    ours: ServiceProcess, references: dict[str, Process], rounds: int, mails: int, memory_mails: int
 ) -> dict[str, object]:
-    ports = {"reference": int(reference.command[-1]), "ours": int(ours.env["MAILROOM_SMTP_PORT"])}
-    processes = {"reference": psutil.Process(reference.pid), "ours": psutil.Process(ours.pid)}
+    ports = {name: _port(one) for name, one in references.items()} | {"ours": int(ours.env["MAILROOM_SMTP_PORT"])}
+    processes = {name: psutil.Process(one.pid) for name, one in references.items()} | {"ours": psutil.Process(ours.pid)}
     speeds: dict[str, list[float]] = {name: [] for name in ports}
     busy = dict.fromkeys(ports, 0.0)
     for port in ports.values():
@@ -135,11 +145,11 @@ def _measured(
             before = _cpu(process)
             speeds[name].append(send(ports[name], mails))
             busy[name] += _cpu(process) - before
-    ours_per_s, reference_per_s = statistics.median(speeds["ours"]), statistics.median(speeds["reference"])
+    per_s = {name: statistics.median(several) for name, several in speeds.items()}
     figures: dict[str, object] = {
-        "ratio": round(ours_per_s / reference_per_s, 3),
-        "ours": round(ours_per_s),
-        "reference": round(reference_per_s),
+        "ratio": round(per_s["ours"] / per_s["reference"], 3),
+        "ratio_uvloop": round(per_s["ours"] / per_s["reference_uvloop"], 3),
+        **{name: round(value) for name, value in per_s.items()},
         "unit": "mails/s",
         "command": COMMAND,
         # apart from what else the machine does: the processor time that one mail takes
@@ -158,6 +168,10 @@ def _measured(
     return figures
 
 
+def _port(reference: Process) -> int:
+    return int(reference.command[-1])
+
+
 def _cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
@@ -165,6 +179,7 @@ def _cpu(process: psutil.Process) -> float:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--nothing"]:
-        uvloop.run(_serve_nothing(int(sys.argv[2])))
+        run_loop = uvloop.run if sys.argv[2] == "uvloop" else asyncio.run
+        run_loop(_serve_nothing(int(sys.argv[3])))
     else:
         print(json.dumps(run(*[int(argument) for argument in sys.argv[1:]])))

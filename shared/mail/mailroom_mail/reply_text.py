@@ -11,6 +11,7 @@ _LOOK_BACK = 5  # lines over which an attribution may be wrapped
 _LINE = 1000  # characters of a line that are looked at
 _MOST_ATTEMPTS = 1000  # attributions looked at closely; far more than any mail has
 _OWN, _BLANK, _QUOTED, _HEADER = "o", " ", ">", "h"
+_WROTE_LAST = frozenset(word[-1] for word in words.ENDS_WROTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,19 @@ def mark(lines: list[str]) -> tuple[list[str], int]:
         line = full[:_LINE].strip()
         if not line:
             marks.append(_BLANK)
+            continue
+        if (
+            len(line) > 40
+            and line[0].isalnum()
+            and ":" not in line
+            and "：" not in line
+            and "line" not in line
+            and line[-1] not in "。す>*->—–"
+            and not (line[-1] in _WROTE_LAST and line.endswith(words.ENDS_WROTE))
+        ):
+            # Most lines: none of what follows could find anything in them, and all of it together costs more.
+            marks.append(_OWN)
+            own = True
             continue
         if (
             line[0] == ">"

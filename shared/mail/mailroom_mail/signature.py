@@ -79,7 +79,8 @@ def body_end(lines: Sequence[str]) -> int:
 def _cut(lines: Sequence[str], end: int) -> int:
     # The delimiter of RFC 3676 section 4.3: whatever follows it is signature.
     for index in range(end):
-        if _DELIMITER.match(lines[index]) and any(line.strip() for line in lines[:index]):
+        line = lines[index]
+        if ("--" in line or "––" in line) and _DELIMITER.match(line) and any(one.strip() for one in lines[:index]):
             end = index
             break
     # A client's footer after a blank line: what follows is signature or history without any mark.
