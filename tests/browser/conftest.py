@@ -13,7 +13,11 @@ import pytest
 from browser.chromium import chromium
 from browser.standing_stack import StandingStack
 from playwright.sync_api import Browser
+from support.gmail_emulator import Emulator, google_env
+from support.gmail_proxy import Proxy
 from support.stacks import Stack
+
+GOOGLE_ACCOUNTS = ("help.desk@gmail.example", "somebody.else@gmail.example")
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +27,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingStack]:
     if given:
         yield StandingStack(Path(given))
         return
-    stack = Stack(tmp_path_factory.mktemp("browser"))
+    folder = tmp_path_factory.mktemp("browser")
+    stack = Stack(folder)
+    back = f"http://127.0.0.1:{stack.port(8080)}/oauth/google/callback"
+    emulator = Emulator(folder / "google", GOOGLE_ACCOUNTS, [back]).start()
     try:
-        up = stack.call("up", timeout=280)
-        assert up.returncode == 0, up.stdout[-3000:] + up.stderr[-3000:]
-        yield StandingStack(stack.data)
+        with Proxy(emulator) as google:
+            stack.env |= google_env(google.origin, auth=emulator.origin)
+            up = stack.call("up", timeout=280)
+            assert up.returncode == 0, up.stdout[-3000:] + up.stderr[-3000:]
+            yield StandingStack(stack.data, google)
     finally:
         stack.remove()
+        emulator.stop()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Page
+from support.gmail_proxy import Proxy
 from support.waiting import wait_until
 
 from .chromium import Troubles, new_context
@@ -19,8 +20,9 @@ from .chromium import Troubles, new_context
 class StandingStack:
     """A running stack, known by its data folder."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, google: Proxy | None = None) -> None:
         self.data = data
+        self._google = google
         self.ports: dict[str, int] = json.loads((data / "run" / "ports.json").read_text())
         self.url = f"http://127.0.0.1:{self.ports['console']}"
         login = json.loads((data / "admin-login.json").read_text())
@@ -29,6 +31,12 @@ class StandingStack:
         self.api = httpx.Client(
             base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30
         )
+
+    @property
+    def google(self) -> Proxy:
+        """Google, as this stack sees it. The stack that MAILROOM_BROWSER_STACK names has none."""
+        assert self._google is not None, "this test needs the stack that the tests start themselves"
+        return self._google
 
     # what stands in it
 

@@ -32,6 +32,10 @@ def pages() -> list[Page]:
 async def listing(visit: Visit) -> Response:
     """All addresses with state and today's mail."""
     items = await everything(visit)
+    if connected := next((a for a in items if a["id"] == visit.query("connected")), None):
+        configured = connected["queue_id"] is not None
+        said = "Connected with Google." + ("" if configured else " Now choose its queue, and save.")
+        return visit.go(f"/addresses/{connected['id']}", said)
     names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
     emails = {a["id"]: a["email"] for a in items}
     shown = [address_view.shown(a, names, emails) for a in items]
@@ -80,11 +84,7 @@ async def add(visit: Visit) -> Response:
 async def one(visit: Visit) -> Response:
     """One address with its settings and state."""
     address = await addresses.one(visit.console, visit.who, visit.path("id"))
-    said = ""
-    if visit.query("connected"):
-        configured = address["queue_id"] is not None
-        said = "Connected with Google." + ("" if configured else " Now choose its queue, and save.")
-    return await show_one(visit, address, address_form.of(address), {}, said=said)
+    return await show_one(visit, address, address_form.of(address), {})
 
 
 async def update(visit: Visit) -> Response:

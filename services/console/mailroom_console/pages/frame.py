@@ -6,27 +6,27 @@ from typing import Any
 
 from mailroom_console import agents, portals, queues
 from mailroom_console.context import Console
-from mailroom_console.principals import ADMIN, CONFIG, Principal
+from mailroom_console.principals import Principal
 from mailroom_console.read_counts import COUNT_LIMIT
 
-from . import attention
+from .attention import Attention
 
 
-async def around(console: Console, principal: Principal) -> dict[str, Any]:
+async def around(console: Console, principal: Principal, attention: Attention) -> dict[str, Any]:
     """The values of the frame for this principal."""
     found = (await queues.listed(console, principal)).items
     own = (await agents.presence_of(console, principal.portal_id, [principal.id])).get(principal.id, "offline")
     numbers = await console.read.rail(principal, [queue["id"] for queue in found])
-    administrator = CONFIG in principal.scopes
+    hands = await attention.numbers(console, principal)
     return {
         "me": {"id": principal.agent_id, "name": principal.name, "email": principal.email, "presence": own,
-               "administrator": administrator},
+               "administrator": principal.is_administrator},
         "portal_name": (await portals.current(console, principal))["name"],
         "rail": {
             **{name: shown_count(number) for name, number in numbers.items()},
             "queues": [{"id": q["id"], "name": q["name"], "open": shown_count(q["open"])} for q in found],
-            "attention": await attention.addresses_in_trouble(console, principal) if administrator else 0,
-            "dead": await attention.dead_letters_waiting(console, principal) if ADMIN in principal.scopes else 0,
+            "attention": hands.addresses,
+            "dead": hands.dead,
         },
     }  # fmt: skip
 

@@ -7,23 +7,23 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from mailroom_console import signin
 from mailroom_console.context import Console
-from mailroom_console.principals import CONFIG, Principal
 from mailroom_console.problems import TITLES, Problem
 
 from . import frame
 from .activity_view import Watch
+from .attention import Attention
 from .rendering import Renderer
-from .visit import FLASH_COOKIE, Page, Visit
+from .visit import FLASH_COOKIE, Page, Visit, local
 
 VISITOR_COOKIE = "mailroom_visitor"
 _FORM_LIMIT = 2_000_000
@@ -37,6 +37,7 @@ class Site:
         self.console = console
         self.renderer = Renderer()
         self.watch = Watch()
+        self.attention = Attention()
 
     async def run(self, page: Page, request: Request) -> Response:
         """Answer one request."""
@@ -66,7 +67,7 @@ class Site:
         """The page, in the frame for the one who asks."""
         values: dict[str, Any] = {"csrf": visit.csrf, "flashes": visit.flashes(), "me": None}
         if visit.principal is not None:
-            values |= await frame.around(self.console, visit.principal)
+            values |= await frame.around(self.console, visit.principal, self.attention)
         values |= {"section": section, "view": "", "queue_id": "", "request": visit.request, **context}
         text = await asyncio.to_thread(self.renderer.text, template, values, self.console.clock())
         answer = Response(text, status, media_type="text/html", headers={"Cache-Control": "no-store"})
@@ -100,10 +101,6 @@ def visitor_token(request: Request) -> str:
     return token if 20 <= len(token) <= 100 and token.isascii() else secrets.token_urlsafe(24)
 
 
-def administrator(principal: Principal) -> bool:
-    return CONFIG in principal.scopes
-
-
 async def _form(request: Request, upload_limit: int) -> FormData:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     limit = upload_limit + 1_000_000 if kind == "multipart/form-data" else _FORM_LIMIT
@@ -131,14 +128,5 @@ def _check_csrf(visit: Visit) -> None:
 
 def _came_from(request: Request) -> str:
     """The page before, as a path of ours."""
-    from urllib.parse import urlsplit
-
-    from .visit import local
-
     before = urlsplit(request.headers.get("referer", ""))
     return local(before.path) if before.netloc == request.headers.get("host") else "/tickets"
-
-
-def plain(text: str, status: int = 200) -> Response:
-    """A short text answer."""
-    return PlainTextResponse(text, status, headers={"Cache-Control": "no-store"})
