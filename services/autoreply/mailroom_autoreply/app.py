@@ -94,14 +94,19 @@ async def app(service: Service[AutoreplySettings]) -> None:
     tables = ConfigTables(settings, [Portal, Address, Queue, Agent])
     client = connect(settings.redis)
     try:
-        async with Producer(settings, source="autoreply") as producer:
+        async with Producer(settings, source="autoreply", linger_ms=5) as producer:
             await tables.start(service)
             limits = Limits(
                 client, settings, interval_s=settings.autoreply_interval_s, per_hour=settings.autoreply_per_hour
             )
             autoreply = Autoreply(tables, Beginnings(client, settings.topic_prefix), limits, producer)
             await consume(
-                service, [topics.TICKET_EVENTS], group="autoreply", handle=autoreply.handle, producer=producer
+                service,
+                [topics.TICKET_EVENTS],
+                group="autoreply",
+                handle=autoreply.handle,
+                producer=producer,
+                max_in_flight=50,  # of different tickets: their round trips are shared
             )
     finally:
         await client.aclose()

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from mailroom_contracts import TicketEvent, Undecodable, decode, topics
 from mailroom_runtime import metrics
 from mailroom_runtime.dead_letters import bury
+from mailroom_runtime.gathering import Gathering
 from mailroom_runtime.kafka import Producer, partitions_for
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.settings import ServiceSettings
@@ -49,7 +50,6 @@ class EventReader:
         self._on_applied, self._dead_letters, self._on_state = on_applied, dead_letters, on_state
         self.caught_up = asyncio.Event()
         self.lag = 0
-        self._pace = asyncio.Event()
 
     async def run(self) -> None:
         """Read for ever. Raises `OffsetsGone`."""
@@ -85,8 +85,10 @@ class EventReader:
         consumer.assign(parts)
         await self._seek(consumer, parts)
         ends = await consumer.end_offsets(parts)
+        gathering = Gathering(consumer, wait_ms=100)
         while True:
             batches = await consumer.getmany(timeout_ms=250, max_records=RECORDS_AT_ONCE)
+            gathering.saw(batches)
             if batches and not await self._apply(batches):
                 await self._seek(consumer, parts)
                 continue

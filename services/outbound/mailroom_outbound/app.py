@@ -36,7 +36,7 @@ async def app(service: Service[OutboundSettings]) -> None:
     redis = connect(settings.redis)
     couriers = Couriers(settings, tables)
     try:
-        async with Producer(settings, source=SOURCE) as producer:
+        async with Producer(settings, source=SOURCE, linger_ms=10) as producer:
             await tables.start(service)
             accounts = Accounts(producer)
             await accounts.load(settings)

@@ -11,6 +11,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from mailroom_contracts import Message, Topic, Undecodable, topics
 from mailroom_runtime import metrics
 from mailroom_runtime.dead_letters import bury
+from mailroom_runtime.gathering import Gathering
 from mailroom_runtime.groups import group_name
 from mailroom_runtime.kafka import BusDown, Producer
 from mailroom_runtime.logs import get_logger
@@ -80,9 +81,11 @@ class Owner(ConsumerRebalanceListener):  # type: ignore[misc]
         noted_at = time.monotonic()
         try:
             self._consumer.subscribe([self._name], listener=self)
+            gathering = Gathering(self._consumer)
             while not service.stopping.is_set():
                 await self._set_up()
                 batches = await self._consumer.getmany(timeout_ms=200, max_records=2000)
+                gathering.saw(batches)
                 for tp, records in batches.items():
                     if (partition := self._partitions.get(tp.partition)) is not None:
                         await self._apply(partition, records)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
-from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 VARIABLES = ("ticket.number", "customer.name", "subject", "queue.name")
@@ -86,10 +87,9 @@ def render(subject: str, content: str, context: TemplateContext) -> RenderedRepl
         "subject": context.subject,
         "queue": {"name": context.queue_name},
     }
-    environment = _environment()
     try:
-        finished_subject = _one_line(environment.from_string(subject).render(values), LONGEST_SUBJECT)
-        finished = environment.from_string(content).render(values)
+        finished_subject = _one_line(_compiled(subject).render(values), LONGEST_SUBJECT)
+        finished = _compiled(content).render(values)
     except (TemplateError, TypeError, ValueError) as error:
         raise TemplateBroken(f"it cannot be filled in: {error}") from error
     text = finished.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
@@ -120,15 +120,22 @@ def _environment() -> SandboxedEnvironment:
     return environment
 
 
-def _problems(template: str) -> list[str]:
+@lru_cache(maxsize=200)
+def _compiled(template: str) -> Template:
+    """Compiling costs more than all else that an automatic reply needs, and few templates serve many replies."""
+    return _environment().from_string(template)
+
+
+@lru_cache(maxsize=200)
+def _problems(template: str) -> tuple[str, ...]:
     if len(template) > LONGEST_TEMPLATE:
-        return [f"it is longer than {LONGEST_TEMPLATE} characters."]
+        return (f"it is longer than {LONGEST_TEMPLATE} characters.",)
     try:
         tree = _environment().parse(template)
     except TemplateError as error:
         line = getattr(error, "lineno", None)
-        return [f"{'line ' + str(line) + ': ' if line else ''}{error.message or error}."]
-    return list(dict.fromkeys(_walk(tree)))
+        return (f"{'line ' + str(line) + ': ' if line else ''}{error.message or error}.",)
+    return tuple(dict.fromkeys(_walk(tree)))
 
 
 def _walk(node: nodes.Node) -> list[str]:

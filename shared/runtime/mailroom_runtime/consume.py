@@ -19,6 +19,7 @@ from mailroom_contracts import Message, Topic, Undecodable, decode, header
 from . import metrics
 from .blobs import BlobsDown
 from .dead_letters import bury
+from .gathering import Gathering
 from .groups import group_name
 from .kafka import BusDown, Producer
 from .logs import get_logger
@@ -114,11 +115,13 @@ async def consume(
             await asyncio.sleep(1)
     try:
         consumer.subscribe(list(by_name), listener=_Listener(on_assigned, on_revoked))
+        gathering = Gathering(consumer)
         while not service.stopping.is_set():
             try:
                 batches = await consumer.getmany(timeout_ms=250, max_records=500)
             except NoOffsetForPartitionError as error:
                 raise Stopped(lost_offsets(group, error)) from error
+            gathering.saw(batches)
             service.health.set("kafka", True)
             if not batches:
                 continue

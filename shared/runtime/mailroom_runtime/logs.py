@@ -28,15 +28,19 @@ def configure(service: str, *, level: str = "info", form: str = "json") -> None:
         _hide_secrets,
         structlog.processors.format_exc_info,
     ]
+    as_json = form == "json"
     renderer: Any = (
         structlog.processors.JSONRenderer(serializer=lambda v, **_: orjson.dumps(v, default=str).decode())
-        if form == "json"
+        if as_json
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
-        processors=[*shared, renderer],
+        # one write for each line: printing text takes two, and every mail logs several lines
+        processors=[*shared, _as_bytes if as_json else renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=(
+            structlog.BytesLoggerFactory(sys.stderr.buffer) if as_json else structlog.PrintLoggerFactory(sys.stderr)
+        ),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
@@ -62,6 +66,10 @@ def configure(service: str, *, level: str = "info", form: str = "json") -> None:
         "uvicorn.access",
     ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _as_bytes(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
+    return orjson.dumps(event, default=str)
 
 
 def _hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,0 +1,59 @@
+"""Small and at once while little comes, together while much comes: how consumers keep requests and commits few.
+
+A fetch that is answered for every single record costs the broker and the reader more than the record's own work. While
+a consumer reads many records a second, it asks the broker to wait a moment for more; else it gets each at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+WINDOW_S = 1.0
+TOGETHER_BYTES = 256 * 1024
+ALONE_BYTES = 1
+
+
+class Rate:
+    """Records a second over the last second. `clock` gives monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: deque[tuple[float, int]] = deque()
+        self._count = 0
+
+    def add(self, count: int) -> None:
+        """So many came now."""
+        if count:
+            self._seen.append((self._clock(), count))
+            self._count += count
+
+    def per_s(self) -> float:
+        """How many came within the last second."""
+        end = self._clock() - WINDOW_S
+        while self._seen and self._seen[0][0] < end:
+            self._count -= self._seen.popleft()[1]
+        return self._count / WINDOW_S
+
+
+class Gathering:
+    """Sets how long a consumer's fetches wait. Above `many_per_s` records a second: up to `wait_ms` for 256 kB."""
+
+    def __init__(
+        self, consumer: Any, *, many_per_s: float = 200.0, wait_ms: int = 50, rate: Rate | None = None
+    ) -> None:
+        self._consumer, self._many, self._wait_ms = consumer, many_per_s, wait_ms
+        self._rate = rate or Rate()
+        self._alone_ms: int | None = None
+
+    def saw(self, batches: Any) -> None:
+        """After each poll: what it brought (records by partition)."""
+        self._rate.add(sum(len(records) for records in batches.values()))
+        fetcher = self._consumer._fetcher  # aiokafka reads both for every request, and has no setter
+        if self._alone_ms is None:
+            self._alone_ms = fetcher._fetch_max_wait_ms
+        together = self._rate.per_s() > self._many
+        fetcher._fetch_min_bytes = TOGETHER_BYTES if together else ALONE_BYTES
+        fetcher._fetch_max_wait_ms = self._wait_ms if together else self._alone_ms
