@@ -20,7 +20,8 @@ _RECEIVED = (
 )
 
 
-def _prose(random_: random.Random, length: int, extra: tuple[str, ...] = ()) -> str:
+def prose(random_: random.Random, length: int, extra: tuple[str, ...] = ()) -> str:
+    """Sentences of everyday words in lines of mail's width, `length` characters or a little more."""
     words = list(_WORDS) + list(extra)
     paragraphs: list[str] = []
     size = 0
@@ -98,12 +99,12 @@ def ordinary_mails(seed: int = 5, each: int = 4) -> dict[str, list[bytes]]:
             mail = EmailMessage(policy=SMTP)
             plain = shape in ("ascii", "umlauts")
             umlauts = shape in ("umlauts", "alternative-8bit", "alternative-base64")
-            text = _prose(random_, 3500 if plain else 1300, _UMLAUTS if umlauts else ())
+            text = prose(random_, 3500 if plain else 1300, _UMLAUTS if umlauts else ())
             subject = "Re: Rückfrage zur Bestellung größer" if umlauts else "Re: question about order 4711"
             _head(mail, random_, subject, "Jörg Müller" if umlauts else "John Miller")
             cte = {"alternative-8bit": "8bit", "alternative-base64": "base64", "umlauts": "quoted-printable"}.get(shape)
             if shape == "html-only":
-                mail.set_content(_html(_prose(random_, 2400)), subtype="html", cte="quoted-printable")
+                mail.set_content(_html(prose(random_, 2400)), subtype="html", cte="quoted-printable")
             else:
                 mail.set_content(text, cte=cte or ("7bit" if plain else "quoted-printable"))
             if shape.startswith("alternative"):
