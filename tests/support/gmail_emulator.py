@@ -51,23 +51,28 @@ class Emulator(Process):
         self.origin = f"http://127.0.0.1:{self.port}"
         self.emails = list(emails)
         self._tokens: dict[str, str] = {}
+        self._folder, self._redirect_uris = folder, list(redirect_uris)
+        self.redirect_uri = redirect_uris[0]
         folder.mkdir(parents=True, exist_ok=True)
+        command = ["node", str(installed()), "start", "-s", "google", "--seed", "seed.json", "-p", str(self.port)]
+        super().__init__(["sh", "-c", f"cd {folder} && exec {' '.join(command)}"], folder / "emulate.log")
+        self.http = httpx.Client(base_url=self.origin, timeout=30, trust_env=False)
+
+    def allow(self, redirect_uri: str) -> None:
+        """Register one more way back, before the start."""
+        self._redirect_uris.append(redirect_uri)
+
+    def start(self) -> Self:
         seed = {
             "google": {
                 "users": [{"email": e, "name": e.partition("@")[0].title(), "email_verified": True} for e in self.emails],
                 "oauth_clients": [
                     {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "name": "Mailroom",
-                     "redirect_uris": list(redirect_uris)}
+                     "redirect_uris": self._redirect_uris}
                 ],
             }
         }  # fmt: skip
-        self.redirect_uri = redirect_uris[0]
-        (folder / "seed.json").write_text(json.dumps(seed))
-        command = ["node", str(installed()), "start", "-s", "google", "--seed", "seed.json", "-p", str(self.port)]
-        super().__init__(["sh", "-c", f"cd {folder} && exec {' '.join(command)}"], folder / "emulate.log")
-        self.http = httpx.Client(base_url=self.origin, timeout=30, trust_env=False)
-
-    def start(self) -> Self:
+        (self._folder / "seed.json").write_text(json.dumps(seed))
         self.launch()
 
         def up() -> bool:

@@ -147,8 +147,8 @@ class Proxy:
             if not email or token in self._dead or token in self._revoked:
                 return _error(401, "UNAUTHENTICATED", "authError", "Invalid Credentials")
             if email in self.blocked:
-                status, content, headers = self.blocked[email]
-                return web.json_response(content, status=status, headers=headers)
+                blocked_status, said, more = self.blocked[email]
+                return web.json_response(said, status=blocked_status, headers=more)
         fault = self.faults.draw(path)
         if fault == "token_expired":
             self._dead.add(token)

@@ -247,7 +247,7 @@ async def test_signing_in_with_pkce(google: Proxy, emulator: Emulator) -> None:
 
 def test_the_paths_of_the_emulator_are_those_of_googles_own_description() -> None:
     """Emulator and proxy are held to the discovery document that ships with Google's client."""
-    document = json.loads(get_static_doc("gmail", "v1"))
+    document = json.loads(get_static_doc("gmail", "v1"))  # type: ignore[no-untyped-call]
     users = document["resources"]["users"]
     messages = users["resources"]["messages"]["methods"]
     mine = ME.replace("/me", "/{userId}").strip("/")
