@@ -12,10 +12,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from support.containers import KafkaContainer, ValkeyContainer, engine_problem
 from support.processes import ServiceProcess
 from support.servers import KafkaServer, ValkeyServer
 from support.topics import create_topics, delete_topics, run_apart
+
+# In CI the same examples in every run, so that red means the change; elsewhere new ones, to find more. No deadlines:
+# the machine is shared, and what must be fast has a benchmark.
+hypothesis_settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("dev", deadline=None)
+hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

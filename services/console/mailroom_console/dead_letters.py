@@ -154,7 +154,7 @@ async def _set_state(console: Console, principal: Principal, row: Any, state: st
 
 
 async def _found(console: Console, principal: Principal, dead_id: str) -> Any:
-    seq = int(dead_id) if dead_id.isdigit() and len(dead_id) < 18 else -1
+    seq = int(dead_id) if dead_id.isdecimal() and dead_id.isascii() and len(dead_id) < 18 else -1
     query = select(dead_letters).where(dead_letters.c.seq == seq, await _visible(console, principal))
     async with console.database.read() as connection:
         row = (await connection.execute(query)).one_or_none()

@@ -119,7 +119,7 @@ def _judge_mx(record: Record, found: Sequence[str]) -> Check:
 
 def _preference(text: str) -> int:
     number = text.split()[0] if text.split() else ""
-    return int(number) if number.isdigit() else 99_999
+    return int(number) if number.isascii() and number.isdigit() else 99_999
 
 
 def _key(text: str) -> str:

@@ -51,6 +51,6 @@ def keys_of(text: str, *kinds: type) -> list[Any]:
 
 def number_cursor(text: str) -> int:
     """A cursor that is a plain number."""
-    if not text.isdigit() or len(text) > 18:
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
         raise _bad_cursor()
     return int(text)

@@ -105,7 +105,7 @@ async def _form(request: Request, upload_limit: int) -> FormData:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     limit = upload_limit + 1_000_000 if kind == "multipart/form-data" else _FORM_LIMIT
     length = request.headers.get("content-length", "")
-    if not length.isdigit():
+    if not (length.isascii() and length.isdigit()):
         raise Problem(411, "length_required", "The request does not say how long it is.")
     if int(length) > limit:
         raise Problem(413, "too_large", f"That is more than {limit // 1_000_000} MB. Send fewer or smaller files.")
