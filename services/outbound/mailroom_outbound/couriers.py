@@ -101,7 +101,7 @@ class Couriers:
         async def sign(raw: bytes) -> bytes:
             return await self._signed(raw, address, domain)
 
-        return Made(SmtpCourier(pool, sign=sign), slots=account.max_connections, ahead=12)
+        return Made(SmtpCourier(pool, sign=sign), slots=account.max_connections, ahead=24)
 
     def _through_account(self, address: Address) -> Made:
         account = address.smtp

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
+from mailroom_contracts import LaneEntry
 from mailroom_runtime.blobs import BlobStore
 from mailroom_runtime.health import Health
 from mailroom_runtime.tables import ConfigTables
@@ -12,6 +14,7 @@ from .accounts import Accounts
 from .couriers import Couriers
 from .lease import Leases
 from .records import Records
+from .refusals import refusal
 from .schedule import Policy
 
 
@@ -28,3 +31,12 @@ class Desk:
     health: Health
     policy: Policy
     send_timeout_s: float
+
+    def why_refused(self, entry: LaneEntry, seen_at: float) -> str | None:
+        """Why an entry must not be sent, or None. `seen_at`: when it came (monotonic seconds): an address counts as
+        unknown only once the configuration was read to its end after that."""
+        address = self.tables.addresses.get(entry.address_id)
+        reason = refusal(entry.order, address, self.tables.portals.get(entry.portal_id))
+        if address is None and not self.tables.fresh(within_s=time.monotonic() - seen_at):
+            return None
+        return reason

@@ -28,12 +28,12 @@ from .couriers import AccountBroken, Made
 from .desk import Desk
 from .lease import Holder
 from .pace import Pace
-from .refusals import refusal
 from .standing import Standing
 
 log = get_logger()
 AWAY_S = 1.0  # how long to wait before Redis, Kafka or the blob store is tried again
 IDLE_S = 2.0  # a lane that has nothing to do for so long gives its lease and its connections back
+RECORDING_AT_ONCE = 300  # outcomes that are being recorded while further mails are sent
 SWEEP_S = 60.0  # how often parked mail is looked at for its end
 
 
@@ -58,6 +58,7 @@ class LaneRunner:
         self._pace = Pace()
         self._wake = asyncio.Event()
         self._sends: set[asyncio.Task[None]] = set()
+        self._recording = 0  # of them: handed over, the outcome on its way to Kafka
         self._unsent: set[str] = set()  # recorded as attempted by us, and certainly not sent
         self._seen_at: dict[str, float] = {}
         self._standing = Standing(address_id, desk.policy)
@@ -136,7 +137,7 @@ class LaneRunner:
             return await self._while_broken(now)
         if (held_s := self._standing.held_s(now)) > 0:
             return held_s
-        if len(self._sends) >= self._places():
+        if len(self._sends) - self._recording >= self._places() or self._recording >= RECORDING_AT_ONCE:
             return 3600.0
         next_at = self.agenda.next_at(now)
         if next_at is None or next_at > now:
@@ -216,17 +217,8 @@ class LaneRunner:
                 await self._finish(entry, step)
 
     def _refused(self, entry: LaneEntry, now: datetime) -> lane.Step | None:
-        address = self._desk.tables.addresses.get(self.address_id)
-        portal = self._desk.tables.portals.get(entry.portal_id)
-        reason = refusal(entry.order, address, portal)
-        if reason is None or (address is None and not self._surely_unknown(entry)):
-            return None
-        return lane.refuse(entry, reason, now)
-
-    def _surely_unknown(self, entry: LaneEntry) -> bool:
-        """Whether the configuration was read to its end after the order came: only then an unknown address is one."""
-        since = self._seen_at.get(entry.outbound_id, time.monotonic())
-        return self._desk.tables.fresh(within_s=time.monotonic() - since)
+        reason = self._desk.why_refused(entry, self._seen_at.get(entry.outbound_id, time.monotonic()))
+        return lane.refuse(entry, reason, now) if reason is not None else None
 
     # one mail
 
@@ -293,7 +285,12 @@ class LaneRunner:
                 self._unsent.add(entry.outbound_id)
             self._back(begun, datetime.now(UTC))
         else:
-            await self._conclude(begun, outcome)
+            self._recording += 1
+            self._wake.set()
+            try:
+                await self._conclude(begun, outcome)
+            finally:
+                self._recording -= 1
 
     async def _hand_over(self, begun: LaneEntry, made: Made, mail: Letter) -> Outcome | None:
         """Give it to the courier. None: the lane holds still, so it was not even tried."""
