@@ -1,6 +1,7 @@
 // Live regions: when the server says that something changed, the page is fetched again and the regions that differ are
 // put in place. Focus, scrolling and everything outside the regions stay as they are.
 const GATHER_MS = 250;
+const KINDS = ['ticket', 'address', 'presence', 'queue', 'agent', 'activity', 'reload'];
 
 export function startLive(announce) {
   if (!document.querySelector('[data-live]') || !('EventSource' in window)) return;
@@ -22,19 +23,28 @@ export function startLive(announce) {
   };
   const soon = () => { clearTimeout(timer); timer = setTimeout(refresh, GATHER_MS); };
 
-  const source = new EventSource('/live');
-  // Also the first time: something may have happened between the page's making and this connection.
-  source.addEventListener('open', soon);
-  for (const kind of ['ticket', 'address', 'presence', 'queue', 'agent', 'activity', 'reload']) {
-    source.addEventListener(kind, (event) => {
-      const ticket = document.querySelector('[data-ticket]')?.dataset.ticket;
-      if (kind === 'ticket' && ticket && event.data && event.data !== ticket) {
-        clearTimeout(timer); timer = setTimeout(refresh, 2000); // only the numbers in the rail
-      } else soon();
-    });
-  }
-  window.addEventListener('pagehide', () => source.close());
-  setInterval(() => { if (document.querySelector('time')) soon(); }, 60000);
+  // A browser keeps six connections to a site at most, so only tabs that are looked at have one of their own.
+  let source = null;
+  const connect = () => {
+    if (document.hidden || source) return;
+    source = new EventSource('/live');
+    // Also the first time: something may have happened between the page's making and this connection.
+    source.addEventListener('open', soon);
+    for (const kind of KINDS) source.addEventListener(kind, (event) => heard(kind, event.data));
+  };
+  const disconnect = () => { source?.close(); source = null; };
+  const heard = (kind, id) => {
+    const ticket = document.querySelector('[data-ticket]')?.dataset.ticket;
+    if (kind === 'ticket' && ticket && id && id !== ticket) {
+      clearTimeout(timer);
+      timer = setTimeout(refresh, 2000); // only the numbers in the rail
+    } else soon();
+  };
+  document.addEventListener('visibilitychange', () => { if (document.hidden) disconnect(); else connect(); });
+  window.addEventListener('pagehide', disconnect);
+  window.addEventListener('pageshow', connect);
+  connect();
+  setInterval(() => { if (!document.hidden && document.querySelector('time')) soon(); }, 60000);
 }
 
 function apply(fresh, announce) {

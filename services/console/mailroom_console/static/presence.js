@@ -54,6 +54,8 @@ export function startPresence(csrf) {
     tabs?.postMessage('left');
   });
   window.addEventListener('pageshow', () => { beat(); });
-  setInterval(beat, BEAT_MS);
+  const clock = new Worker(new URL('./clock.js', import.meta.url));
+  clock.addEventListener('message', beat);
+  clock.postMessage(BEAT_MS);
   show(chosen());
 }
