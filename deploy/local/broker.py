@@ -161,7 +161,12 @@ class Broker:
 def main() -> None:
     """`broker.py PORT CONTROLLER_PORT FOLDER [HEAP_MB]`: become the broker (for a process manager or by hand)."""
     port, controller_port, folder, *heap = sys.argv[1:]
-    broker = Broker(int(port), int(controller_port), Path(folder).resolve(), int(heap[0]) if heap else 512)
+    # On a machine that the broker shares with all services, the optimising compiler takes more than it gives: 12 of the
+    # broker's first 33 processor seconds (docs/performance.md).
+    options = tuple((os.environ.get("MAILROOM_KAFKA_JAVA_OPTIONS") or "-XX:TieredStopAtLevel=1").split())
+    broker = Broker(
+        int(port), int(controller_port), Path(folder).resolve(), int(heap[0]) if heap else 512, java_options=options
+    )
     broker.prepare()
     command = broker.command()
     os.execv(command[0], command)

@@ -15,6 +15,7 @@ import faust
 from mailroom_contracts import Undecodable, topics
 from mailroom_runtime.consume import DEAD_IN_A_ROW
 from mailroom_runtime.dead_letters import bury
+from mailroom_runtime.gathering import Rate
 from mailroom_runtime.groups import group_name
 from mailroom_runtime.kafka import BusDown, Producer
 from mailroom_runtime.logs import get_logger
@@ -29,6 +30,7 @@ log = get_logger()
 GROUP = "router.place"
 MOST_WAITING = 2_000
 STOP_S = 8.0
+MANY_PER_S, TOGETHER, GATHER_S = 150.0, 50, 0.03
 UNASSIGNED_S = (
     60.0  # with more workers than partitions somebody has none for ever: others' commits show that all is well
 )
@@ -45,6 +47,7 @@ class Placing:
         self._room = asyncio.Event()
         self._room.set()
         self._idle = asyncio.Event()
+        self._rate = Rate()  # of mails
         self._dead_in_a_row = 0
         self._assigned_at = time.monotonic()
 
@@ -149,7 +152,10 @@ class Placing:
                 self._idle.set()
                 await self._fed.wait()
                 self._idle.clear()
+            if self._rate.per_s() > MANY_PER_S and len(self._waiting) < TOGETHER:
+                await asyncio.sleep(GATHER_S)  # a look-up and an acknowledgement for many mails
             events = [self._waiting[i] for i in range(min(len(self._waiting), self._settings.router_batch))]
+            self._rate.add(len(events))
             await self._batch(events)
             for event in events:
                 self._waiting.popleft()

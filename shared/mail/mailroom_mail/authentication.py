@@ -214,6 +214,7 @@ def _suffixes() -> Callable[[str], str | None]:
     return found
 
 
+@functools.lru_cache(maxsize=20_000)
 def organisational_domain(domain: str) -> str:
     """The domain that a person registered (RFC 7489 section 3.2), by the public suffix list."""
     domain = domain.strip().strip(".").lower()
