@@ -97,7 +97,7 @@ def test_a_gmail_address_from_connecting_to_reconnecting(stack: Stack, google: P
     assert ticket["messages"][-1]["kind"] == "external_reply"
     assert "Written in Gmail itself" in ticket["messages"][-1]["text"]
 
-    big = {"filename": "film.mp4", "content_type": "video/mp4", "content_base64": "AAAA" * 6_300_000}
+    big = {"filename": "film.mp4", "content_type": "video/mp4", "content_base64": "AAAA" * 6_600_000}
     refused = api.call("POST", f"/tickets/{ticket['id']}/replies", {"text": "x", "attachments": [big]},
                        {"Idempotency-Key": "big"})  # fmt: skip
     assert (refused.status_code, refused.json()["code"]) == (413, "too_large_for_gmail")

@@ -71,7 +71,7 @@ async def _storm(desk: GmailDesk, start_service: START, accounts: list[str], mai
     for number, email in enumerate(accounts):
         await desk.connect(f"ad{number}", email)
     env = desk.env | {"MAILROOM_LANE_LEASE_S": "6", "MAILROOM_SEND_TIMEOUT_S": "5", "MAILROOM_GOOGLE_TIMEOUT_S": "3",
-                      "MAILROOM_LOG_LEVEL": "WARNING", "MAILROOM_ROUTER_STATE": str(desk.office.env["MAILROOM_DATA"])}  # fmt: skip
+                      "MAILROOM_LOG_LEVEL": "warning"}  # fmt: skip
     start_service("router", env, timeout=60)
     start_service("router", env, module="mailroom_router.audit", timeout=60)
     workers = [start_service(name, env) for name in ("ingest_gmail", "ingest_gmail", "outbound", "outbound")]
