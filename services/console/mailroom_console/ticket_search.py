@@ -86,8 +86,9 @@ async def _match(connection: AsyncConnection, tables: ReadTables, scope: str, wo
         begins = plain_words(word)
         if len(begins) >= SHORTEST_BEGINNING:
             completed = await connection.execute(
-                text(f"SELECT term FROM {tables.vocabulary} WHERE term > :a AND term < :b LIMIT {COMPLETIONS}"),  # noqa: S608
-                {"a": begins, "b": begins + chr(0x10FFFF)},
+                text(f"SELECT term FROM {tables.vocabulary} WHERE term >= :a AND term < :b LIMIT {COMPLETIONS}"),  # noqa: S608
+                # from just behind the word itself: the vocabulary counts the documents of each term that it passes
+                {"a": begins + "\x01", "b": begins + chr(0x10FFFF)},
             )
             terms += completed.scalars()
         # what is quoted is a string to FTS5, whatever it holds
