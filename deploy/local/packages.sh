@@ -19,6 +19,7 @@ if [[ $kind == test ]]; then
     has "${pair%%:*}" || missing+=("${pair##*:}")
   done
   [[ -e /usr/lib/dovecot/imap ]] || missing+=(dovecot-imapd)
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 fi
 ((${#missing[@]})) || exit 0
 

@@ -56,9 +56,7 @@ def _before_reconnect(row: Any, status: AddressStatus) -> bool:
     return connected is not None and status.since < datetime.fromisoformat(connected)
 
 
-def shown(
-    row: Any, statuses: Mapping[str, AddressStatus], mails: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def shown(row: Any, statuses: Mapping[str, AddressStatus], mails: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The address as the API answers it; secrets never."""
     state = state_of(row, statuses)
     smtp = row.smtp

@@ -84,9 +84,7 @@ async def create(console: Console, principal: Principal, given: Mapping[str, Any
     return await one(console, principal, values["id"])
 
 
-async def change(
-    console: Console, principal: Principal, address_id: str, given: Mapping[str, Any]
-) -> dict[str, Any]:
+async def change(console: Console, principal: Principal, address_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Change the fields that are given. With `revision`, only when nobody else changed it: 409 `revision_conflict`."""
     principal.require(CONFIG)
     async with console.database.read() as connection:
@@ -149,9 +147,7 @@ async def insert_row(connection: AsyncConnection, values: dict[str, Any], *, by:
     """Insert and publish an address within a transaction. Raises `Problem` 409 `address_taken`."""
     revision = await audit.last_revision(connection, values["id"]) + 1
     try:
-        await connection.execute(
-            insert(addresses).values(**values, revision=revision, created_at=now, updated_at=now)
-        )
+        await connection.execute(insert(addresses).values(**values, revision=revision, created_at=now, updated_at=now))
     except IntegrityError:
         raise _taken(values["email"]) from None
     await audit.record(

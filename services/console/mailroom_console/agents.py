@@ -231,7 +231,9 @@ async def _set_queues(connection: AsyncConnection, portal_id: str, agent_id: str
     wanted = set(queue_ids)
     known = set(
         (
-            await connection.execute(select(queues.c.id).where(queues.c.portal_id == portal_id, queues.c.id.in_(wanted)))
+            await connection.execute(
+                select(queues.c.id).where(queues.c.portal_id == portal_id, queues.c.id.in_(wanted))
+            )
         ).scalars()
     )
     if missing := wanted - known:

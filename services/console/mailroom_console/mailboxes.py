@@ -32,7 +32,9 @@ def local_part(text: str, field: str = "local_part") -> str:
     """The part before the @, lower case. Raises `Problem` 422; a plus is left to plus-addresses."""
     text = text.strip().lower()
     if len(text) > 64 or not _LOCAL.fullmatch(text) or "+" in text:
-        raise invalid(field, "The part before the @ has letters, digits, dots and hyphens, and no spaces or plus signs.")
+        raise invalid(
+            field, "The part before the @ has letters, digits, dots and hyphens, and no spaces or plus signs."
+        )
     return text
 
 

@@ -80,9 +80,7 @@ async def save_offsets(connection: AsyncConnection, table: Table, offsets: dict[
     rows = [{"partition": p, "next_offset": o} for p, o in offsets.items()]
     upsert: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)
     await connection.execute(
-        upsert.on_conflict_do_update(
-            index_elements=["partition"], set_={"next_offset": upsert.excluded.next_offset}
-        ),
+        upsert.on_conflict_do_update(index_elements=["partition"], set_={"next_offset": upsert.excluded.next_offset}),
         rows,
     )
 
@@ -105,9 +103,7 @@ async def _confirm(connection: AsyncConnection, m: Table, ticket_id: str, email:
             await connection.execute(update(m).where(m.c.id == row.id).values(new_sender=False))
 
 
-async def _once(
-    connection: AsyncConnection, table: Table, rows: Iterable[Row], key: list[str], sqlite_: bool
-) -> None:
+async def _once(connection: AsyncConnection, table: Table, rows: Iterable[Row], key: list[str], sqlite_: bool) -> None:
     """Insert rows that are not there yet."""
     if values := list(rows):
         statement: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)

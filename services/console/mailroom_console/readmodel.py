@@ -28,9 +28,7 @@ log = get_logger()
 class ReadModel(ReadCounts):
     """Tickets as pages and API see them."""
 
-    def __init__(
-        self, settings: ConsoleSettings, database: Database, producer: Producer, changes: Changes
-    ) -> None:
+    def __init__(self, settings: ConsoleSettings, database: Database, producer: Producer, changes: Changes) -> None:
         self._settings, self._database, self._producer, self._changes = settings, database, producer, changes
         self.waiters = Waiters()
         self.tables: ReadTables = GENERATIONS[0]

@@ -13,7 +13,8 @@ class ConsoleSettings(ServiceSettings):
     console_host: str = Field("127.0.0.1", description="Host that pages and API listen on.")
     console_port: int = Field(8080, ge=0, le=65535, description="Port of pages and API.")
     database: str = Field(
-        "", description="SQLAlchemy URL: sqlite+aiosqlite:///PATH or postgresql+asyncpg://… Default: console.db in data."
+        "",
+        description="SQLAlchemy URL: sqlite+aiosqlite:///PATH or postgresql+asyncpg://… Default: console.db in data.",
     )
     seed: str = Field("", pattern="^(|local)$", description="`local`: a first start makes the portal Acme.")
     wait_s: float = Field(5.0, ge=0, le=60, description="Seconds that a write waits until the read model shows it.")
@@ -33,7 +34,9 @@ class ConsoleSettings(ServiceSettings):
         description="Health address of each service, as a JSON object.",
     )
     allow_private_hosts: bool = Field(False, description="SMTP accounts may point into private networks.")
-    smtp_ca_file: str = Field("", description="CA certificates (PEM) that SMTP servers may be signed by, besides the usual.")
+    smtp_ca_file: str = Field(
+        "", description="CA certificates (PEM) that SMTP servers may be signed by, besides the usual."
+    )
     dns_server: str = Field("", description="DNS server, HOST or HOST:PORT; empty: the system's.")
     google_api_url: str = Field("https://gmail.googleapis.com", description="Gmail API.")
     google_auth_url: str = Field("https://accounts.google.com/o/oauth2/v2/auth", description="Google's consent page.")

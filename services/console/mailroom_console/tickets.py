@@ -57,7 +57,10 @@ async def one(console: Console, principal: Principal, ticket_id: str) -> dict[st
         messages = list((await connection.execute(newest)).all())[::-1]
         history = (
             await connection.execute(
-                select(h).where(h.c.ticket_id == row.id).order_by(h.c.version.desc(), h.c.at.desc()).limit(MOST_MESSAGES)
+                select(h)
+                .where(h.c.ticket_id == row.id)
+                .order_by(h.c.version.desc(), h.c.at.desc())
+                .limit(MOST_MESSAGES)
             )
         ).all()
     return whole(row, messages, history[::-1])

@@ -106,9 +106,7 @@ async def principal_of(console: Console, secret: str) -> Principal | None:
     if row.used_at is None or row.used_at < now - times.HOUR:
         async with console.database.write() as connection:
             await connection.execute(update(api_tokens).where(api_tokens.c.id == row.id).values(used_at=now))
-    return Principal(
-        kind="token", id=row.id, portal_id=row.portal_id, name=row.name, scopes=frozenset(row.scopes)
-    )
+    return Principal(kind="token", id=row.id, portal_id=row.portal_id, name=row.name, scopes=frozenset(row.scopes))
 
 
 def _shown(row: Any) -> dict[str, Any]:

@@ -130,12 +130,16 @@ class Session(Conversation):
         else:
             self._say(replies.READY_FOR_TLS)
             # whatever came in clear after the command is thrown away (RFC 3207 section 5, command injection)
-            plain = self.transport
+            plain: Any = self.transport
             self._flush()
             self._input.clear()
             self._reader._buffer.clear()  # type: ignore[attr-defined]
             transport: Any = await self.loop.start_tls(
-                plain, self, self.tls_context, server_side=True, ssl_handshake_timeout=30  # type: ignore[arg-type]
+                plain,
+                self,
+                self.tls_context,
+                server_side=True,
+                ssl_handshake_timeout=30,
             )
             self._original_transport, self.transport = plain, transport
             self._reader._transport = transport  # type: ignore[attr-defined]

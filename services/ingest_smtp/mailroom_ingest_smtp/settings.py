@@ -39,7 +39,9 @@ class IngestSmtpSettings(ServiceSettings):
         1000, ge=10, description="Commands since the last accepted mail: 421 4.7.0 beyond, and the connection ends."
     )
     smtp_max_errors: int = Field(
-        20, ge=1, description="Refused commands since the last accepted mail: 421 4.7.0 beyond, and the connection ends."
+        20,
+        ge=1,
+        description="Refused commands since the last accepted mail: 421 4.7.0 beyond, and the connection ends.",
     )
     smtp_max_command_line: int = Field(
         4096, ge=512, le=65536, description="Longest command line in bytes: 500 5.5.2 beyond."

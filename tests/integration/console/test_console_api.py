@@ -134,7 +134,9 @@ async def test_an_smtp_account_is_tried_first_and_its_password_never_comes_back(
 
 
 async def test_queues_are_unique_and_not_deleted_in_use(console: RunningConsole, bus: Bus) -> None:
-    queue = (await console.api.post("/queues", json={"name": " Billing  team ", "agent_ids": [console.ids["ana"]]})).json()
+    queue = (
+        await console.api.post("/queues", json={"name": " Billing  team ", "agent_ids": [console.ids["ana"]]})
+    ).json()
     assert (queue["name"], queue["agent_ids"]) == ("Billing team", [console.ids["ana"]])
     assert (await _problem(console, "POST", "/queues", {"name": "Billing team"}))["code"] == "name_taken"
     ana = await console.get(f"/agents/{console.ids['ana']}")
@@ -152,8 +154,10 @@ async def test_queues_are_unique_and_not_deleted_in_use(console: RunningConsole,
     async def told() -> bool:
         agents = await bus.latest(topics.AGENTS)
         mine = agents.get(console.ids["ana"])
-        return isinstance(mine, Agent) and queue["id"] not in mine.queue_ids and (
-            queue["id"] not in await bus.latest(topics.QUEUES)
+        return (
+            isinstance(mine, Agent)
+            and queue["id"] not in mine.queue_ids
+            and (queue["id"] not in await bus.latest(topics.QUEUES))
         )
 
     await eventually(told, 10)
@@ -173,7 +177,9 @@ async def test_agents_and_presence(start_console: Starter, valkey: ValkeyServer)
     await console.api.put(f"/agents/{ana}/presence", json={"presence": "offline"})
     assert client.get(key) is None
     assert (await _problem(console, "PUT", f"/agents/{ana}/presence", {"presence": "asleep"}))["field"] == "presence"
-    assert (await _problem(console, "PUT", f"/agents/{ana}/presence", {"presence": "online", "ttl_s": -1}))["status"] == 422
+    assert (await _problem(console, "PUT", f"/agents/{ana}/presence", {"presence": "online", "ttl_s": -1}))[
+        "status"
+    ] == 422
     valkey.stop()
     assert (await _problem(console, "PUT", f"/agents/{ana}/presence", {"presence": "online"}))["status"] == 503
     assert (await console.get(f"/agents/{ana}"))["presence"] == "unknown"

@@ -40,7 +40,9 @@ async def _routes(console: RunningConsole) -> list[tuple[str, str]]:
 
 
 async def _other_portal(console: RunningConsole) -> httpx.AsyncClient:
-    made = await console.root.post("/portals", json={"name": f"Not {console.domain}", "domains": [f"not-{console.domain}"]})
+    made = await console.root.post(
+        "/portals", json={"name": f"Not {console.domain}", "domains": [f"not-{console.domain}"]}
+    )
     return httpx.AsyncClient(
         base_url=console.api.base_url, headers={"Authorization": f"Bearer {made.json()['api_token']}"}, timeout=20,
         trust_env=False,
@@ -183,7 +185,9 @@ async def test_agents_see_their_queues_and_configure_nothing(
         await bus.events(s.created(), s.mail(), s.assigned(outsider))
 
         async def given() -> bool:
-            return [t["id"] for t in (await outside.get("/tickets", params={"view": "mine"})).json()["items"]] == [s.ticket]
+            return [t["id"] for t in (await outside.get("/tickets", params={"view": "mine"})).json()["items"]] == [
+                s.ticket
+            ]
 
         await eventually(given, 10)
         assert (await outside.get(f"/tickets/{s.ticket}")).status_code == 200

@@ -216,7 +216,9 @@ def test_too_much_mail_at_once_is_put_off(make_intake: Callable[..., Intake]) ->
         assert wire.ask(MAIL).startswith("250 2.6.0")
 
 
-def test_wrong_settings_stop_the_start_and_name_the_variable(make_intake: Callable[..., Intake], tmp_path: Path) -> None:
+def test_wrong_settings_stop_the_start_and_name_the_variable(
+    make_intake: Callable[..., Intake], tmp_path: Path
+) -> None:
     intake = make_intake(ready=False, configured=False, smtp_max_size="big", smtp_tls_cert=tmp_path / "no.pem")
     assert intake.process.wait(30) == 2
     assert "MAILROOM_SMTP_MAX_SIZE" in intake.process.output()

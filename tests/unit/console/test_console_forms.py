@@ -46,7 +46,9 @@ def test_what_is_no_address_is_refused(bad: str) -> None:
 
 
 def test_recipients_in_all_forms() -> None:
-    found = people(["a@b.example", "Jo Doe <Jo@C.Example>", '"Doe, Jo" <j@c.example>', {"email": "x@y.example"}, " "], "cc")
+    found = people(
+        ["a@b.example", "Jo Doe <Jo@C.Example>", '"Doe, Jo" <j@c.example>', {"email": "x@y.example"}, " "], "cc"
+    )
     assert [(p.email, p.name) for p in found] == [
         ("a@b.example", ""), ("Jo@c.example", "Jo Doe"), ("j@c.example", "Doe, Jo"), ("x@y.example", ""),
     ]  # fmt: skip

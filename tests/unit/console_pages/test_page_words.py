@@ -37,7 +37,14 @@ def test_times_are_read_from_text_and_missing_ones_say_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("number", "told"),
-    [(0, "0 bytes"), (812, "812 bytes"), (48_213, "48 kB"), (2_400_000, "2.4 MB"), (999_999, "1.0 MB"), (25e9, "25 GB")],
+    [
+        (0, "0 bytes"),
+        (812, "812 bytes"),
+        (48_213, "48 kB"),
+        (2_400_000, "2.4 MB"),
+        (999_999, "1.0 MB"),
+        (25e9, "25 GB"),
+    ],
 )
 def test_size(number: int, told: str) -> None:
     assert words.size(number) == told

@@ -88,7 +88,9 @@ def test_typed_recipients() -> None:
     assert mailboxes('"Miller, Jo" <jo@c.example>', "cc") == [{"name": "Miller, Jo", "email": "jo@c.example"}]
 
 
-@pytest.mark.parametrize("typed", ["nobody", "a@b.example, nobody", "x\x00@b.example", "a@b.example\rBcc: e@e.example", "<>"])
+@pytest.mark.parametrize(
+    "typed", ["nobody", "a@b.example, nobody", "x\x00@b.example", "a@b.example\rBcc: e@e.example", "<>"]
+)
 def test_what_is_no_recipient_is_refused(typed: str) -> None:
     with pytest.raises(Problem) as refused:
         mailboxes(typed, "cc")

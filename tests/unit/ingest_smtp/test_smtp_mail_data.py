@@ -29,7 +29,9 @@ def take(data: bytes, cuts: list[int] | None = None, limit: int = LIMIT) -> tupl
     return mail, None
 
 
-LINES = st.lists(st.sampled_from([b"", b".", b"..", b".a", b"a.", b"text", b"\x00", b"a" * 2000, "ü".encode()]), max_size=12)
+LINES = st.lists(
+    st.sampled_from([b"", b".", b"..", b".a", b"a.", b"text", b"\x00", b"a" * 2000, "ü".encode()]), max_size=12
+)
 
 
 @given(LINES, st.lists(st.integers(0, 6000), max_size=6), st.sampled_from([b"", b"QUIT\r\n", b".\r\n", b"\r\n.\r\n"]))

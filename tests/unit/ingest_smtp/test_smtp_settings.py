@@ -66,7 +66,9 @@ def test_a_certificate_without_its_key_is_found_at_the_start(
 
 
 def test_what_is_trusted() -> None:
-    settings = IngestSmtpSettings(trusted_fronts="192.0.2.0/24, 2001:db8::/32", trusted_authserv_ids="MX.Front.example, ")
+    settings = IngestSmtpSettings(
+        trusted_fronts="192.0.2.0/24, 2001:db8::/32", trusted_authserv_ids="MX.Front.example, "
+    )
     assert [str(network) for network in settings.front_networks] == ["192.0.2.0/24", "2001:db8::/32"]
     assert settings.authserv_ids == {"mx.front.example"}
     assert settings.hostname

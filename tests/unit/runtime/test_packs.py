@@ -86,7 +86,9 @@ async def test_a_client_that_left_does_not_hold_up_the_others(tmp_path: Path) ->
     adding[3].cancel()
     done = await asyncio.gather(*adding, return_exceptions=True)
     assert isinstance(done[3], asyncio.CancelledError)
-    assert [await store.get(ref) for ref in done if isinstance(ref, BlobRef)] == [b"%d" % n for n in range(10) if n != 3]
+    assert [await store.get(ref) for ref in done if isinstance(ref, BlobRef)] == [
+        b"%d" % n for n in range(10) if n != 3
+    ]
 
 
 async def test_keys_that_lie(tmp_path: Path) -> None:

@@ -62,9 +62,7 @@ async def _invalid(_: Request, error: Any) -> JSONResponse:
         for e in error.errors()[:20]
     ]
     first = found[0] if found else {"field": "", "detail": "not valid"}
-    return answer(
-        Problem(422, "invalid", f"{first['field']}: {first['detail']}", field=first["field"], errors=found)
-    )
+    return answer(Problem(422, "invalid", f"{first['field']}: {first['detail']}", field=first["field"], errors=found))
 
 
 async def _http(_: Request, error: Any) -> JSONResponse:

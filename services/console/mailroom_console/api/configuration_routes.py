@@ -86,9 +86,7 @@ async def address_create(body: AddressIn, console: ConsoleDep, principal: Princi
 
 
 @router.post("/addresses/gmail/connect", tags=["addresses"])
-async def gmail_connect(
-    console: ConsoleDep, principal: PrincipalDep, body: ConnectIn | None = None
-) -> Json:
+async def gmail_connect(console: ConsoleDep, principal: PrincipalDep, body: ConnectIn | None = None) -> Json:
     """Where to send the browser for Google's consent: `{authorize_url}`."""
     given = body or ConnectIn()
     url = await google.connect(console, principal, address_id=given.address_id, import_days=given.import_days)
@@ -142,9 +140,7 @@ async def check_forwarding(address_id: str, console: ConsoleDep, principal: Prin
 @router.post("/addresses/{address_id}/test-mail", status_code=202, tags=["addresses"])
 async def test_mail(address_id: str, body: TestMailIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
     """Send the address's automatic reply, or the text being edited, to somebody as a test."""
-    return await test_mails.send(
-        console, principal, address_id, to=body.to, subject=body.subject, content=body.content
-    )
+    return await test_mails.send(console, principal, address_id, to=body.to, subject=body.subject, content=body.content)
 
 
 @router.post("/addresses/{address_id}/disconnect", tags=["addresses"])

@@ -29,7 +29,7 @@ def download(file: File, *, inline: bool = False) -> Response:
         media_type=kind if not kind.startswith("text/") else f"{kind}; charset=utf-8",
         headers={
             # RFC 6266 section 5: a plain name for old programs, the real one encoded
-            "Content-Disposition": f"{'inline' if shown else 'attachment'}; filename=\"{ascii_name}\"; "
+            "Content-Disposition": f'{"inline" if shown else "attachment"}; filename="{ascii_name}"; '
             f"filename*=UTF-8''{quote(name, safe='')}",
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self'; frame-ancestors 'none'",
