@@ -51,21 +51,33 @@ def fill(url: str, tickets: int) -> None:
                 c.execute(text("INSERT INTO queues (id, portal_id, name, revision, created_at, updated_at) "
                                "VALUES (:id, :p, :id, 1, 0, 0)"), {"id": f"{portal}{queue}", "p": portal})  # fmt: skip
         numbers = {"count": tickets}
-        c.execute(text(_SERIES + f"""INSERT INTO rm0_tickets (seq, id, number, portal_id, queue_id, address_id, status,
+        c.execute(
+            text(
+                _SERIES
+                + f"""INSERT INTO rm0_tickets (seq, id, number, portal_id, queue_id, address_id, status,
             assignee_id, subject, customer_email, customer_name, created_at, updated_at, version, message_count,
             last_text, customer_at, answered_at, waiting, failed)
             SELECT i, printf('%032x', i), printf('MR-%08d', i), 'big', 'big' || (i % {QUEUES}), 'ad' || (i % 50),
             CASE WHEN i % 10 < 7 THEN 'closed' WHEN i % 10 = 7 THEN 'pending' ELSE 'open' END,
             CASE WHEN i % 3 = 0 THEN NULL ELSE 'agent' || (i % 40) END, 'Order ' || i || ' has not arrived',
             'jo' || i || '@customer.example', 'Jo', 1700000000000000 + i, 1700000000000000 + (i * 7919) % :count, 4, 2,
-            'Where is it?', 1700000000000000 + i, NULL, i % 10 >= 8 AND i % 2 = 0, i % 500 = 0 FROM n"""), numbers)
+            'Where is it?', 1700000000000000 + i, NULL, i % 10 >= 8 AND i % 2 = 0, i % 500 = 0 FROM n"""
+            ),
+            numbers,
+        )
         c.execute(text(_SERIES + """INSERT INTO rm0_messages (id, ticket_id, portal_id, direction, kind, at, version,
             new_sender, document) SELECT printf('m%031x', i), printf('%032x', i / 2 + i % 2), 'big', 'in', 'mail',
             1700000000000000 + i, 2, 0, '{"text": "Where is my order ' || i || '?", "subject": "Order"}' FROM n"""),
             {"count": tickets * 2})  # fmt: skip
-        c.execute(text(_SERIES + """INSERT INTO rm0_search (rowid, scope, words) SELECT i, 'pbig',
+        c.execute(
+            text(
+                _SERIES
+                + """INSERT INTO rm0_search (rowid, scope, words) SELECT i, 'pbig',
             'Order ' || i || ' has not arrived jo' || i || '@customer.example where is my parcel '
-            || CASE WHEN i % 100000 = 7 THEN 'rhubarb' ELSE 'please' END FROM n"""), numbers)
+            || CASE WHEN i % 100000 = 7 THEN 'rhubarb' ELSE 'please' END FROM n"""
+            ),
+            numbers,
+        )
         c.exec_driver_sql("ANALYZE")
     engine.dispose()
 

@@ -39,9 +39,7 @@ def source() -> str:
 def findings(page: Page) -> list[str]:
     """Serious and critical findings of a page, one line each."""
     page.evaluate(source())
-    result: dict[str, Any] = page.evaluate(
-        "axe.run(document, {iframes: false, resultTypes: ['violations']})"
-    )
+    result: dict[str, Any] = page.evaluate("axe.run(document, {iframes: false, resultTypes: ['violations']})")
     return [
         f"{v['impact']} {v['id']}: {v['help']}: {node['html'][:160]}"
         for v in result["violations"] if v["impact"] in SERIOUS

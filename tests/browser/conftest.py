@@ -42,6 +42,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingStack]:
         emulator.stop()
 
 
+@pytest.fixture(autouse=True)
+def closed_windows(browser: Browser) -> Iterator[None]:
+    """Whoever signed in during a test goes home after it."""
+    yield
+    for context in browser.contexts:
+        context.close()
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The running browser."""

@@ -17,9 +17,17 @@ class Place:
 
 
 _STORY = (
-    ("Jo Miller", "Where is my parcel?", "I ordered two lamps last week, and the tracking page still says that they have "
-     "not left the warehouse. Can you have a look?"),
-    ("Mira Patel", "Invoice 20441: wrong VAT", "the invoice has 19 % VAT, but books have 7 %. Please send a corrected one."),
+    (
+        "Jo Miller",
+        "Where is my parcel?",
+        "I ordered two lamps last week, and the tracking page still says that they have "
+        "not left the warehouse. Can you have a look?",
+    ),
+    (
+        "Mira Patel",
+        "Invoice 20441: wrong VAT",
+        "the invoice has 19 % VAT, but books have 7 %. Please send a corrected one.",
+    ),
     ("Łukasz Nowak", "Offer for 40 chairs", "thank you for the offer. Does the price include delivery to Kraków?"),
     ("Rosa Delgado", "Broken hinge on the cabinet", "one of the hinges came broken. A picture is attached."),
 )
@@ -52,7 +60,12 @@ def furnish(site: StandingStack) -> dict[str, str]:
         site.write(subject, signed, to="support@acme.example", sender=f"{name} <{sender}>", html=html)
         found[name] = site.ticket(subject, 2, sender=sender)
     to_shop = {"To": "shop@lamps.example", "X-Forwarded-To": "support@acme.example"}
-    site.forwarded("Do you have this lamp in green?", "Hello,\n\nor only in red?\n\nKim", to_shop, f"Kim <kim@customer-{tag}.example>")
+    site.forwarded(
+        "Do you have this lamp in green?",
+        "Hello,\n\nor only in red?\n\nKim",
+        to_shop,
+        f"Kim <kim@customer-{tag}.example>",
+    )
     kim = site.ticket("Do you have this lamp in green?", sender=f"kim@customer-{tag}.example")
     site.call("POST", f"/tickets/{kim['id']}/replies", 202, text="Hello Kim,\n\nyes, in two weeks.\n\nBen")
     jo = str(found["Jo Miller"]["id"])

@@ -28,9 +28,7 @@ class StandingStack:
         login = json.loads((data / "admin-login.json").read_text())
         self.email, self.password = login["email"], login["password"]
         token = (data / "api-token").read_text().strip()
-        self.api = httpx.Client(
-            base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30
-        )
+        self.api = httpx.Client(base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
     @property
     def google(self) -> Proxy:

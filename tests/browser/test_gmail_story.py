@@ -45,7 +45,9 @@ def test_connect_configure_receive_reply_reconnect(site: StandingStack, browser:
 
     # mail in the inbox becomes a ticket; the reply goes into the same thread
     google = site.google.emulator
-    first = google.deliver(EMAIL, mail(f"g{tag}", f"kim-{tag}@customer.example", EMAIL, subject=f"Gmail question {tag}"))
+    first = google.deliver(
+        EMAIL, mail(f"g{tag}", f"kim-{tag}@customer.example", EMAIL, subject=f"Gmail question {tag}")
+    )
     ticket = site.ticket(f"Gmail question {tag}", timeout=60)
     assert ticket["queue_id"] == queue["id"]
     page.goto(f"/tickets/{ticket['id']}")

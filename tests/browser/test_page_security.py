@@ -58,9 +58,7 @@ def stranger(site: StandingStack) -> tuple[httpx.Client, str]:
     portal = site.call("POST", "/portals", 201, name=f"Other {tag}", domains=[f"{tag}.example"])
     other = httpx.Client(base_url=f"{site.url}/api/v1", headers={"Authorization": f"Bearer {portal['api_token']}"})
     email, password = f"boss@{tag}.example", f"quite long {tag}"
-    answer = other.post(
-        "/agents", json={"email": email, "name": "Boss", "role": "administrator", "password": password}
-    )
+    answer = other.post("/agents", json={"email": email, "name": "Boss", "role": "administrator", "password": password})
     assert answer.status_code == 201, answer.text
     return _signed_in(site, email, password)
 
@@ -88,10 +86,17 @@ def test_without_a_session(site: StandingStack, things: dict[str, str], page: Pa
 
 
 @pytest.mark.parametrize("page", [p for p in ROUTES if p.values[0].method == "POST"])  # type: ignore[union-attr]
-def test_without_the_token(site: StandingStack, things: dict[str, str], agent: tuple[httpx.Client, str], page: Page) -> None:
+def test_without_the_token(
+    site: StandingStack, things: dict[str, str], agent: tuple[httpx.Client, str], page: Page
+) -> None:
     client, token = agent if page.scope in ("read", "tickets") else _signed_in(site, site.email, site.password)
     path = path_of(page, things)
-    for data in ({}, {"csrf": ""}, {"csrf": secrets.token_urlsafe(32)}, {"csrf": _token(_client(site).get("/sign-in").text)}):
+    for data in (
+        {},
+        {"csrf": ""},
+        {"csrf": secrets.token_urlsafe(32)},
+        {"csrf": _token(_client(site).get("/sign-in").text)},
+    ):
         answer = client.post(path, data=data)
         assert answer.status_code == 403, (path, data, answer.status_code)
     other_site = client.post(path, data={"csrf": token}, headers={"Sec-Fetch-Site": "cross-site"})
@@ -117,7 +122,9 @@ def test_with_another_portals_session(things: dict[str, str], stranger: tuple[ht
     assert "confidential" not in answer.text
 
 
-def test_lists_of_another_portal_are_empty(site: StandingStack, things: dict[str, str], stranger: tuple[httpx.Client, str]) -> None:
+def test_lists_of_another_portal_are_empty(
+    site: StandingStack, things: dict[str, str], stranger: tuple[httpx.Client, str]
+) -> None:
     client, _ = stranger
     for path in ("/tickets", "/tickets?view=all", "/tickets?q=confidential", "/addresses", "/queues", "/audit", "/tokens",
                  "/activity/outbound", "/activity/dead", "/activity/bounces", f"/tickets?queue={things['queue']}"):  # fmt: skip

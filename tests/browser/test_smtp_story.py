@@ -30,7 +30,9 @@ def _fill(page: Page, site: StandingStack, email: str, internal: str, queue: str
     page.select_option("#f-queue_id", label=queue)
 
 
-def test_add_with_wrong_then_right_password_receive_reply_resend(site: StandingStack, browser: Browser, tmp_path: Path) -> None:
+def test_add_with_wrong_then_right_password_receive_reply_resend(
+    site: StandingStack, browser: Browser, tmp_path: Path
+) -> None:
     tag = secrets.token_hex(3)
     queue = site.add_queue(f"Shop {tag}", [])
     email = f"shop-{tag}@lamps.example"
@@ -167,5 +169,7 @@ def test_reply_from_another_address_of_the_queue(site: StandingStack, browser: B
     page.click(f".chip:has-text('{able['email']}')")
     page.fill("#reply-text", f"Answered from elsewhere {tag}")
     page.click("[data-send]")
-    expect(page.locator(".message.out", has_text=f"Answered from elsewhere {tag}")).to_contain_text("Sent", timeout=40_000)
+    expect(page.locator(".message.out", has_text=f"Answered from elsewhere {tag}")).to_contain_text(
+        "Sent", timeout=40_000
+    )
     assert able["email"] in site.mailbox(f"Question {tag}")["from"]

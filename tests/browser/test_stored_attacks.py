@@ -81,7 +81,7 @@ def test_hostile_names_subjects_and_files(site: StandingStack, browser: Browser)
             f"From: =?utf-8?q?{''.join(f'={b:02X}' for b in name.encode())}?= <mallory@evil.example>\r\n"
             f"To: support@acme.example\r\nSubject: {tag}-{number} {name}\r\nMessage-ID: <{tag}{number}@evil.example>\r\n"
             "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n"
-            f"{name}\r\n--b\r\nContent-Type: text/html; name=\"x.html\"\r\nContent-Disposition: attachment; "
+            f'{name}\r\n--b\r\nContent-Type: text/html; name="x.html"\r\nContent-Disposition: attachment; '
             f"filename*=utf-8''{''.join(f'%{b:02X}' for b in name.encode())}.html\r\n\r\n"
             "<script>window.top.pwned=1;alert(1)</script>\r\n--b--\r\n"
         ).encode()

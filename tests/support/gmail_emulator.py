@@ -56,7 +56,9 @@ class Emulator(Process):
         folder.mkdir(parents=True, exist_ok=True)
         command = ["node", str(installed()), "start", "-s", "google", "--seed", "seed.json", "-p", str(self.port)]
         super().__init__(["sh", "-c", f"cd {folder} && exec {' '.join(command)}"], folder / "emulate.log")
-        self.http = httpx.Client(base_url=self.origin, timeout=30, trust_env=False)
+        # Node closes idle connections after 5 s: none is used that is about to be closed
+        limits = httpx.Limits(keepalive_expiry=2)
+        self.http = httpx.Client(base_url=self.origin, timeout=30, trust_env=False, limits=limits)
 
     def allow(self, redirect_uri: str) -> None:
         """Register one more way back, before the start."""

@@ -122,7 +122,8 @@ class Proxy:
     async def _start(self) -> None:
         app = web.Application(client_max_size=80 * 2**20)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._session = aiohttp.ClientSession(auto_decompress=True)
+        # Node closes idle connections after 5 s: none is used that is about to be closed
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=2, limit=0))
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()

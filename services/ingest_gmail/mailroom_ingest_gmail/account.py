@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 from mailroom_contracts import Address, AddressStatus, EmailReceived, GmailCursor, topics
@@ -122,16 +123,17 @@ class Account:
                 await self._move(expired(self.cursor, present))
                 return published
             arrivals = worth_fetching(found.arrivals, self.labels)
-            for start in range(0, len(arrivals), CHUNK):
-                chunk = arrivals[start : start + CHUNK]
-                await self._publish_arrivals(chunk)
-                published += len(chunk)
-                rest = arrivals[start + CHUNK :]
-                if rest and rest[0].history_id != chunk[-1].history_id:
-                    # what is published is not read again, should the rest fail
-                    await self._move(followed(self.cursor, chunk[-1].history_id, asked_at))
-                if rest or found.next_page is not None:
-                    await self._progress(published, len(arrivals), found.next_page is not None)
+            async with aclosing(self._fetched([a.id for a in arrivals])) as fetched:
+                async for messages in fetched:
+                    chunk, rest = arrivals[:CHUNK], arrivals[CHUNK:]
+                    await self._publish_arrivals(chunk, messages)
+                    published += len(chunk)
+                    if rest and rest[0].history_id != chunk[-1].history_id:
+                        # what is published is not read again, should the rest fail
+                        await self._move(followed(self.cursor, chunk[-1].history_id, asked_at))
+                    if rest or found.next_page is not None:
+                        await self._progress(published, published + len(rest), found.next_page is not None)
+                    arrivals = rest
             page = found.next_page
             if page is None:
                 if found.history_id != self.cursor.history_id:
@@ -152,12 +154,12 @@ class Account:
                 break
         ids.reverse()
         total = self.cursor.done + len(ids)
-        for start in range(0, len(ids), CHUNK):
-            messages = await self._fetch(ids[start : start + CHUNK])
-            await self._send([m for m in messages if wanted(m.label_ids, self.labels)])
-            newest = max((m.internal_ms for m in messages), default=0)
-            await self._move(listed_some(self.cursor, len(ids[start : start + CHUNK]), newest))
-            await self._progress(self.cursor.done, total)
+        async with aclosing(self._fetched(ids)) as fetched:
+            async for messages in fetched:
+                await self._send([m for m in messages if wanted(m.label_ids, self.labels)])
+                newest = max((m.internal_ms for m in messages), default=0)
+                await self._move(listed_some(self.cursor, min(CHUNK, total - self.cursor.done), newest))
+                await self._progress(self.cursor.done, total)
         await self._move(listed(self.cursor, datetime.now(UTC)))
         log.info("gmail.listed", address_id=self.address.id, messages=total)
         return len(ids)
@@ -167,11 +169,10 @@ class Account:
         if total >= SYNCING_FROM or more:
             await self.say("syncing", done=done, total=None if more else total)
 
-    async def _publish_arrivals(self, arrivals: Sequence[Arrival]) -> None:
+    async def _publish_arrivals(self, arrivals: Sequence[Arrival], messages: Sequence[RawMessage]) -> None:
         since = since_of(self.address)
         floor_ms = 0 if since is None else int(since.timestamp() * 1000)
         moved = {a.id for a in arrivals if a.labelled}
-        messages = await self._fetch([a.id for a in arrivals])
         # labels may have changed since the history entry was written: what counts is where it lies now
         await self._send(
             [
@@ -180,6 +181,21 @@ class Account:
                 if wanted(m.label_ids, self.labels) and (m.id not in moved or m.internal_ms >= floor_ms)
             ]
         )
+
+    async def _fetched(self, ids: Sequence[str]) -> AsyncGenerator[list[RawMessage], None]:
+        """The messages chunk by chunk; the next chunk is on its way while one is published."""
+        chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
+        ahead: list[asyncio.Task[list[RawMessage]]] = []
+        try:
+            for number in range(len(chunks)):
+                while len(ahead) < 2 and number + len(ahead) < len(chunks):
+                    ahead.append(asyncio.create_task(self._fetch(chunks[number + len(ahead)])))
+                messages = await ahead.pop(0)
+                yield messages
+        finally:
+            for task in ahead:
+                task.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
 
     async def _fetch(self, ids: Sequence[str]) -> list[RawMessage]:
         """The messages, oldest first; those that are gone by now are left out.

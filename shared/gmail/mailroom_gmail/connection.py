@@ -46,7 +46,9 @@ class Methods:
 def methods(api_url: str) -> Methods:
     build: Any = vars(discovery)["build_from_document"]  # the type stubs do not know it
     # the connection given here is never used: each call brings its account's own
-    users = build(_document(api_url), http=httplib2.Http(), client_options={"api_endpoint": api_url.rstrip("/") + "/"}).users()
+    users = build(
+        _document(api_url), http=httplib2.Http(), client_options={"api_endpoint": api_url.rstrip("/") + "/"}
+    ).users()
     return Methods(users, users.messages(), users.history())
 
 

@@ -17,12 +17,20 @@ _SERVICES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     # name: title, what it does, groups that read for it, the counter that says how much it does
     "ingest_smtp": ("Mail intake", "Takes mail by SMTP", (), "mailroom_mail_accepted_total"),
     "ingest_gmail": ("Gmail", "Reads the connected Gmail inboxes", (), "mailroom_mail_accepted_total"),
-    "router": ("Router", "Decides tickets, keeps them, assigns agents", ("router.place", "router.tickets"),
-               "mailroom_ticket_events_total"),
+    "router": (
+        "Router",
+        "Decides tickets, keeps them, assigns agents",
+        ("router.place", "router.tickets"),
+        "mailroom_ticket_events_total",
+    ),
     "router_audit": ("Auditor", "Looks that nothing was left out", ("router.audit",), ""),
     "autoreply": ("Automatic replies", "Decides who gets one", ("autoreply",), "mailroom_autoreply_decisions_total"),
-    "outbound": ("Sending", "Sends replies through their accounts", ("outbound.orders", "outbound.lanes"),
-                 "mailroom_outbound_reports_total"),
+    "outbound": (
+        "Sending",
+        "Sends replies through their accounts",
+        ("outbound.orders", "outbound.lanes"),
+        "mailroom_outbound_reports_total",
+    ),
     "console": ("Console", "These pages and the API", ("console",), "mailroom_console_events_total"),
 }
 _STATES = {"ready": ("good", "Ready"), "ok": ("good", "Ready"), "down": ("bad", "Does not answer"),
@@ -74,7 +82,10 @@ def rate(before: tuple[float, float] | None, now: tuple[float, float]) -> str | 
 
 
 def service(
-    name: str, found: Mapping[str, Any], lags: Sequence[Mapping[str, Any]] | None, per_minute: str | None,
+    name: str,
+    found: Mapping[str, Any],
+    lags: Sequence[Mapping[str, Any]] | None,
+    per_minute: str | None,
     partitions: int,
 ) -> dict[str, Any]:
     """A service as a row."""

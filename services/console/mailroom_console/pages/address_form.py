@@ -60,9 +60,7 @@ def read(visit: Visit) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def given(
-    form: Mapping[str, Any], password: str, kind: str, before: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def given(form: Mapping[str, Any], password: str, kind: str, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The form as the application takes it. An account that did not change is left out, so no login is tried."""
     wanted: dict[str, Any] = {
         "full_name": form["full_name"], "queue_id": form["queue_id"] or None, "prefer_online": form["prefer_online"],

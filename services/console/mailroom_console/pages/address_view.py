@@ -24,9 +24,8 @@ _FORWARDING = {
     "failed": ("bad", "Did not work"),
 }
 
-def shown(
-    address: Mapping[str, Any], queue_names: Mapping[str, str], emails: Mapping[str, str]
-) -> dict[str, Any]:
+
+def shown(address: Mapping[str, Any], queue_names: Mapping[str, str], emails: Mapping[str, str]) -> dict[str, Any]:
     """The address with what the templates need besides."""
     tone, words = _STATES.get(address["state"], ("warn", str(address["state"]).replace("_", " ").capitalize()))
     hours = address["mails_today"].get("hours") or [[0, 0]] * 24

@@ -54,9 +54,7 @@ def fold_quote(html: str) -> str:
     before, quote, after = html[: last[0]], html[last[0] : last[1]], html[last[1] :]
     if not _words(before) or len(_words(after)) > _AFTER_QUOTE:
         return html
-    return (
-        f'{before}<details class="mailroom-quote"><summary>Show quoted text</summary>{quote}</details>{after}'
-    )
+    return f'{before}<details class="mailroom-quote"><summary>Show quoted text</summary>{quote}</details>{after}'
 
 
 def _words(html: str) -> str:

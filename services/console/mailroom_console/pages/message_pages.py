@@ -35,9 +35,7 @@ async def frame(visit: Visit) -> Response:
         raise not_found("HTML in this message")
     images = visit.query("images") == "1"
     base = f"/messages/{quote(message['id'], safe='')}"
-    inline = {
-        a["content_id"]: f"{base}/pictures/{a['index']}" for a in message["attachments"] if a.get("content_id")
-    }
+    inline = {a["content_id"]: f"{base}/pictures/{a['index']}" for a in message["attachments"] if a.get("content_id")}
     document = await asyncio.to_thread(
         mail_frame.page, message["html"], inline=inline, remote_images=images,
         style=f"/static/{visit.site.renderer.version}/mail.css", title=message["subject"] or "Mail",

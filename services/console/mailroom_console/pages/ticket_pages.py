@@ -90,7 +90,9 @@ async def one(visit: Visit) -> Response:
     return await show_one(visit, {})
 
 
-async def show_one(visit: Visit, form: dict[str, Any], problems: list[str] | None = None, status: int = 200) -> Response:
+async def show_one(
+    visit: Visit, form: dict[str, Any], problems: list[str] | None = None, status: int = 200
+) -> Response:
     """The ticket's page; `form` holds what was written when it was not accepted."""
     ticket = await tickets.one(visit.console, visit.who, visit.path("id"))
     found = {q["id"]: q for q in (await queues.listed(visit.console, visit.who)).items}

@@ -171,7 +171,5 @@ def closed_reason(address: Mapping[str, Any] | None) -> str:
 
 def senders(addresses: Sequence[Mapping[str, Any]], queue_id: str, own_id: str) -> list[Mapping[str, Any]]:
     """Addresses that replies of this queue may leave from, the ticket's own first."""
-    able = [
-        a for a in addresses if a["can_send"] and a["active"] and (a["queue_id"] == queue_id or a["id"] == own_id)
-    ]
+    able = [a for a in addresses if a["can_send"] and a["active"] and (a["queue_id"] == queue_id or a["id"] == own_id)]
     return sorted(able, key=lambda a: (a["id"] != own_id, a["email"]))

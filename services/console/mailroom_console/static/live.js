@@ -12,14 +12,10 @@ export function startLive(announce) {
   const refresh = async () => {
     if (busy) { again = true; return; }
     busy = true;
-    try {
-      const answer = await fetch(location.href, { headers: { 'X-Mailroom-Live': '1' }, credentials: 'same-origin' });
-      if (answer.redirected && new URL(answer.url).pathname === '/sign-in') { location.reload(); return; }
-      if (answer.ok) apply(new DOMParser().parseFromString(await answer.text(), 'text/html'), announce);
-    } catch { /* offline: the event stream connects again by itself and asks anew */ } finally {
-      busy = false;
-      if (again) { again = false; soon(); }
-    }
+    const text = await fetchPage();
+    busy = false;
+    if (again) { again = false; soon(); }
+    if (text !== null) apply(new DOMParser().parseFromString(text, 'text/html'), announce);
   };
   const soon = () => { clearTimeout(timer); timer = setTimeout(refresh, GATHER_MS); };
 
@@ -45,6 +41,15 @@ export function startLive(announce) {
   window.addEventListener('pageshow', connect);
   connect();
   setInterval(() => { if (!document.hidden && document.querySelector('time')) soon(); }, 60000);
+}
+
+// The page as it is now, or null when it cannot be had: the event stream connects again by itself and asks anew.
+async function fetchPage() {
+  try {
+    const answer = await fetch(location.href, { headers: { 'X-Mailroom-Live': '1' }, signal: AbortSignal.timeout(15000) });
+    if (answer.redirected && new URL(answer.url).pathname === '/sign-in') { location.reload(); return null; }
+    return answer.ok ? await answer.text() : null;
+  } catch { return null; }
 }
 
 function apply(fresh, announce) {
