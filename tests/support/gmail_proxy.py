@@ -60,6 +60,7 @@ class Proxy:
         self.origin = f"http://127.0.0.1:{self.port}"
         self.calls: list[tuple[str, str, str]] = []  # (email, method, path), as they came
         self.queries: list[str] = []
+        self.search_works = True  # whether rfc822msgid: finds anything
         self.blocked: dict[str, tuple[int, dict[str, Any], dict[str, str]]] = {}  # email -> what each call is answered
         self.busy: Counter[str] = Counter()  # calls under way, per account
         self.most: Counter[str] = Counter()
@@ -194,7 +195,8 @@ class Proxy:
         if path == f"{ME}/history" and int(request.query.get("startHistoryId", "0")) < self._forgotten.get(email, 0):
             return _json(404, _body(404, "NOT_FOUND", "notFound", "Requested entity was not found."))
         if (query := request.query.get("q", "")).startswith("rfc822msgid:"):
-            return _json(200, {"messages": await self._with_id(request, query.partition(":")[2])})
+            found = await self._with_id(request, query.partition(":")[2]) if self.search_works else []
+            return _json(200, {"messages": found})
         return await self._forward(request.method, request.path_qs, request.headers, body)
 
     async def _forward(

@@ -11,6 +11,7 @@ from mailroom_contracts import Address, Portal, topics
 from mailroom_runtime.blobs import BlobStore
 from mailroom_runtime.consume import consume
 from mailroom_runtime.kafka import Producer
+from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Service
 from mailroom_runtime.tables import ConfigTables
 from mailroom_runtime.valkey import connect
@@ -24,6 +25,8 @@ from .orders import Orders
 from .owner import Owner
 from .records import SOURCE, Records
 from .settings import OutboundSettings
+
+log = get_logger()
 
 
 async def app(service: Service[OutboundSettings]) -> None:
@@ -57,14 +60,21 @@ async def app(service: Service[OutboundSettings]) -> None:
             tables.on_change(owner.changed)
             orders = Orders(producer, blobs, partitions=settings.partitions)
             lanes = service.spawn(owner.run(), "lanes")
-            await consume(
-                service,
-                [topics.EMAIL_OUTBOUND],
-                group="outbound.orders",
-                handle=orders.handle,
-                producer=producer,
-                max_in_flight=100,
-            )
+            try:
+                await consume(
+                    service,
+                    [topics.EMAIL_OUTBOUND],
+                    group="outbound.orders",
+                    handle=orders.handle,
+                    producer=producer,
+                    max_in_flight=100,
+                )
+            except Exception as error:
+                # the lanes record how their last sends ended, which needs the producer; else they would try for ever
+                log.error("orders.failed", error=type(error).__name__)
+                service.stopping.set()
+                await asyncio.wait({lanes}, timeout=settings.drain_s)
+                raise
             await asyncio.wait({lanes})
             await mending.close()
     finally:

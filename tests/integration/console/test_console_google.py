@@ -144,7 +144,7 @@ async def test_signing_in_again_reconnects_in_place_and_another_account_is_refus
         assert isinstance(row, Address)
         assert row.gmail is not None
         assert row.gmail.secret_revision == 3
-        return row.revision == again["revision"]
+        return bool(row.revision == again["revision"])
 
     await eventually(published)
 

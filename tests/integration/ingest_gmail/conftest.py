@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mailroom_gmail import GmailClient, GoogleSettings
@@ -36,12 +37,12 @@ def client_for(google: Proxy) -> Iterator[ClientMaker]:
     """client_for(email, **settings): a client through the proxy."""
     made: list[GmailClient] = []
 
-    def make(email: str = SHOP, token: str | None = None, **settings: object) -> GmailClient:
-        values = {
+    def make(email: str = SHOP, token: str | None = None, **settings: Any) -> GmailClient:
+        values: dict[str, Any] = {
             "api_url": google.origin, "token_url": f"{google.origin}/oauth2/token", "client_id": CLIENT_ID,
             "client_secret": SecretStr(CLIENT_SECRET), "timeout_s": 5.0,
         }  # fmt: skip
-        client = GmailClient(GoogleSettings(**(values | settings)), token or google.sign_in(email), None)  # type: ignore[arg-type]
+        client = GmailClient(GoogleSettings(**(values | settings)), token or google.sign_in(email), None)
         made.append(client)
         return client
 

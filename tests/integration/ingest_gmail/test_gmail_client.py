@@ -88,6 +88,19 @@ async def test_finding_by_message_id_with_or_without_brackets(emulator: Emulator
     assert await client.find("m8.shop@customer.example") is None
 
 
+async def test_what_the_search_does_not_find_is_found_in_the_sent_folder(
+    google: Proxy, emulator: Emulator, client_for: ClientMaker
+) -> None:
+    """Gmail may give a mail another Message-ID, and indexes late."""
+    google.search_works = False
+    emulator.write(SHOP, mail(6, SHOP, "jo@c.example"))
+    message = emulator.write(SHOP, mail(7, SHOP, "jo@c.example"))
+    found = await client_for().find("m7.shop@customer.example")
+    assert found is not None
+    assert found.id == message["id"]
+    assert await client_for().find("m8.shop@customer.example") is None
+
+
 async def test_sending_in_a_thread(emulator: Emulator, client_for: ClientMaker) -> None:
     question = emulator.deliver(SHOP, mail(1, "jo@c.example", SHOP))
     raw = mail(2, SHOP, "jo@c.example", answers="<m1.jo@customer.example>")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import httplib2
 import pytest
@@ -12,6 +14,9 @@ from google.auth.exceptions import RefreshError, TransportError
 from googleapiclient.errors import HttpError
 from mailroom_gmail import Expired, Limited, Refused, Revoked, Temporary
 from mailroom_gmail.trouble import explain, from_status
+
+refused: Callable[..., Exception] = RefreshError  # Google's own have no types
+unreachable: Callable[..., Exception] = TransportError
 
 
 def body(reason: str, message: str = "what Google says", **more: object) -> bytes:
@@ -70,26 +75,26 @@ def test_a_sending_limit_says_its_end_in_words() -> None:
 
 @pytest.mark.parametrize("word", ["invalid_grant", "invalid_client", "unauthorized_client"])
 def test_a_refused_renewal_is_revoked_and_names_no_token(word: str) -> None:
-    trouble = explain(RefreshError(f"{word}: Token has been expired or revoked.", {"token": "secret-token"}))
+    trouble = explain(refused(f"{word}: Token has been expired or revoked.", {"token": "secret-token"}))
     assert isinstance(trouble, Revoked)
     assert "secret-token" not in str(trouble)
 
 
 def test_an_unclear_renewal_is_temporary() -> None:
-    assert isinstance(explain(RefreshError("internal_failure", retryable=True)), Temporary)
-    assert isinstance(explain(RefreshError("unknown thing")), Temporary)
+    assert isinstance(explain(refused("internal_failure", retryable=True)), Temporary)
+    assert isinstance(explain(refused("unknown thing")), Temporary)
 
 
 @pytest.mark.parametrize(
     "error",
-    [TransportError("x"), ConnectionResetError(), TimeoutError(), httplib2.ServerNotFoundError(), KeyError("id")],
+    [unreachable("x"), ConnectionResetError(), TimeoutError(), httplib2.ServerNotFoundError(), KeyError("id")],
 )
 def test_the_network_is_temporary(error: Exception) -> None:
     assert isinstance(explain(error), Temporary)
 
 
 def test_the_clients_own_error_is_read_with_its_headers() -> None:
-    response = httplib2.Response({"status": 429, "Retry-After": "3"})
+    response: Any = httplib2.Response({"status": 429, "Retry-After": "3"})
     limited = explain(HttpError(response, body("rateLimitExceeded")))
     assert isinstance(limited, Limited)
     assert limited.retry_after_s == 3
