@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 from mailroom_console.pages.ticket_actions import mailboxes
-from mailroom_console.pages.ticket_view import event_words, split_quote, timeline, verdict_words, warnings
+from mailroom_console.pages.ticket_view import (
+    delivery,
+    event_words,
+    shown,
+    split_quote,
+    timeline,
+    verdict_words,
+    warnings,
+)
 from mailroom_console.problems import Problem
 
 AGENTS = {"a1": {"name": "Ana", "email": "ana@acme.example"}, "a2": {"name": "Ben", "email": "ben@acme.example"}}
@@ -78,6 +86,16 @@ def test_the_timeline_is_in_order() -> None:
     }  # fmt: skip
     entries = timeline(ticket, QUEUES, AGENTS)
     assert [(e["message"] or {}).get("id", e.get("id")) for e in entries] == ["m1", "e1", "m2"]
+
+
+def test_what_an_event_left_out_is_none() -> None:
+    told = delivery({"state": "failed", "recipients": [{"recipient": "a@b.example", "state": "sent"}]})
+    assert told is not None
+    assert told["recipients"] == [{"recipient": "a@b.example", "state": "sent", "reason": None}]
+    assert told["next_try_at"] is None
+    assert delivery(None) is None
+    shown_message = shown(_message(to=[{"email": "a@b.example"}]), AGENTS)
+    assert shown_message["to"] == [{"name": "", "email": "a@b.example"}]
 
 
 def test_typed_recipients() -> None:

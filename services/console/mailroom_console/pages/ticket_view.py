@@ -86,8 +86,9 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
         label, tone = "Copy", ""
     text, quoted = split_quote(message["text"] or "", message["reply_text"])
     base = f"/messages/{quote(message['id'], safe='')}"
+    people = {field: [_person(p) for p in message.get(field) or []] for field in ("to", "cc", "bcc", "reply_to")}
     return {
-        **message,
+        **message, **people, "delivery": delivery(message.get("delivery")),
         "who_name": name, "who_email": email, "label": label, "label_tone": tone,
         "from_line": f"{sender.get('name', '')} <{email}>".strip() if sender else "unknown",
         "verdict_words": verdict_words(message["verdicts"]) if message["direction"] == "in" else "",
@@ -101,6 +102,22 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
             for a in message["attachments"] if not (a["inline"] and message["html"])
         ],
     }  # fmt: skip
+
+
+def _person(person: Mapping[str, Any]) -> dict[str, str]:
+    return {"name": str(person.get("name") or ""), "email": str(person.get("email") or "")}
+
+
+def delivery(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """How sending stands; what an event left out is None."""
+    if given is None:
+        return None
+    recipients = [
+        {"recipient": r.get("recipient", ""), "state": r.get("state", ""), "reason": r.get("reason")}
+        for r in given.get("recipients") or []
+    ]
+    names = ("state", "reason", "next_try_at", "server_reply", "at")
+    return {name: given.get(name) for name in names} | {"recipients": recipients}
 
 
 def split_quote(text: str, reply_text: str | None) -> tuple[str, str]:
