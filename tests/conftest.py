@@ -25,6 +25,22 @@ hypothesis_settings.register_profile("dev", deadline=None)
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+# Quick ones first. Browser tests last: Playwright keeps an event loop running in this thread as long as it is open,
+# and no asyncio test can run beside it; and the stack that they share costs the others nothing.
+ORDER = ("unit", "contract", "fuzz", "integration", "e2e", "load", "browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the kinds of tests in that order."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        kind = item.path.relative_to(here).parts[0]
+        return ORDER.index(kind) if kind in ORDER else len(ORDER)
+
+    items.sort(key=place)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say where Kafka and Valkey came from, if any test used them."""
     if engine_problem.cache_info().currsize:

@@ -63,8 +63,8 @@ def test_an_smtp_address_from_adding_it_to_the_customers_next_answer(
     assert "right horse" not in str(address)
 
     shop.route("acme.example", stack.port(2525))
-    api.post(f"/addresses/{address['id']}/check-forwarding", 202, {})
     shop.forward(SALES, "support@acme.example", rewrite=rewrite)
+    api.post(f"/addresses/{address['id']}/check-forwarding", 202, {})
     api.wait_for_forwarding(address["id"])
 
     first = write(shop, to=SALES, subject="Blue shoes", text="Do you have them?")
