@@ -118,7 +118,8 @@ class Couriers:
             token = kept_token(self.open_secret(address.gmail.secret, address.id))
         except ValueError as error:
             raise AccountBroken(f"It cannot be opened: {error}. Press Reconnect.") from None
-        return Made(GmailCourier(GmailClient(self._google, token, self._threads), self._handing_over))
+        client = GmailClient(self._google, token, self._threads)
+        return Made(GmailCourier(client, self._handing_over, settle_s=self._google.timeout_s))
 
     async def _signed(self, raw: bytes, address: Address, domain: str) -> bytes:
         """The mail with the portal's DKIM signature, where it has a key for the domain."""

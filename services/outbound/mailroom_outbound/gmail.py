@@ -7,6 +7,7 @@ before is looked up by its Message-ID first, and a call that was given up but st
 from __future__ import annotations
 
 import asyncio
+import time
 
 from mailroom_contracts import OutboundMail
 from mailroom_gmail import Expired, GmailClient, GmailTrouble, Limited, Refused, Revoked, Sent
@@ -21,8 +22,10 @@ UnderWay = dict[str, "asyncio.Task[Sent]"]
 class GmailCourier:
     """Hands mails to Gmail. The envelope is Gmail's own: it sends to To, Cc and Bcc of the mail itself."""
 
-    def __init__(self, client: GmailClient, under_way: UnderWay | None = None) -> None:
-        self._client = client
+    def __init__(self, client: GmailClient, under_way: UnderWay | None = None, *, settle_s: float = 0.0) -> None:
+        """`settle_s`: how long a call that nobody waits for any more may still be on its way to Gmail."""
+        self._client, self._settle = client, settle_s
+        self._troubled: dict[str, float] = {}  # order id -> when a try ended without an answer
         self._under_way: UnderWay = {} if under_way is None else under_way
 
     async def send(self, order: OutboundMail, mail: Letter) -> Outcome:
@@ -31,10 +34,16 @@ class GmailCourier:
             if (running := self._under_way.get(order.id)) is not None:
                 return _delivered(await self._outcome(order, running))
             if mail.uncertain or mail.tried:
+                ago = time.monotonic() - self._troubled.pop(order.id, float("-inf"))
+                if ago < self._settle:
+                    return Deferred("an earlier try may still be on its way", retry_after_s=self._settle - ago)
                 before = await self._client.find(order.rfc_message_id)
                 if before is not None:
                     metrics.counter("mailroom_gmail_found_sent_total", "Uncertain mails that Gmail had sent").inc()
                     return _delivered(before)
+                if mail.uncertain and self._settle:
+                    # the process that tried it may have died a moment ago, its call may arrive yet: look again later
+                    return Deferred("an earlier try may still be on its way", retry_after_s=self._settle)
             if not mail.still_ours():
                 return LEASE_LOST
             call = asyncio.create_task(self._hand_over(order, mail), name=f"gmail-send-{order.id}")
@@ -47,6 +56,7 @@ class GmailCourier:
         except (Refused, Expired) as error:
             return Failed(str(error))
         except GmailTrouble as error:
+            self._troubled[order.id] = time.monotonic()
             return Deferred(str(error), Hold.LANE)
 
     async def close(self) -> None:

