@@ -36,7 +36,10 @@ def stack(tmp_path: Path, shop: MailServer) -> Iterator[Stack]:
 
 
 @pytest.mark.timeout(420)
-@pytest.mark.parametrize("rewrite", [False, True], ids=["envelope-kept", "envelope-rewritten"])
+@pytest.mark.parametrize(
+    "rewrite",
+    [pytest.param(False, id="envelope-kept"), pytest.param(True, id="envelope-rewritten", marks=pytest.mark.slow)],
+)
 def test_an_smtp_address_from_adding_it_to_the_customers_next_answer(
     stack: Stack, shop: MailServer, rewrite: bool
 ) -> None:

@@ -112,6 +112,7 @@ async def test_killed_again_and_again(office: Installation, start_service: START
         assert "mailroom_outbound_uncertain_resends_total" in service.metrics()
 
 
+@pytest.mark.slow
 async def test_two_processes_one_frozen(office: Installation, start_service: START) -> None:
     """A process that is stopped in the middle of its work and goes on later sends nothing that the other has sent."""
     env = {**office.env, "MAILROOM_SEND_TIMEOUT_S": "3", "MAILROOM_LANE_LEASE_S": "4"}
