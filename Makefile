@@ -41,7 +41,7 @@ ifeq ($(STACK),compose)
 endif
 	@$(PY) deploy/local/demo.py
 
-test: packages ## every test that fits into ten minutes (ARGS="…" goes to pytest)
+test: packages ## all tests but the longest (ARGS="…" goes to pytest)
 	@$(PY) -m pytest -m "not slow and not compose" $(ARGS)
 
 test-all: packages ## all tests: long fuzzing, long chaos and compose too
