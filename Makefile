@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
+WORKERS ?= 4
 PY := .venv/bin/python
 LOCAL := $(PY) deploy/local/stack.py
 MEMBERS := $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)
@@ -41,10 +42,11 @@ ifeq ($(STACK),compose)
 endif
 	@$(PY) deploy/local/demo.py
 
-test: packages ## all tests but the longest (ARGS="…" goes to pytest)
-	@$(PY) -m pytest -m "not slow and not compose" $(ARGS)
+# Most of what the tests take is waiting, so several share the processors.
+test: packages ## all tests but the longest (ARGS="…" goes to pytest, WORKERS= processes)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not slow and not compose" $(ARGS)
 
-test-all: packages ## all tests: long fuzzing, long chaos and compose too
+test-all: packages ## all tests, one after the other: long fuzzing, long chaos and compose too
 	@$(PY) -m pytest $(ARGS)
 
 test-compose: packages ## the tests that run docker-compose.yml

@@ -25,20 +25,36 @@ hypothesis_settings.register_profile("dev", deadline=None)
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
-# Quick ones first. Browser tests last: Playwright keeps an event loop running in this thread as long as it is open,
-# and no asyncio test can run beside it; and the stack that they share costs the others nothing.
-ORDER = ("unit", "contract", "fuzz", "integration", "e2e", "load", "browser")
+# In one process the quick ones come first. `make test` runs several processes (pytest-xdist): what takes longest in one
+# piece begins first there, so that the processes end together.
+QUICK_FIRST = ("unit", "contract", "fuzz", "integration", "e2e", "load", "browser")
+LONG_FIRST = (
+    "browser", "load", "integration/router", "integration/outbound", "integration/ingest_gmail", "e2e", "integration",
+    "contract", "fuzz", "unit",
+)  # fmt: skip
+# What one process runs in one piece, since its tests share something that is dear to start: these folders, and
+# elsewhere a file, but for tests that start everything for themselves.
+TOGETHER = ("browser", "integration/console")
+APART = ("load", "e2e", "integration/router", "integration/outbound", "integration/ingest_gmail", "integration/runtime",
+         "integration/local_stack", "integration/cli")  # fmt: skip
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the kinds of tests in that order."""
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the kinds of tests, and say which of them belong to one process."""
     here = Path(__file__).parent
+    order = LONG_FIRST if config.getoption("dist", "no") != "no" else QUICK_FIRST
 
     def place(item: pytest.Item) -> int:
-        kind = item.path.relative_to(here).parts[0]
-        return ORDER.index(kind) if kind in ORDER else len(ORDER)
+        file = item.path.relative_to(here)
+        return next((n for n, folder in enumerate(order) if file.is_relative_to(folder)), len(order))
 
     items.sort(key=place)
+    for item in items:
+        file = item.path.relative_to(here)
+        if not any(file.is_relative_to(folder) for folder in APART):
+            folders = [folder for folder in TOGETHER if file.is_relative_to(folder)]
+            item.add_marker(pytest.mark.xdist_group([*folders, file.as_posix()][0]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,5 +1,8 @@
 """One real stack and one real browser for all browser tests. Each test adds queues, agents and addresses of its own.
 
+Both end with the last of these tests (hence a package): Playwright keeps an event loop running in this thread as long as
+it is open, and no asyncio test can run beside it.
+
 `MAILROOM_BROWSER_STACK` names the data folder of a stack that runs already, for quick work on one test.
 """
 
@@ -10,17 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser.chromium import chromium
-from browser.standing_stack import StandingStack
 from playwright.sync_api import Browser
 from support.gmail_emulator import Emulator, google_env
 from support.gmail_proxy import Proxy
 from support.stacks import Stack
 
+from browser.chromium import chromium
+from browser.standing_stack import StandingStack
+
 GOOGLE_ACCOUNTS = ("help.desk@gmail.example", "somebody.else@gmail.example")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingStack]:
     """The running stack."""
     given = os.environ.get("MAILROOM_BROWSER_STACK")
@@ -50,7 +54,7 @@ def closed_windows(browser: Browser) -> Iterator[None]:
         context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """The running browser."""
     with chromium() as running:

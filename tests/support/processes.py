@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,11 +24,31 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 _PR_SET_PDEATHSIG = 1
 
 
+# Processes of one test run (pytest-xdist) are told apart by this; 0 where there is only one.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+# Below 32768, where the system takes the ports of outgoing connections from: a server that is stopped and started again
+# must find its port free. Above what `stacks` uses, and for each worker a part of its own.
+_PORTS_FROM, _PORTS_PER_WORKER, _WORKERS = 25_200, 1_500, 5
+_next_port = itertools.count(random.randrange(_PORTS_PER_WORKER))
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    """A TCP port of 127.0.0.1 that nobody listens on now, and that this process has not given before for long."""
+    for _ in range(_PORTS_PER_WORKER):
+        port = _PORTS_FROM + WORKER % _WORKERS * _PORTS_PER_WORKER + next(_next_port) % _PORTS_PER_WORKER
+        if can_listen(port):
+            return port
+    raise AssertionError("no free ports")
+
+
+def can_listen(port: int) -> bool:
+    """Whether a server could take this port of 127.0.0.1 now."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def port_open(port: int) -> bool:

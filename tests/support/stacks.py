@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from .processes import REPOSITORY
+from .processes import REPOSITORY, WORKER, can_listen
 
 LOCAL = REPOSITORY / "deploy" / "local"
 DEFAULT_PORTS = (2424, 2525, 2526, 8026, 8080, 16379, 19092, 19093, *range(9101, 9108))
@@ -84,18 +83,11 @@ class Stack:
 
 
 def free_offset() -> int:
-    """A port offset at which every port of a stack is free."""
-    # Below 32768, where the system takes the ports of outgoing connections from.
-    for offset in range(3_000, 13_500, 250):
-        if all(_free(port + offset) for port in DEFAULT_PORTS):
+    """A port offset at which every port of a stack is free. Each worker of a test run begins with offsets of its own."""
+    # Below 32768, where the system takes the ports of outgoing connections from, and beside those of `free_port`.
+    offsets = range(3_000, 6_000, 250)
+    first = WORKER * 3 % len(offsets)
+    for offset in (*offsets[first:], *offsets[:first]):
+        if all(can_listen(port + offset) for port in DEFAULT_PORTS):
             return offset
     raise AssertionError("no free ports")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

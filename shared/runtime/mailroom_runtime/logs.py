@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import MutableMapping
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 import orjson
 import structlog
@@ -47,7 +47,7 @@ def configure(service: str, *, level: str = "info", form: str = "json") -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardErrorHandler()
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
@@ -91,6 +91,17 @@ class _StandardError(io.RawIOBase):
 
     def flush(self) -> None:
         sys.stderr.flush()
+
+
+class _StandardErrorHandler(logging.StreamHandler[TextIO]):
+    """As `_StandardError`, for what other libraries log."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
 
 
 class RateLimit(logging.Filter):

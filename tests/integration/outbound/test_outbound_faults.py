@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,11 +105,10 @@ async def test_killed_again_and_again(office: Installation, start_service: START
         await all_sent(office, ids, 90)
         await eventually(lambda: _empty(office))
         assert set(sink.taken) == {f"{key.replace('ok', 'mk', 1)}@acme.example" for key in ids}
-        again = set(re.findall(r'"outbound_id":"o([^"]+)"[^}]*sent_again_after_crash', service.output()))
-        doubled = {name.split("@")[0][1:] for name, times in sink.taken.items() if times > 1}
-        assert doubled <= again
-        assert all(times <= 2 for times in sink.taken.values())
-        print(f"{len(ids)} mails, 3 kills: {len(again)} uncertain, {len(doubled)} of them doubled")
+        again = Counter(re.findall(r'"outbound_id":"o([^"]+)"[^}]*sent_again_after_crash', service.output()))
+        doubled = {name.split("@")[0][1:]: times - 1 for name, times in sink.taken.items() if times > 1}
+        assert all(times <= again[name] for name, times in doubled.items())  # a mail may be under way at each kill
+        print(f"{len(ids)} mails, 3 kills: {again.total()} uncertain, {len(doubled)} of them doubled")
         assert "mailroom_outbound_uncertain_resends_total" in service.metrics()
 
 
