@@ -1,4 +1,7 @@
-"""Sender authentication: SPF (RFC 7208), DKIM (RFC 6376), ARC (RFC 8617) and DMARC (RFC 7489), off the event loop."""
+"""Sender authentication: SPF (RFC 7208), DKIM (RFC 6376), ARC (RFC 8617) and DMARC (RFC 7489).
+
+Where every answer of DNS is remembered, a mail is judged in a fraction of a millisecond, on the spot; else in a thread.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,22 @@ import asyncio
 import functools
 import logging
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from .dns_lookup import Deadline, LookupFailedError, Resolver
+from . import sender_policy
+from .dkim_signatures import verify_signatures
+from .dns_lookup import Deadline, Known, LookupFailedError, Lookups, NotRememberedError, Resolver
 from .trusted_results import header_block, trusted_results
 from .verdict_records import DkimVerdict, Verdicts
 
-_MOST_SIGNATURES = 5
-_SEVERAL = re.compile(
-    rb"^(?P<name>dkim-signature|arc-seal|authentication-results)[ \t]*:", re.IGNORECASE | re.MULTILINE
-)
+_ON_THE_SPOT_BYTES = 100_000  # hashing more keeps the event loop busy for a millisecond
+_SEVERAL = re.compile(rb"^(dkim-signature|arc-seal)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_DMARC = re.compile(r"\s*v\s*=\s*DMARC1\s*(;|$)")
 _T = TypeVar("_T")
-# What the libraries may let out on input that nobody foresaw; a verdict then says permerror instead.
+# What dkimpy may let out on input that nobody foresaw; the chain then fails.
 _ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 _log = logging.getLogger(__name__)
 
@@ -29,6 +34,33 @@ class _Policy:
     record: dict[str, str] = field(default_factory=dict)
     inherited: bool = False  # the record is the organisational domain's
     failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is judged: the mail, and what is known of who brought it."""
+
+    raw: bytes
+    client_ip: str | None
+    helo: str
+    mail_from: str
+    from_domain: str | None
+    resolver: Resolver
+
+    def spf(self, deadline: Deadline | None) -> str:
+        """SPF's result."""
+        if not self.client_ip:
+            return "none"
+        lookups = Lookups(self.resolver, deadline)
+        return sender_policy.check(self.client_ip, self.helo, self.mail_from, lookups, self.resolver.spf)
+
+    def dkim(self, deadline: Deadline | None) -> tuple[DkimVerdict, ...]:
+        """Each signature's result."""
+        return verify_signatures(self.raw, Lookups(self.resolver, deadline).texts, time.time())
+
+    def policy(self, deadline: Deadline | None) -> _Policy:
+        """The policy of From's domain."""
+        return _policy(self.from_domain, self.resolver, deadline) if self.from_domain else _Policy()
 
 
 async def verdicts(
@@ -50,40 +82,47 @@ async def verdicts(
     """
     deadline = Deadline.after(timeout_s)
     sender_domain = (from_domain or "").strip().strip(".").lower() or None
+    question = _Question(raw, client_ip, helo or "", mail_from or "", sender_domain, resolver)
     if authserv_trusted:
         taken = trusted_results(raw, authserv_trusted)
         if taken is not None:
             if taken.dmarc == "fail" and taken.dmarc_policy is None and sender_domain:
-                policy = await _run(
-                    resolver, deadline, _Policy(failed=True), _policy, sender_domain, resolver, deadline
-                )
+                policy = await _run(question.policy, resolver, deadline, _Policy(failed=True))
                 taken = replace(taken, dmarc_policy=_asked(policy))
             return taken
-    spf_domain = (mail_from or "").strip("<> ").rpartition("@")[2] or (helo or "")
-    present = {match["name"].lower() for match in _SEVERAL.finditer(header_block(raw))}
+    present = {name.lower() for name in _SEVERAL.findall(header_block(raw))}
+    signed, sealed = b"dkim-signature" in present, b"arc-seal" in present
+    if not sealed and len(raw) <= _ON_THE_SPOT_BYTES:
+        try:
+            return _verdicts(question, question.spf(None), question.dkim(None) if signed else (), question.policy(None))
+        except NotRememberedError:
+            pass
+    unknown: tuple[DkimVerdict, ...] = (DkimVerdict("", "temperror"),)
+    none: tuple[DkimVerdict, ...] = ()
     no_chain: tuple[str, str | None] = ("none", None)
-    chain_unknown: tuple[str, str | None] = ("temperror", None)
-    failed_spf = "temperror" if client_ip else "none"
-    signatures_unknown: tuple[DkimVerdict, ...] = (
-        (DkimVerdict("", "temperror"),) if b"dkim-signature" in present else ()
-    )
+    late: tuple[str, str | None] = ("temperror", None)
     spf, dkim, arc, policy = await asyncio.gather(
-        _run(resolver, deadline, failed_spf, _spf, client_ip, helo or "", mail_from or "", resolver, deadline),
-        _run(resolver, deadline, signatures_unknown, _dkim, raw, resolver, deadline)
-        if b"dkim-signature" in present
-        else _value(()),
-        _run(resolver, deadline, chain_unknown, _arc, raw, resolver, deadline)
-        if b"arc-seal" in present
-        else _value(no_chain),
-        _run(resolver, deadline, _Policy(failed=True), _policy, sender_domain, resolver, deadline)
-        if sender_domain
-        else _value(_Policy()),
+        _run(question.spf, resolver, deadline, "temperror" if client_ip else "none"),
+        _run(question.dkim, resolver, deadline, unknown) if signed else _value(none),
+        _run(lambda end: _arc(raw, resolver, end), resolver, deadline, late) if sealed else _value(no_chain),
+        _run(question.policy, resolver, deadline, _Policy(failed=True)) if sender_domain else _value(_Policy()),
     )
+    return _verdicts(question, spf, dkim, policy, arc)
+
+
+def _verdicts(
+    question: _Question,
+    spf: str,
+    dkim: tuple[DkimVerdict, ...],
+    policy: _Policy,
+    arc: tuple[str, str | None] = ("none", None),
+) -> Verdicts:
+    spf_domain = question.mail_from.strip("<> ").rpartition("@")[2] or question.helo
     return Verdicts(
         spf=spf,
         spf_domain=spf_domain.lower() or None,
         dkim=dkim,
-        dmarc=dmarc_result(policy, sender_domain, spf, spf_domain, dkim),
+        dmarc=dmarc_result(policy, question.from_domain, spf, spf_domain, dkim),
         dmarc_policy=_asked(policy),
         arc=arc[0],
         arc_domain=arc[1],
@@ -94,12 +133,12 @@ async def _value(value: _T) -> _T:
     return value
 
 
-async def _run(resolver: Resolver, deadline: Deadline, late: _T, work: Callable[..., _T], *arguments: object) -> _T:
+async def _run(work: Callable[[Deadline], _T], resolver: Resolver, deadline: Deadline, late: _T) -> _T:
     """Blocking work in one of the resolver's threads; `late` where it is not done in time."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(deadline.left() + 0.2):
-            return await loop.run_in_executor(resolver.pool, functools.partial(work, *arguments))
+            return await loop.run_in_executor(resolver.pool, work, deadline)
     except TimeoutError:
         return late
     except RuntimeError as error:  # the pool is closed: the service is stopping
@@ -107,94 +146,26 @@ async def _run(resolver: Resolver, deadline: Deadline, late: _T, work: Callable[
         return late
 
 
-def _spf(client_ip: str | None, helo: str, mail_from: str, resolver: Resolver, deadline: Deadline) -> str:
-    import spf
-
-    class Query(spf.query):  # type: ignore[misc]  # pyspf has no types
-        """pyspf's evaluation with our look-ups: cached, with our server and deadline."""
-
-        def dns(self, name: str, qtype: str, cnames: object = None, ignore_void: bool = False) -> list[object]:
-            if not name:
-                return []
-            try:
-                found = resolver.lookup(str(name).rstrip(".").lower(), qtype, deadline)
-            except LookupFailedError as error:
-                raise spf.TempError(f"DNS: no answer for {error}") from error
-            if not found and not ignore_void:
-                self.void_lookups += 1
-                if self.void_lookups > spf.MAX_VOID_LOOKUPS:
-                    raise spf.PermError("too many look-ups without an answer")
-            return found
-
-    if not client_ip:
-        return "none"
-    address = mail_from.strip("<> ")
-    if "." not in (address.rpartition("@")[2] or helo).strip("."):
-        return "none"  # not a fully qualified domain: RFC 7208 section 4.3
-    try:
-        result = str(Query(client_ip.split("%")[0], address, helo).check()[0])
-    except spf.PermError:
-        return "permerror"
-    except _ODD as error:
-        _log.info("SPF could not be evaluated for %s: %r", address.rpartition("@")[2] or helo, error)
-        return "permerror"
-    return (
-        result if result in ("pass", "fail", "softfail", "neutral", "none", "temperror", "permerror") else "permerror"
-    )
-
-
 class _Keys:
     """Public keys for dkimpy, which swallows DNS trouble: here it is remembered."""
 
-    def __init__(self, resolver: Resolver, deadline: Deadline) -> None:
+    def __init__(self, lookups: Lookups) -> None:
         self.failed = False
-        self.missing = False
-        self._resolver = resolver
-        self._deadline = deadline
+        self._lookups = lookups
 
     def __call__(self, name: bytes, timeout: float = 5) -> bytes | None:
         try:
-            texts = self._resolver.texts(name.decode("utf-8", "replace"), self._deadline)
+            texts = self._lookups.texts(name.decode("utf-8", "replace").rstrip("."))
         except LookupFailedError:
             self.failed = True
             return None
-        self.missing = not texts
         return texts[0].encode() if texts else None
-
-
-def _dkim(raw: bytes, resolver: Resolver, deadline: Deadline) -> tuple[DkimVerdict, ...]:
-    import dkim
-
-    try:
-        first = dkim.DKIM(raw, timeout=1)
-        count = sum(1 for name, _ in first.headers if name.lower() == b"dkim-signature")
-    except (dkim.DKIMException, *_ODD):
-        return (DkimVerdict("", "permerror"),)
-    found: list[DkimVerdict] = []
-    for index in range(min(count, _MOST_SIGNATURES)):
-        keys = _Keys(resolver, deadline)
-        signer = first if index == 0 else dkim.DKIM(raw, timeout=1)
-        try:
-            valid = signer.verify(idx=index, dnsfunc=keys)
-            result = "pass" if valid else "temperror" if keys.failed else "permerror" if keys.missing else "fail"
-        except dkim.ValidationError:
-            result = "fail"
-        except (dkim.DKIMException, *_ODD):
-            result = "temperror" if keys.failed else "permerror"
-        fields = signer.signature_fields
-        found.append(DkimVerdict(_tag(fields, b"d").lower(), result, _tag(fields, b"s") or None))
-    return tuple(found)
-
-
-def _tag(fields: object, name: bytes) -> str:
-    value = fields.get(name, b"") if isinstance(fields, dict) else b""
-    return value.decode("utf-8", "replace")[:253] if isinstance(value, bytes) else ""
 
 
 def _arc(raw: bytes, resolver: Resolver, deadline: Deadline) -> tuple[str, str | None]:
     import dkim
 
-    keys = _Keys(resolver, deadline)
+    keys = _Keys(Lookups(resolver, deadline))
     try:
         result, sets, _ = dkim.ARC(raw, timeout=1).verify(dnsfunc=keys)
     except (dkim.DKIMException, *_ODD):
@@ -221,24 +192,31 @@ def organisational_domain(domain: str) -> str:
     return _suffixes()(domain) or domain
 
 
-def _policy(domain: str, resolver: Resolver, deadline: Deadline) -> _Policy:
-    """The DMARC record of a domain or its organisational domain (RFC 7489 section 6.6.3)."""
-    parent = organisational_domain(domain)
+def _policy(domain: str, resolver: Resolver, deadline: Deadline | None) -> _Policy:
+    """The DMARC record of a domain or its organisational domain (RFC 7489 section 6.6.3), remembered as long as it
+    holds. Raises `NotRememberedError` where nothing may be asked."""
+    known = resolver.dmarc.get((domain,))
+    if known is not None:
+        found: _Policy = known.value
+        return found
+    lookups = Lookups(resolver, deadline)
     try:
-        for name in dict.fromkeys((domain, parent)):
-            records = [
-                text
-                for text in resolver.texts(f"_dmarc.{name}", deadline)
-                if re.match(r"\s*v\s*=\s*DMARC1\s*(;|$)", text)
-            ]
-            if len(records) == 1:
-                pairs = (part.partition("=") for part in records[0].split(";") if "=" in part)
-                record = {key.strip().lower(): value.strip().lower() for key, _, value in pairs}
-                return _Policy(record, inherited=name != domain)
-            if records:
-                return _Policy()  # more than one record: as if there were none
+        policy = _published(domain, lookups)
     except LookupFailedError:
         return _Policy(failed=True)
+    resolver.dmarc.put((domain,), Known(policy, lookups.until))
+    return policy
+
+
+def _published(domain: str, lookups: Lookups) -> _Policy:
+    for name in dict.fromkeys((domain, organisational_domain(domain))):
+        records = [text for text in lookups.texts(f"_dmarc.{name}") if _DMARC.match(text)]
+        if len(records) == 1:
+            pairs = (part.partition("=") for part in records[0].split(";") if "=" in part)
+            record = {key.strip().lower(): value.strip().lower() for key, _, value in pairs}
+            return _Policy(record, inherited=name != domain)
+        if records:
+            return _Policy()  # more than one record: as if there were none
     return _Policy()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import dns.exception
 import dns.rdatatype
@@ -14,11 +16,18 @@ import dns.resolver
 
 _CACHED_NAMES = 20_000
 _ONE_LOOKUP_S = 2.0
+_NOTHING_THERE_S = 60.0  # how long a name without records is taken to have none
+_LONGEST_S = 86_400.0
 _WORKERS = 16
+_T = TypeVar("_T")
 
 
 class LookupFailedError(Exception):
     """The answer could not be got: time-out, refusal or server failure. Another try may succeed."""
+
+
+class NotRememberedError(Exception):
+    """The answer is not in memory, and asking was not allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +46,54 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
 
-class Resolver:
-    """Answers from one DNS server ("host:port") or, without one, from the system's; answers are cached by their TTL.
+@dataclass(frozen=True, slots=True)
+class Known(Generic[_T]):
+    """Something that holds until a moment (seconds since the epoch)."""
 
-    Also carries the threads in which verdicts are computed, so that the event loop never waits; close it at the end.
+    value: _T
+    until: float
+
+
+class Memory(Generic[_T]):
+    """What is known until its time is over; the oldest goes when there is too much. For threads."""
+
+    def __init__(self, most: int = _CACHED_NAMES) -> None:
+        self._most = most
+        self._known: dict[tuple[str, ...], Known[_T]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, ...]) -> Known[_T] | None:
+        """What is known of it, or None."""
+        known = self._known.get(key)
+        return known if known is not None and known.until > time.time() else None
+
+    def put(self, key: tuple[str, ...], known: Known[_T]) -> None:
+        """Remember it."""
+        with self._lock:
+            self._known.pop(key, None)
+            self._known[key] = known
+            if len(self._known) > self._most:
+                del self._known[next(iter(self._known))]
+
+
+class Resolver:
+    """Answers from one DNS server ("host:port") or, without one, from the system's; answers are remembered by their TTL.
+
+    Also carries the threads in which verdicts are computed while answers are fetched, so that the event loop never
+    waits, and what was concluded from answers alone (`spf`, `dmarc`). Close it at the end.
     """
 
     def __init__(self, server: str | None = None) -> None:
         self.pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="verdicts")
+        self.spf: Memory[str] = Memory()
+        self.dmarc: Memory[Any] = Memory()
+        self._answers: Memory[list[object]] = Memory()
         self._resolver: dns.resolver.Resolver | None
         try:
             self._resolver = dns.resolver.Resolver(configure=not server)
         except dns.resolver.NoResolverConfiguration:
             self._resolver = None  # a machine without DNS: every look-up fails for now, mail is still accepted
             return
-        self._resolver.cache = dns.resolver.LRUCache(_CACHED_NAMES)
         self._resolver.timeout = 1.0
         if server:
             host, port = _host_and_port(server)
@@ -62,34 +104,69 @@ class Resolver:
         """Let the threads end; what they are at ends at its deadline."""
         self.pool.shutdown(wait=False, cancel_futures=True)
 
-    def lookup(self, name: str, kind: str, deadline: Deadline) -> list[object]:
-        """The answers for a name, in the forms that pyspf uses: TXT as a tuple of bytes, MX as (preference, host),
-        else text. Nothing there gives an empty list. Raises LookupFailedError where no answer could be got.
-        """
+    def answers(self, name: str, kind: str, deadline: Deadline | None) -> Known[list[object]]:
+        """What is known of a name, or what the server says until the deadline. Without one nothing is asked."""
+        key = (name, kind)
+        known = self._answers.get(key)
+        if known is None:
+            if deadline is None:
+                raise NotRememberedError(name)
+            known = self._ask(name, kind, deadline)
+            self._answers.put(key, known)
+        return known
+
+    def _ask(self, name: str, kind: str, deadline: Deadline) -> Known[list[object]]:
         left = min(_ONE_LOOKUP_S, deadline.left())
         if self._resolver is None or left <= 0:
             raise LookupFailedError(name)
+        nothing: Known[list[object]] = Known([], time.time() + _NOTHING_THERE_S)
         try:
             answers = self._resolver.resolve(name.rstrip("."), kind, lifetime=left, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.resolver.YXDOMAIN):
-            return []
+            return nothing
         except (dns.resolver.NoNameservers, dns.exception.Timeout, OSError) as error:
             raise LookupFailedError(name) from error
         except (dns.exception.DNSException, UnicodeError, ValueError):
-            return []  # not a name that could exist
+            return nothing  # not a name that could exist
+        found: list[object]
         if answers.rdtype == dns.rdatatype.TXT:
-            return [tuple(rdata.strings) for rdata in answers]
-        if answers.rdtype == dns.rdatatype.MX:
-            return [(rdata.preference, rdata.exchange.to_text(True)) for rdata in answers]
-        if answers.rdtype == dns.rdatatype.PTR:
-            return [rdata.target.to_text(True) for rdata in answers]
-        return [rdata.address for rdata in answers]
+            found = [tuple(rdata.strings) for rdata in answers]
+        elif answers.rdtype == dns.rdatatype.MX:
+            found = [(rdata.preference, rdata.exchange.to_text(True)) for rdata in answers]
+        elif answers.rdtype == dns.rdatatype.PTR:
+            found = [rdata.target.to_text(True) for rdata in answers]
+        else:
+            found = [rdata.address for rdata in answers]
+        return Known(found, min(answers.expiration, time.time() + _LONGEST_S))
 
-    def texts(self, name: str, deadline: Deadline) -> list[str]:
-        """TXT records, their strings joined. Raises LookupFailedError."""
+
+class Lookups:
+    """The look-ups of one judgement. Without a deadline only what is remembered is used, and `missed` tells that
+    something was not there. `until` says how long what was found holds (seconds since the epoch)."""
+
+    def __init__(self, resolver: Resolver, deadline: Deadline | None) -> None:
+        self._resolver, self._deadline = resolver, deadline
+        self.missed = False
+        self.until = time.time() + _LONGEST_S
+
+    def lookup(self, name: str, kind: str) -> list[object]:
+        """The answers for a name, in the forms that pyspf uses: TXT as a tuple of bytes, MX as (preference, host),
+        else text. Nothing there gives an empty list. Raises LookupFailedError where no answer could be got, and
+        NotRememberedError.
+        """
+        try:
+            known = self._resolver.answers(name, kind, self._deadline)
+        except NotRememberedError:
+            self.missed = True
+            raise
+        self.until = min(self.until, known.until)
+        return known.value
+
+    def texts(self, name: str) -> list[str]:
+        """TXT records, their strings joined. Raises as `lookup`."""
         return [
             b"".join(strings).decode("utf-8", "replace")
-            for strings in self.lookup(name, "TXT", deadline)
+            for strings in self.lookup(name, "TXT")
             if isinstance(strings, tuple)
         ]
 

@@ -37,7 +37,7 @@ def find_end(raw: bytes, start: int, end: int) -> tuple[int, int]:
     if raw.startswith((b"\r\n", b"\n"), start):
         return start, start + (2 if raw.startswith(b"\r\n", start) else 1)
     blank = raw.find(b"\n\r\n", start, end)
-    plain = raw.find(b"\n\n", start, blank if blank >= 0 else end)
+    plain = raw.find(b"\n\n", start, blank + 1 if blank >= 0 else end)  # it may share its second newline
     if plain >= 0:
         blank = plain
     elif blank < 0:

@@ -220,6 +220,40 @@ async def test_answers_are_cached(zone: Any, resolver: Resolver) -> None:
     assert len(zone.asked) == asked
 
 
+async def test_what_is_remembered_is_judged_without_a_thread(
+    zone: Any, resolver: Resolver, key: tuple[bytes, str]
+) -> None:
+    signed = dkim_sign(RAW, "sender.test", "s1", key[0])
+    first = await judge(resolver, signed)
+    asked = len(zone.asked)
+    resolver.close()  # nothing can be done in a thread any more
+    assert await judge(resolver, signed) == first
+    assert (first.spf, first.dkim[0].result, first.dmarc) == ("pass", "pass", "pass")
+    assert len(zone.asked) == asked
+
+
+async def test_a_result_of_spf_is_not_taken_for_another_senders(zone: Any, resolver: Resolver) -> None:
+    zone.txt("macro.test", "v=spf1 exists:%{l}.users.macro.test -all")
+    zone.add("ann.users.macro.test", "A", "127.0.0.2")
+    zone.txt("good.test", "v=spf1 ip4:192.0.2.1 -all")
+    zone.txt("evil.test", "v=spf1 +all")
+    for _ in range(2):
+        assert (await judge(resolver, mail_from="ann@macro.test")).spf == "pass"
+        assert (await judge(resolver, mail_from="bob@macro.test")).spf == "fail"
+        assert (await judge(resolver, mail_from="a@good.test")).spf == "pass"
+        assert (await judge(resolver, mail_from="a@good.test", client_ip="192.0.2.2")).spf == "fail"
+        assert (await judge(resolver, mail_from="x@evil.test@good.test", client_ip="192.0.2.2")).spf != "pass"
+
+
+async def test_answers_are_forgotten_in_time(zone: Any, resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await judge(resolver)).spf == "pass"
+    zone.records[("sender.test", "TXT")] = ['"v=spf1 -all"']
+    assert (await judge(resolver)).spf == "pass"
+    now = time.time()
+    monkeypatch.setattr("mailroom_mail.dns_lookup.time.time", lambda: now + 61)
+    assert (await judge(resolver)).spf == "fail"
+
+
 async def test_long_records_come_over_tcp(zone: Any, resolver: Resolver) -> None:
     zone.txt("long.test", "v=spf1 " + " ".join(f"ip4:198.51.100.{n}" for n in range(100)) + " ip4:192.0.2.1 -all")
     found = await judge(resolver, mail_from="a@long.test")

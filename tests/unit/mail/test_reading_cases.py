@@ -312,3 +312,8 @@ def test_invitation_alone_is_told_in_words() -> None:
     mail = read(HEAD + b"Content-Type: text/calendar; method=REQUEST; charset=utf-8\r\n\r\n" + event)
     assert mail.text == "Review, second\nWhen: 2026-11-24 09:00\nWhere: Room 5\n"
     assert [a.content_type for a in mail.attachments] == ["text/calendar"]
+
+
+def test_a_header_ends_at_its_first_empty_line_whatever_line_ends_follow() -> None:
+    mail = careful.read(b"From: a@b.test\nDate: Mon, 23 Nov 2026 09:26:11 +0100\nMessage-ID: <a@b>\n\n\r\n<")
+    assert (mail.text, mail.message_id) == ("\n<", "a@b")
