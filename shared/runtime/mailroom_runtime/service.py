@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -103,6 +104,10 @@ def run(name: str, settings_class: type[S], app: Callable[[Service[S]], Awaitabl
     settings = load(settings_class)
     configure(name, level=settings.log_level, form=settings.log_format)
     reconnect.tame()
+    # What was imported is never garbage, and a record's models go without the collector: to look for cycles every 700
+    # allocations, as is the default, took the router a third of its time under load.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
     async def main() -> int:
         return await Service(name, settings).run(app)
