@@ -25,10 +25,10 @@ from mailroom_contracts import (
 )
 from mailroom_gmail import LARGEST_BYTES
 from mailroom_runtime.kafka import BusDown, RecordTooLarge
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from . import drafts, passwords, tickets, uploads
+from . import drafts, passwords, tickets, times, uploads
 from .context import Console
 from .mailboxes import people
 from .principals import TICKETS, Principal
@@ -37,6 +37,7 @@ from .schema import addresses, agents, idempotency, queues
 from .ticket_lists import STATUSES
 from .waiters import Outcome
 
+KEYS_KEPT_US = 30 * times.DAY  # as long as Kafka keeps commands
 LONGEST_TEXT = 150_000
 _STATUS_OF = {"unknown_ticket": 404, "wrong_portal": 404, "unknown_message": 404}
 
@@ -200,11 +201,12 @@ async def _known_before(console: Console, command: TicketCommand) -> Outcome | N
     """The outcome when this very command was sent before. Raises `Problem` 422 when the key meant something else."""
     content = command.model_dump_json(exclude={"at", "actor", "redelivery"})
     digest = hashlib.sha256(content.encode()).hexdigest()
-    table = idempotency
+    table, now = idempotency, console.now()
     async with console.database.write() as connection:
+        await connection.execute(delete(table).where(table.c.at < now - KEYS_KEPT_US))
         insert: Any = (sqlite if console.database.sqlite else postgresql).insert(table)
         await connection.execute(
-            insert.values(command_id=command.id, digest=digest, at=console.now()).on_conflict_do_nothing()
+            insert.values(command_id=command.id, digest=digest, at=now).on_conflict_do_nothing()
         )
         stored = await connection.scalar(select(table.c.digest).where(table.c.command_id == command.id))
     if stored != digest:

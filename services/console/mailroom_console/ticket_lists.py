@@ -26,7 +26,8 @@ VIEWS = ("waiting", "failed", "mine", "unassigned")
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What is asked for. `view`: waiting (the customer wrote last), failed, mine or unassigned."""
+    """What is asked for. `view`: waiting (the customer wrote last), failed, mine (not closed,
+    unless `status` says so) or unassigned."""
 
     queue_id: str | None = None
     status: str | None = None
@@ -87,6 +88,8 @@ def _legs(
     assignee = filters.assignee_id
     if filters.view == "mine":
         assignee = principal.agent_id or assignee or ""
+        if not filters.status:
+            statuses = ["open", "pending"]  # what is to be done; what is closed is asked for by its status
     if filters.view in ("waiting", "failed"):
         flag: ColumnElement[bool] = literal_column("waiting") if filters.view == "waiting" else t.c.failed > 0
         extra: tuple[ColumnElement[bool], ...] = (flag,)

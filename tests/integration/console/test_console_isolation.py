@@ -182,6 +182,8 @@ async def test_agents_see_their_queues_and_configure_nothing(
         # what is given to an agent is seen, whatever its queue
         s = story(5)
         outsider = (await outside.get("/me")).json()["id"]
+        done = story(6)
+        await bus.events(done.created(), done.mail(), done.assigned(outsider), done.status("closed"))
         await bus.events(s.created(), s.mail(), s.assigned(outsider))
 
         async def given() -> bool:
@@ -189,7 +191,9 @@ async def test_agents_see_their_queues_and_configure_nothing(
                 s.ticket
             ]
 
-        await eventually(given, 10)
+        await eventually(given, 10)  # what is closed is asked for by its status
+        closed = (await outside.get("/tickets", params={"view": "mine", "status": "closed"})).json()["items"]
+        assert [t["id"] for t in closed] == [done.ticket]
         assert (await outside.get(f"/tickets/{s.ticket}")).status_code == 200
 
 
