@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from mailroom_contracts import TicketState, Undecodable, decode_as, topics
 from mailroom_runtime.kafka import read_to_end
@@ -11,7 +14,7 @@ from mailroom_runtime.settings import ServiceSettings
 
 from .agents import Agents
 from .facts import Facts, facts
-from .redis_index import Index
+from .redis_index import BOUNCE_DAYS, Index
 
 log = get_logger()
 AT_ONCE = 500
@@ -22,31 +25,48 @@ async def rebuild(settings: ServiceSettings, index: Index, agents: Agents) -> No
     await agents.forget_loads()
     batch: dict[str, Facts] = {}
     held: dict[str, str] = {}  # a ticket's older state may have given it to somebody else
+    bounced_since = datetime.now(UTC) - timedelta(days=BOUNCE_DAYS)
+    writing: asyncio.Task[None] | None = None
     count = 0
 
+    async def write(many: Sequence[Facts]) -> None:
+        await index.learn(many)
+        await agents.learn(many)
+
     async def flush() -> None:
-        await index.learn(batch.values())
-        await agents.learn(batch.values())
+        """Write what was read while more is read: in order, one batch at a time."""
+        nonlocal writing
+        if writing is not None:
+            await writing
+        writing = asyncio.create_task(write(list(batch.values())))
         batch.clear()
 
-    async for record in read_to_end(settings, [topics.TICKETS.full_name(settings.topic_prefix)]):
-        key = (record.key or b"").decode("utf-8", "replace")
-        if record.value is None:
-            batch.pop(key, None)
-            continue
-        try:
-            state = decode_as(TicketState, record.value)
-        except Undecodable as error:
-            log.error("index.broken_state", ticket_id=key, error=str(error))
-            continue
-        found = facts(None, state)
-        if (before := held.pop(key, None)) is not None and before != found.joins:
-            found = replace(found, leaves=before)
-        if found.joins:
-            held[key] = found.joins
-        batch[key] = found
-        count += 1
-        if len(batch) >= AT_ONCE:
-            await flush()
-    await flush()
+    try:
+        async for record in read_to_end(settings, [topics.TICKETS.full_name(settings.topic_prefix)]):
+            key = (record.key or b"").decode("utf-8", "replace")
+            if record.value is None:
+                batch.pop(key, None)
+                continue
+            try:
+                state = decode_as(TicketState, record.value)
+            except Undecodable as error:
+                log.error("index.broken_state", ticket_id=key, error=str(error))
+                continue
+            found = facts(None, state)
+            if state.updated_at < bounced_since:
+                found = replace(found, ordered=())  # nothing that it sent comes back any more
+            if (before := held.pop(key, None)) is not None and before != found.joins:
+                found = replace(found, leaves=before)
+            if found.joins:
+                held[key] = found.joins
+            batch[key] = found
+            count += 1
+            if len(batch) >= AT_ONCE:
+                await flush()
+        await flush()
+        if writing is not None:
+            await writing
+    finally:
+        if writing is not None:
+            writing.cancel()
     log.info("index.filled", states=count)
