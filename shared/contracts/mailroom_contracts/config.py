@@ -72,7 +72,7 @@ class SmtpAccount(Model):
 class GmailAccount(Model):
     """A connected Gmail inbox."""
 
-    secret: str | None = says("Sealed OAuth tokens (JSON with refresh_token, access_token, expiry).", "sealed:k1:...",
+    secret: str | None = says("The sealed refresh token: JSON with refresh_token and nothing else.", "sealed:k1:...",
                               default=None)  # fmt: skip
     secret_revision: int = says("Counts reconnections.", 1, default=1)
     scopes: list[str] = says("Scopes that were granted.", [], default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -12,9 +13,20 @@ from mailroom_contracts import Actor, Assigned
 from mailroom_contracts import topics as names
 from mailroom_runtime.kafka import Producer
 from mailroom_runtime.settings import ServiceSettings
+from support.documented import commands
 from support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
+UV = Path(sys.executable).parent / "uv"
+INSTALL, READ = "pip install ./shared/contracts aiokafka", "python subscriber.py"
+NEEDED = {
+    "mailroom-contracts",
+    "pydantic",
+    "pydantic-core",
+    "annotated-types",
+    "typing-extensions",
+    "typing-inspection",
+}
 
 
 def example() -> str:
@@ -30,9 +42,13 @@ def test_the_example_is_short() -> None:
 
 async def test_the_example_reads_events_and_skips_unknown_types(kafka: str, topics: str, tmp_path: Path) -> None:
     said = tmp_path / "out"
-    env = {"MAILROOM_KAFKA": kafka, "MAILROOM_TOPIC_PREFIX": topics, "PATH": "/usr/bin:/bin"}
+    (tmp_path / "subscriber.py").write_text(example())
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    env = {"MAILROOM_KAFKA": kafka, "MAILROOM_TOPIC_PREFIX": topics, "PATH": path}
     with said.open("wb") as out:
-        subscriber = subprocess.Popen([sys.executable, "-c", example()], env=env, stdout=out, stderr=subprocess.STDOUT)
+        subscriber = subprocess.Popen(
+            shlex.split(READ), cwd=tmp_path, env=env, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
     try:
         settings = ServiceSettings(kafka=kafka, topic_prefix=topics, partitions=4)
         async with Producer(settings, source="test") as producer:
@@ -52,19 +68,31 @@ async def test_the_example_reads_events_and_skips_unknown_types(kafka: str, topi
 
 
 def test_the_contracts_need_pydantic_and_nothing_else(tmp_path: Path) -> None:
-    uv = Path(sys.executable).parent / "uv"
-    subprocess.run([uv, "venv", "-q", "--python", sys.executable, tmp_path / "venv"], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([uv, "pip", "install", "-q", "--python", python, str(ROOT / "shared" / "contracts")], check=True)
-    listed = subprocess.run([uv, "pip", "list", "-q", "--python", python], check=True, capture_output=True, text=True)
-    packages = {line.split()[0].lower() for line in listed.stdout.splitlines()[2:]}
-    needed = {
-        "mailroom-contracts",
-        "pydantic",
-        "pydantic-core",
-        "annotated-types",
-        "typing-extensions",
-        "typing-inspection",
-    }
-    assert packages == needed
+    python = environment(tmp_path)
+    subprocess.run([UV, "pip", "install", "-q", "--python", python, str(ROOT / "shared" / "contracts")], check=True)
+    assert packages(python) == NEEDED
     subprocess.run([python, "-c", "import mailroom_contracts.schemas as s; assert s.generated()"], check=True)
+
+
+def test_what_the_document_installs_is_enough_for_its_example(tmp_path: Path) -> None:
+    python = environment(tmp_path)
+    words = shlex.split(INSTALL)
+    subprocess.run([UV, *words[:2], "-q", "--python", python, *words[2:]], cwd=ROOT, check=True)
+    assert packages(python) - NEEDED <= {"aiokafka", "async-timeout", "packaging"}
+    imports = "\n".join(line for line in example().splitlines() if line.startswith(("import", "from")))
+    subprocess.run([python, "-c", imports], check=True)
+
+
+def test_these_are_the_commands_of_the_document() -> None:
+    assert [c for c in commands(ROOT / "docs" / "subscribing.md") if not c.startswith("make ")] == [INSTALL, READ]
+
+
+def environment(folder: Path) -> Path:
+    """The interpreter of a new, empty virtual environment."""
+    subprocess.run([UV, "venv", "-q", "--python", sys.executable, folder / "venv"], check=True)
+    return folder / "venv" / "bin" / "python"
+
+
+def packages(python: Path) -> set[str]:
+    listed = subprocess.run([UV, "pip", "list", "-q", "--python", python], check=True, capture_output=True, text=True)
+    return {line.split()[0].lower() for line in listed.stdout.splitlines()[2:]}
