@@ -16,7 +16,7 @@ from .address_shape import shown
 from .context import Console
 from .mailboxes import domain_name, email_address, local_part, person_name
 from .outbox import publish, retract
-from .paging import Page, cursor, keys_of
+from .paging import MAX_LIMIT, Page, cursor, keys_of
 from .portals import domains_of
 from .principals import CONFIG, READ, Principal
 from .problems import Problem, conflict, invalid, not_found, revision_conflict
@@ -39,6 +39,18 @@ async def listed(
     mails = await console.read.mails_today(principal.portal_id, console.now())
     items = [shown(row, console.live.status_of(row.id), mails.get(row.id)) for row in rows[:limit]]
     return Page(items, cursor(rows[limit - 1].email) if len(rows) > limit else None)
+
+
+async def everything(console: Console, principal: Principal) -> list[dict[str, Any]]:
+    """Every address of the portal, by email."""
+    items: list[dict[str, Any]] = []
+    after: str | None = None
+    while True:
+        page = await listed(console, principal, limit=MAX_LIMIT, after=after)
+        items += page.items
+        after = page.next
+        if after is None:
+            return items
 
 
 async def one(console: Console, principal: Principal, address_id: str) -> dict[str, Any]:

@@ -205,9 +205,7 @@ async def _known_before(console: Console, command: TicketCommand) -> Outcome | N
     async with console.database.write() as connection:
         await connection.execute(delete(table).where(table.c.at < now - KEYS_KEPT_US))
         insert: Any = (sqlite if console.database.sqlite else postgresql).insert(table)
-        await connection.execute(
-            insert.values(command_id=command.id, digest=digest, at=now).on_conflict_do_nothing()
-        )
+        await connection.execute(insert.values(command_id=command.id, digest=digest, at=now).on_conflict_do_nothing())
         stored = await connection.scalar(select(table.c.digest).where(table.c.command_id == command.id))
     if stored != digest:
         raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was used for something else.")

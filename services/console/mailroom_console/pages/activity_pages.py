@@ -133,8 +133,8 @@ async def _numbers(visit: Visit) -> dict[str, str | int]:
 
 
 async def _emails(visit: Visit) -> dict[str, str]:
-    page = await addresses.listed(visit.console, visit.who, limit=200)
-    return {address["id"]: address["email"] for address in page.items}
+    found = await addresses.everything(visit.console, visit.who)
+    return {address["id"]: address["email"] for address in found}
 
 
 def _next(path: str, after: str | None) -> str | None:

@@ -31,7 +31,7 @@ def pages() -> list[Page]:
 
 async def listing(visit: Visit) -> Response:
     """All addresses with state and today's mail."""
-    items = await everything(visit)
+    items = await addresses.everything(visit.console, visit.who)
     if connected := next((a for a in items if a["id"] == visit.query("connected")), None):
         configured = connected["queue_id"] is not None
         said = "Connected with Google." + ("" if configured else " Now choose its queue, and save.")
@@ -41,18 +41,6 @@ async def listing(visit: Visit) -> Response:
     shown = [address_view.shown(a, names, emails) for a in items]
     refused = visit.query("oauth_error")[:300]
     return await visit.show("addresses.html", "addresses", addresses=shown, oauth_error=refused)
-
-
-async def everything(visit: Visit) -> list[dict[str, Any]]:
-    """Every address of the portal."""
-    items: list[dict[str, Any]] = []
-    after: str | None = None
-    while True:
-        page = await addresses.listed(visit.console, visit.who, limit=200, after=after)
-        items += page.items
-        after = page.next
-        if after is None:
-            return items
 
 
 async def kinds(visit: Visit) -> Response:
@@ -133,7 +121,7 @@ async def show_one(
     status: int = 200, said: str = "",
 ) -> Response:  # fmt: skip
     """The address's page, with a form that may hold what was not accepted."""
-    items = await everything(visit)
+    items = await addresses.everything(visit.console, visit.who)
     names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
     emails = {a["id"]: a["email"] for a in items}
     shown = address_view.shown(address, names, emails)
@@ -152,7 +140,7 @@ async def _show_add(visit: Visit, form: dict[str, Any], problems: dict[str, Any]
     names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
     if not form["queue_id"] and len(names) == 1:
         form = form | {"queue_id": next(iter(names))}
-    items = await everything(visit) if kind == "smtp" else []
+    items = await addresses.everything(visit.console, visit.who) if kind == "smtp" else []
     return await visit.show(
         "address_form.html", "addresses", status, kind=kind, form=form, problems=problems, domains=portal["domains"],
         queues=list(names.items()), sample=address_form.sample(form, names), presets=smtp_accounts.presets(),

@@ -33,8 +33,8 @@ class Attention:
             return Numbers()
         at, kept = self._kept.get(principal.portal_id, (0, Numbers()))
         if not 0 <= console.now() - at < _KEEP_US:
-            page = await addresses.listed(console, principal, limit=200)
-            troubled = sum(address["state"] in TROUBLE for address in page.items)
+            found = await addresses.everything(console, principal)
+            troubled = sum(address["state"] in TROUBLE for address in found)
             dead = await dead_letters.listed(console, principal, limit=_MOST)
             kept = Numbers(str(troubled or ""), f"{_MOST}+" if dead.next else str(len(dead.items) or ""))
             self._kept[principal.portal_id] = (console.now(), kept)

@@ -34,7 +34,7 @@ async def listing(visit: Visit) -> Response:
     by_id = {agent["id"]: agent for agent in people}
     names = {queue["id"]: queue["name"] for queue in found}
     emails: dict[str, list[str]] = {}
-    for address in (await addresses.listed(visit.console, visit.who, limit=200)).items:
+    for address in await addresses.everything(visit.console, visit.who):
         if address["queue_id"]:
             emails.setdefault(address["queue_id"], []).append(address["email"])
     for agent in people:

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from mailroom_console import addresses, agents, commands, drafts, passwords, queues, ticket_lists, tickets
 from mailroom_console.principals import READ, TICKETS, Principal
+from mailroom_console.problems import Problem
 
 from . import ticket_view
 from .frame import shown_count
@@ -141,10 +142,10 @@ def _closed_help(principal: Principal) -> str:
 
 
 async def _address(visit: Visit, address_id: str) -> dict[str, Any] | None:
-    for address in (await addresses.listed(visit.console, visit.who, limit=200)).items:
-        if address["id"] == address_id:
-            return address
-    return None
+    try:
+        return await addresses.one(visit.console, visit.who, address_id)
+    except Problem:  # it was deleted
+        return None
 
 
 async def _draft(visit: Visit, ticket_id: str) -> dict[str, Any]:
