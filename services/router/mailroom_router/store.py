@@ -15,7 +15,7 @@ from pathlib import Path
 from mailroom_contracts import TicketState, decode_as
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
 
-CACHED = 4_000  # decoded states per partition
+CACHED = 1_000  # decoded states per partition, 20 to 40 kB each: eight partitions must fit into 512 MB with the rest
 _STATE, _WAITING, _CHECKPOINT = b"s", b"w", b"checkpoint"
 _WAITS = b'"wants_online":true'  # as pydantic writes it; within a string the quotes would be escaped
 
@@ -137,8 +137,8 @@ class Store:
         for key in self._db.keys(from_key=_WAITING):
             if not isinstance(key, bytes) or not key.startswith(_WAITING):
                 break
-            if (state := self.get(key[1:].decode())) is not None:
-                yield state
+            if (value := self._db.get(_STATE + key[1:])) is not None:
+                yield decode_as(TicketState, value)  # looked at once: not worth a place among the remembered
 
     def clear(self) -> None:
         """Throw everything away; the topic has it."""
