@@ -38,8 +38,10 @@ _SIGNATURES = (
     "gmail_signature", "moz-signature", 'id="Signature"', 'id="x_Signature"', "AppleMailSignature", "ms-outlook-mobile-signature",
     "ymail_android_signature", "protonmail_signature", "signature_old", 'id="signature"', "LEOSIGN", "mail-signature", "tutanota_signature",
 )  # fmt: skip
+_MARKS = tuple(wanted for wanted in (*_TO_END, *_ELEMENTS, *_SIGNATURES) if wanted[0] != "<")
 _SAMSUNG = "<!-- originalMessage -->"
 _TAG = re.compile(r"<[^<>]*>")
+_ATTRIBUTES = re.compile(r"<[a-zA-Z][^<>\s]*\s([^<>]{0,3000})")
 _TOKEN = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<[^<>]*>", re.DOTALL)
 _UNSEEN = re.compile(r"<(style|script|head|title)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
 _QUOTE_TAG = re.compile(r"<(/?)blockquote\b[^<>]*>", re.IGNORECASE)
@@ -96,29 +98,30 @@ def html_reply(html: str, look_closely: bool) -> HtmlReply:
 
     `look_closely` asks for the line-wise search even where no client's mark is found.
     """
-    start = _first_mark(html, _TO_END)
+    present = _present(html)
+    start = _first_mark(html, _TO_END, present)
     samsung = html.find(_SAMSUNG)
     if samsung >= 0:
         start = samsung if start < 0 else min(start, samsung)
     border = _outlook_border(html)
     if border >= 0:
         start = border if start < 0 else min(start, border)
-    element = _first_mark(html, _ELEMENTS)
+    element = _first_mark(html, _ELEMENTS, present)
     if element >= 0 and FORWARD_DIVIDER.match(_TAG.sub(" ", html[element : element + 1000]).lstrip()):
         return HtmlReply(html, False)  # what is forwarded is what the mail is about
     if element >= 0 and (start < 0 or element < start):
         if _is_plain_quote(html, element):
             start = element
         else:
-            return _by_lines(html)
+            return _by_lines(html, present)
     if start >= 0:
         kept = html[:start]
         if has_content(kept) and not _is_footer_only(kept):
-            return HtmlReply(_without_signature(_trimmed(kept)), True)
-        return _by_lines(html)
+            return HtmlReply(_without_signature(_trimmed(kept), present), True)
+        return _by_lines(html, present)
     if look_closely:
-        return _by_lines(html)
-    return HtmlReply(_without_signature(html), False)
+        return _by_lines(html, present)
+    return HtmlReply(_without_signature(html, present), False)
 
 
 def has_content(html: str) -> bool:
@@ -138,10 +141,18 @@ def _is_footer_only(html: str) -> bool:
     return only_footers([row.text for row in _lines(html)]) and "<img" not in html
 
 
-def _first_mark(html: str, marks: tuple[str, ...]) -> int:
+def _present(html: str) -> frozenset[str]:
+    """The marks that stand in attributes: most mails have more text than attributes, and some have none at all."""
+    attributes = "\n".join(_ATTRIBUTES.findall(html)) if "=" in html else ""
+    return frozenset([wanted for wanted in _MARKS if wanted in attributes]) if attributes else frozenset()
+
+
+def _first_mark(html: str, marks: tuple[str, ...], present: frozenset[str]) -> int:
     """The offset of the earliest tag with one of the marks in it, or -1."""
     best = -1
     for wanted in marks:
+        if wanted[0] != "<" and wanted not in present:
+            continue
         position = html.find(wanted)
         for _ in range(20):
             if position < 0 or 0 <= best <= position:
@@ -207,10 +218,10 @@ def _trimmed(html: str) -> str:
     return html if found is None else html[: len(html) - len(tail) + found.start()]
 
 
-def _without_signature(html: str) -> str:
+def _without_signature(html: str, present: frozenset[str]) -> str:
     """Without the elements that clients mark as signature; the whole where nothing else is left."""
     for _ in range(4):
-        start = _first_mark(html, _SIGNATURES)
+        start = _first_mark(html, _SIGNATURES, present)
         if start < 0:
             return html
         end = _element_end(html, start)
@@ -300,7 +311,7 @@ def _lines(html: str) -> list[_Line]:
     return lines
 
 
-def _by_lines(html: str) -> HtmlReply:
+def _by_lines(html: str, present: frozenset[str]) -> HtmlReply:
     """The reply found line by line with the rules for plain text, then cut out of the source."""
     if len(html) > _MAX_SLOW:
         return HtmlReply(html, False)
@@ -308,7 +319,7 @@ def _by_lines(html: str) -> HtmlReply:
     texts = [row.text for row in rows]
     marks, cut = mark(texts)
     if not has_history(texts, marks, cut):
-        return HtmlReply(_without_signature(html), False)
+        return HtmlReply(_without_signature(html, present), False)
     kept = set(own_lines(texts[:cut], marks[:cut]))
     if only_footers([texts[index] for index in kept]):
         return HtmlReply(html, False)
@@ -317,7 +328,7 @@ def _by_lines(html: str) -> HtmlReply:
     if all(index in kept for index in range(last)) and last + 1 < len(rows):
         # Only the end is history: one cut, at the element that the first dropped line began.
         stop = min(stop, rows[last + 1].quotes[0] if rows[last + 1].quotes else rows[last + 1].start)
-        return HtmlReply(_without_signature(_trimmed(html[:stop])), True)
+        return HtmlReply(_without_signature(_trimmed(html[:stop]), present), True)
     drop: list[tuple[int, int]] = []
     for index, row in enumerate(rows[: min(cut, len(rows))]):
         if index in kept:
@@ -338,4 +349,4 @@ def _by_lines(html: str) -> HtmlReply:
             out.append(html[position:start])
         position = max(position, end)
     out.append(html[position:stop])
-    return HtmlReply(_without_signature("".join(out)), True)
+    return HtmlReply(_without_signature("".join(out), present), True)

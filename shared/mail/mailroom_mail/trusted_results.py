@@ -15,8 +15,10 @@ _ODD = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 def header_block(raw: bytes) -> bytes:
     """The header of a mail, at most a million bytes of it."""
-    ends = [end for mark in (b"\r\n\r\n", b"\n\n") if (end := raw.find(mark, 0, _HEADER_LIMIT)) >= 0]
-    return raw[: min(ends)] if ends else raw[:_HEADER_LIMIT]
+    end = raw.find(b"\r\n\r\n", 0, _HEADER_LIMIT)
+    plain = raw.find(b"\n\n", 0, _HEADER_LIMIT if end < 0 else end)  # only in the header: the body is long
+    end = plain if plain >= 0 else end
+    return raw[:_HEADER_LIMIT] if end < 0 else raw[:end]
 
 
 def trusted_results(raw: bytes, authserv_ids: Sequence[str]) -> Verdicts | None:
