@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import Browser, expect
+
 from browser.accessibility import findings
 from browser.chromium import SIZES, new_context
 from browser.places import furnish, places
 from browser.standing_stack import StandingStack
-from playwright.sync_api import Browser, expect
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from browser.standing_stack import StandingStack
 from playwright.sync_api import Browser, Page, expect
 from support.gmail_emulator import mail
+
+from browser.standing_stack import StandingStack
 
 pytestmark = pytest.mark.timeout(300)
 EMAIL = "help.desk@gmail.example"

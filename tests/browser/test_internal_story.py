@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from browser.standing_stack import StandingStack
 from playwright.sync_api import Browser, expect
 from support.waiting import wait_until
+
+from browser.standing_stack import StandingStack
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -6,9 +6,10 @@ import secrets
 
 import httpx
 import pytest
-from browser.standing_stack import Agent, StandingStack
 from mailroom_console.pages import all_pages
 from mailroom_console.pages.visit import Page
+
+from browser.standing_stack import Agent, StandingStack
 
 pytestmark = pytest.mark.timeout(240)
 PAGES = all_pages()

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser.standing_stack import StandingStack
 from playwright.sync_api import Browser, Page, expect
+
+from browser.standing_stack import StandingStack
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -6,11 +6,12 @@ import secrets
 from email.message import EmailMessage
 
 import pytest
+from playwright.sync_api import Browser, Page, expect
+from support.waiting import wait_until
+
 from browser.chromium import Troubles
 from browser.hostile_mails import NAMES, PAYLOADS
 from browser.standing_stack import StandingStack
-from playwright.sync_api import Browser, Page, expect
-from support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
