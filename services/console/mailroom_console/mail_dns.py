@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import dns.asyncresolver
 import dns.exception
 import dns.resolver
+from mailroom_mail.dns_lookup import host_and_port
 
 from . import dkim_keys
 from .context import Console
@@ -143,7 +144,7 @@ def _resolver(server: str) -> dns.asyncresolver.Resolver | None:
     except dns.resolver.NoResolverConfiguration:
         return None
     if server:
-        host, _, port = server.rpartition(":") if server.count(":") == 1 else (server, "", "53")
+        host, port = host_and_port(server)
         resolver.nameservers = [host]
-        resolver.port = int(port)
+        resolver.port = port
     return resolver

@@ -37,7 +37,6 @@ class ConsoleSettings(ServiceSettings):
     smtp_ca_file: str = Field(
         "", description="CA certificates (PEM) that SMTP servers may be signed by, besides the usual."
     )
-    dns_server: str = Field("", description="DNS server, HOST or HOST:PORT; empty: the system's.")
     google_api_url: str = Field("https://gmail.googleapis.com", description="Gmail API.")
     google_auth_url: str = Field("https://accounts.google.com/o/oauth2/v2/auth", description="Google's consent page.")
     google_token_url: str = Field("https://oauth2.googleapis.com/token", description="Google's token endpoint.")

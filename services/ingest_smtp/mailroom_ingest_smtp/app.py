@@ -10,7 +10,7 @@ from mailroom_runtime import metrics
 from mailroom_runtime.blobs import BlobStore
 from mailroom_runtime.kafka import Producer
 from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Service, Stopped
+from mailroom_runtime.service import Service
 from mailroom_runtime.tables import ConfigTables
 
 from .acceptance import Acceptance
@@ -91,9 +91,6 @@ async def app(service: Service[IngestSmtpSettings]) -> None:
 def _judge(settings: IngestSmtpSettings) -> DnsJudge | NoJudge:
     if not settings.verdicts:
         return NoJudge()
-    try:
-        return DnsJudge(
-            server=settings.dns_server, timeout_s=settings.verdicts_timeout_s, authserv_ids=settings.authserv_ids
-        )
-    except ValueError as error:
-        raise Stopped(str(error)) from error
+    return DnsJudge(
+        server=settings.dns_server, timeout_s=settings.verdicts_timeout_s, authserv_ids=settings.authserv_ids
+    )

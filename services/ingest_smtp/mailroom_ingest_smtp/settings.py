@@ -77,7 +77,6 @@ class IngestSmtpSettings(ServiceSettings):
     )
     verdicts: bool = Field(True, description="Whether SPF, DKIM and DMARC are computed on receipt.")
     verdicts_timeout_s: float = Field(3.0, gt=0, le=30, description="Seconds for all look-ups: temperror after that.")
-    dns_server: str = Field("", description="DNS server for verdicts, HOST or HOST:PORT. Default: the system's.")
 
     @field_validator("smtp_tls_cert", "smtp_tls_key")
     @classmethod

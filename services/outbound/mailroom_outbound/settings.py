@@ -24,7 +24,6 @@ class OutboundSettings(ServiceSettings):
     helo_name: str = Field("", description="Name for EHLO; empty: the host's own name.")
     allow_private_hosts: bool = Field(False, description="SMTP accounts may be on private networks.")
     smtp_ca_file: str = Field("", description="File of further certificate authorities for SMTP accounts.")
-    dns_server: str = Field("", description="DNS server for SMTP accounts, HOST or HOST:PORT; empty: the system's.")
     send_timeout_s: float = Field(60.0, gt=0, le=600, description="Longest time for handing over one mail, in seconds.")
     connect_timeout_s: float = Field(20.0, gt=0, le=300, description="Longest time for connecting and signing in.")
     lane_lease_s: float = Field(90.0, gt=0, description="Lease of an account's lane; longer than the send time-out.")

@@ -96,7 +96,7 @@ class Resolver:
             return
         self._resolver.timeout = 1.0
         if server:
-            host, port = _host_and_port(server)
+            host, port = host_and_port(server)
             self._resolver.nameservers = [host]
             self._resolver.port = port
 
@@ -171,7 +171,7 @@ class Lookups:
         ]
 
 
-def _host_and_port(server: str) -> tuple[str, int]:
+def host_and_port(server: str) -> tuple[str, int]:
     """HOST, HOST:PORT or [IPV6]:PORT; a host name is looked up once. Raises ValueError where it cannot be used."""
     host, _, port = (server, "", "53")
     if server.count(":") == 1 or (server.startswith("[") and not server.endswith("]")):
@@ -184,4 +184,4 @@ def _host_and_port(server: str) -> tuple[str, int]:
         except ValueError:
             return str(socket.getaddrinfo(host, number)[0][4][0]), number
     except (ValueError, OSError) as error:
-        raise ValueError(f"MAILROOM_DNS_SERVER: {server!r} is not a usable HOST:PORT ({error})") from error
+        raise ValueError(f"{server!r} is not a usable HOST or HOST:PORT ({error})") from error

@@ -37,12 +37,22 @@ class ServiceSettings(BaseSettings):
     message_id_keys: SecretStr = Field(SecretStr(""), description="Keys that sign our Message-IDs; first one signs.")
     inline_limit_bytes: int = Field(200_000, ge=10_000, le=900_000, description="Largest encoded record in bytes.")
     url: str = Field("http://127.0.0.1:8080", description="Public address of the console.")
+    dns_server: str = Field("", description="DNS server, HOST or HOST:PORT; empty: the system's.")
     otlp_url: str = Field("", description="OpenTelemetry traces go here (OTLP over HTTP); empty: nowhere.")
 
     @field_validator("secret_keys", "message_id_keys")
     @classmethod
     def _keys_parse(cls, value: SecretStr, info: Any) -> SecretStr:
         parse_keys(value.get_secret_value(), setting=f"{PREFIX}{info.field_name.upper()}")
+        return value
+
+    @field_validator("dns_server")
+    @classmethod
+    def _dns_server_usable(cls, value: str) -> str:
+        if value:
+            from mailroom_mail.dns_lookup import host_and_port  # most services never load it
+
+            host_and_port(value)
         return value
 
     @property

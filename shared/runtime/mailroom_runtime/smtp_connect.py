@@ -21,6 +21,7 @@ import dns.asyncresolver
 import dns.exception
 import dns.resolver
 from mailroom_contracts import SmtpAccount
+from mailroom_mail.dns_lookup import host_and_port
 
 Resolve = Callable[[str], Awaitable[list[str]]]
 MAIL_PORTS = (25, 465, 587)
@@ -193,10 +194,10 @@ async def _ask_system(name: str) -> list[str]:
 
 
 async def _ask(name: str, access: Access) -> list[str]:
-    host, _, port = access.dns_server.rpartition(":") if ":" in access.dns_server else (access.dns_server, "", "53")
+    host, port = host_and_port(access.dns_server)
     resolver = dns.asyncresolver.Resolver(configure=False)
     resolver.nameservers = [host]
-    resolver.port = int(port)
+    resolver.port = port
     resolver.lifetime = access.timeout_s / 2
     found: list[str] = []
     for kind in ("A", "AAAA"):

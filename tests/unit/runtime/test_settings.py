@@ -15,6 +15,7 @@ from mailroom_runtime.settings import ServiceSettings, load
         ("MAILROOM_SECRET_KEYS", "k1:hunter2-not-base64"),
         ("MAILROOM_MESSAGE_ID_KEYS", "hunter2"),
         ("MAILROOM_TOPIC_PREFIX", "a b"),
+        ("MAILROOM_DNS_SERVER", "127.0.0.1:dns"),
     ],
 )
 def test_a_wrong_value_stops_the_start(
