@@ -10,7 +10,7 @@ MEMBERS := $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)
 CODE := shared services deploy
 export PYTHON JSON ONLY SEED DURATION RATE FOLLOW STACK ARGS
 
-.PHONY: help up down clean status logs demo test test-all check fmt bench load chaos screenshots test-compose lock packages
+.PHONY: help up down clean status logs demo test test-all check fmt bench load chaos scale screenshots test-compose lock packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 16
@@ -49,8 +49,8 @@ test: packages ## all tests but the longest (ARGS="…" goes to pytest, WORKERS=
 test-all: packages ## all tests, one after the other: long fuzzing, long chaos and compose too
 	@$(PY) -m pytest $(ARGS)
 
-test-compose: packages ## the tests that run docker-compose.yml
-	@$(PY) -m pytest -m compose $(ARGS)
+test-compose: packages ## the tests that run docker-compose.yml (makes a Docker engine where ../shared/tools can)
+	@bash deploy/compose-test.sh $(ARGS)
 
 check: .venv/installed ## ruff, mypy --strict, import-linter, schema compatibility; never edits
 	@bash deploy/local/check.sh $(CODE)
@@ -67,6 +67,9 @@ load: .venv/installed ## send mail to the running stack, account for every one (
 
 chaos: packages ## kill, pause and empty parts under load and compare books afterwards (SEED=, DURATION=)
 	@PYTHONPATH=tests:deploy/local $(PY) -m load.chaos $(ARGS)
+
+scale: packages ## the curve over 1, 2, 4 processes and recovery with up to a million tickets (ONLY=piece, JSON=1)
+	@PYTHONPATH=tests:deploy/local $(PY) -m load.scale $(ARGS)
 
 screenshots: packages ## the console's pages as pictures in docs/screenshots
 	@PYTHONPATH=tests:deploy/local $(PY) -m browser.screenshots $(ARGS)
