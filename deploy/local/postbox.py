@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import uvloop
 from letters import Letter, Letters
 from smtp_connection import SmtpConnection
 
@@ -189,7 +188,7 @@ def main() -> None:
         ports = int(env.get("MAILBOX_SMTP_PORT", "2526")), int(env.get("MAILBOX_HTTP_PORT", "8026"))
     except ValueError:
         sys.exit("MAILBOX_SMTP_PORT and MAILBOX_HTTP_PORT must be port numbers")
-    uvloop.run(run(env.get("MAILBOX_HOST", "127.0.0.1"), *ports, Path(env.get("MAILBOX_DATA", ".data/mailbox"))))
+    asyncio.run(run(env.get("MAILBOX_HOST", "127.0.0.1"), *ports, Path(env.get("MAILBOX_DATA", ".data/mailbox"))))
 
 
 if __name__ == "__main__":
