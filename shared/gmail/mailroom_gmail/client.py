@@ -27,6 +27,7 @@ RESUMABLE_FROM = 5 * 1024 * 1024
 LARGEST_BYTES = 25 * 1024 * 1024  # what Gmail sends at the most, encoded
 BATCH_SIZE = 50  # Google advises at most 50 calls in a batch
 CALLS_AT_ONCE = 4  # of one account, so that one with slow answers leaves threads to the others
+FRESH_S = 3.0  # a mail is sent over a connection that was used so lately, or over a new one
 LOOKED_BACK_S = 7 * 86_400
 LOOKED_THROUGH = 25  # sent mails that are looked at for our own id where Gmail replaced the Message-ID
 
@@ -212,7 +213,7 @@ class GmailClient:
                 answer = api.messages.send(userId="me", body=body).execute(http=http)
             return Sent(str(answer["id"]), str(answer.get("threadId") or thread_id or ""))
 
-        return await self._call("send", call)
+        return await self._call("send", call, idle_at_most_s=FRESH_S)
 
     async def watch(self, pubsub_topic: str, label_ids: Sequence[str]) -> tuple[str, int]:
         """Ask for push; history id and when it ends (milliseconds since 1970)."""
@@ -228,14 +229,14 @@ class GmailClient:
         """Close the connections that are kept."""
         self._connections.close()
 
-    async def _call(self, method: str, call: Callable[[Methods, Any], R]) -> R:
+    async def _call(self, method: str, call: Callable[[Methods, Any], R], **connection: Any) -> R:
         self.quota.add(method)
-        return await self._run(call)
+        return await self._run(call, **connection)
 
-    async def _run(self, call: Callable[[Methods, Any], R]) -> R:
+    async def _run(self, call: Callable[[Methods, Any], R], **connection: Any) -> R:
         def blocking() -> R:
             try:
-                with self._connections.one() as http:
+                with self._connections.one(**connection) as http:
                     return call(methods(self._settings.api_url), http)
             except ERRORS as error:
                 raise explain(error) from None

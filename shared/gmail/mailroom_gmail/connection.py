@@ -6,6 +6,7 @@ import functools
 import json
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from googleapiclient import discovery
 from googleapiclient.discovery_cache import get_static_doc
 
 from .oauth import GoogleSettings
+from .transport import Http
 
 
 def _document(api_url: str) -> dict[str, Any]:
@@ -66,15 +68,21 @@ class Connections:
             client_secret=settings.client_secret.get_secret_value(),
         )
         self._refreshing = threading.Lock()
-        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[tuple[Any, float]] = queue.SimpleQueue()  # with when it was used last
 
     @contextmanager
-    def one(self) -> Iterator[Any]:
-        """A connection for one call, kept for the next one unless it broke."""
+    def one(self, *, idle_at_most_s: float | None = None) -> Iterator[Any]:
+        """A connection for one call, kept for the next one unless it broke.
+
+        `idle_at_most_s`: one that was not used for longer is opened anew, since the server may have closed it. For
+        what must not be repeated; elsewhere httplib2 repeats by itself.
+        """
         try:
-            http = self._idle.get_nowait()
+            http, used_at = self._idle.get_nowait()
+            if idle_at_most_s is not None and time.monotonic() - used_at > idle_at_most_s:
+                http.close()
         except queue.Empty:
-            plain = httplib2.Http(timeout=self._timeout_s)
+            plain = Http(timeout=self._timeout_s)
             # with 308 a resumable upload asks for its next part (as googleapiclient's own build_http does)
             plain.redirect_codes = plain.redirect_codes - {308}
             credentials = _Once(self._credentials, self._refreshing, self._timeout_s)
@@ -85,16 +93,16 @@ class Connections:
             http.close()  # a cut connection is not used again
             raise
         except BaseException:
-            self._idle.put(http)
+            self._idle.put((http, time.monotonic()))
             raise
         else:
-            self._idle.put(http)
+            self._idle.put((http, time.monotonic()))
 
     def close(self) -> None:
         """Close those that are kept."""
         while True:
             try:
-                self._idle.get_nowait().close()
+                self._idle.get_nowait()[0].close()
             except queue.Empty:
                 return
 

@@ -130,6 +130,18 @@ async def test_a_large_mail_that_is_not_ours_any_more_is_not_sent(emulator: Emul
     assert emulator.messages(SHOP, "SENT") == []
 
 
+async def test_a_mail_whose_answer_never_came_is_sent_once(google: Proxy, client_for: ClientMaker) -> None:
+    """httplib2 by itself sends it again when the server closes the connection instead of answering."""
+    client = client_for()
+    await client.profile()
+    google.faults = Faults(1.0, kinds=["cut_after"])
+    with pytest.raises(Temporary):
+        await client.send(mail(1, SHOP, "jo@c.example"), None)
+    google.faults = Faults()
+    assert sum("/messages/send" in path for _, _, path in google.calls) == 1
+    assert await client.find("m1.shop@customer.example") is not None
+
+
 async def test_too_large_is_refused_before_a_byte_is_sent(google: Proxy, client_for: ClientMaker) -> None:
     with pytest.raises(Refused, match="at most 25"):
         await client_for().send(b"x" * (25 * 2**20 + 1), None)
