@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -16,15 +17,18 @@ from mailroom_runtime.gathering import Gathering
 from mailroom_runtime.kafka import Producer, partitions_for
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.settings import ServiceSettings
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from . import read_store
 from .database import Database
+from .projection import Batch
 from .read_schema import ReadTables
 
 log = get_logger()
 RECORDS_AT_ONCE = 2000
+MANY_PER_S = 100.0  # events; from here on they are gathered, since a transaction costs as much as fifty events
+GATHERED_S = 0.2
 
 
 class OffsetsGone(RuntimeError):
@@ -45,9 +49,12 @@ class EventReader:
     def __init__(
         self, settings: ServiceSettings, database: Database, tables: ReadTables, *,
         on_applied: Callable[[Applied], None], dead_letters: Producer | None, on_state: Callable[[bool, str], None],
+        hurry: asyncio.Event | None = None,
     ) -> None:  # fmt: skip
+        """`hurry`, while set: somebody waits for an event, so nothing is gathered."""
         self._settings, self._database, self._tables = settings, database, tables
         self._on_applied, self._dead_letters, self._on_state = on_applied, dead_letters, on_state
+        self._hurry = hurry or asyncio.Event()
         self.caught_up = asyncio.Event()
         self.lag = 0
 
@@ -85,7 +92,7 @@ class EventReader:
         consumer.assign(parts)
         await self._seek(consumer, parts)
         ends = await consumer.end_offsets(parts)
-        gathering = Gathering(consumer, wait_ms=100)
+        gathering = Gathering(consumer, many_per_s=MANY_PER_S, wait_ms=100)
         while True:
             batches = await consumer.getmany(timeout_ms=250, max_records=RECORDS_AT_ONCE)
             gathering.saw(batches)
@@ -109,6 +116,9 @@ class EventReader:
             metrics.gauge("mailroom_console_lag", "Events that the read model is behind", ["generation"]).labels(
                 self._tables.generation
             ).set(self.lag)
+            if gathering.together and self.lag < RECORDS_AT_ONCE:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), GATHERED_S)
 
     async def _seek(self, consumer: AIOKafkaConsumer, parts: list[TopicPartition]) -> None:
         async with self._database.read() as connection:
@@ -130,18 +140,9 @@ class EventReader:
                     events.append(event)
         firsts = {tp.partition: int(records[0].offset) for tp, records in batches.items()}
         offsets = {tp.partition: int(records[-1].offset) + 1 for tp, records in batches.items()}
-        sqlite_ = self._database.sqlite
-        table = self._tables.offsets
-        async with self._database.engine.begin() as connection:
-            known = select(table).where(table.c.partition.in_(list(offsets))).with_for_update()
-            for row in (await connection.execute(known)).all():
-                if row.next_offset > firsts[row.partition]:
-                    return False
-            batch = await read_store.load(connection, self._tables, events)
-            for event in events:
-                batch.apply(event)
-            await read_store.save(connection, self._tables, batch, sqlite_=sqlite_)
-            await read_store.save_offsets(connection, table, offsets, sqlite_=sqlite_)
+        batch = await self._database.transact(lambda connection: self._written(connection, events, firsts, offsets))
+        if batch is None:
+            return False
         if batch.orphans:
             metrics.counter("mailroom_orphan_events_total", "Events of tickets that were never created").inc(
                 batch.orphans
@@ -149,6 +150,21 @@ class EventReader:
         metrics.counter("mailroom_console_events_total", "Events taken into the read model").inc(len(events))
         self._on_applied(Applied(events, offsets))
         return True
+
+    def _written(
+        self, connection: Connection, events: list[TicketEvent], firsts: dict[int, int], offsets: dict[int, int]
+    ) -> Batch | None:
+        sqlite_, table = self._database.sqlite, self._tables.offsets
+        known = select(table).where(table.c.partition.in_(list(offsets))).with_for_update()
+        for row in connection.execute(known).all():
+            if row.next_offset > firsts[row.partition]:
+                return None
+        batch = read_store.load(connection, self._tables, events)
+        for event in events:
+            batch.apply(event)
+        read_store.save(connection, self._tables, batch, sqlite_=sqlite_)
+        read_store.save_offsets(connection, table, offsets, sqlite_=sqlite_)
+        return batch
 
     async def _decoded(self, record: ConsumerRecord) -> TicketEvent | None:
         try:

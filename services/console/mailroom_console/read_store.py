@@ -1,4 +1,6 @@
-"""Loads and saves the rows that `projection` works on: few statements for a whole batch, all in one transaction."""
+"""Loads and saves the rows that `projection` works on: few statements for a whole batch, all in one transaction.
+
+It blocks: for `Database.transact`."""
 
 from __future__ import annotations
 
@@ -7,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mailroom_contracts import TicketEvent
-from sqlalchemy import Table, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .projection import Batch, Row, addressed
 from .read_schema import ReadTables
@@ -22,95 +23,95 @@ _TICKET_CHANGES = (
 )  # fmt: skip
 
 
-async def load(connection: AsyncConnection, tables: ReadTables, events: Sequence[TicketEvent]) -> Batch:
+def load(connection: Connection, tables: ReadTables, events: Sequence[TicketEvent]) -> Batch:
     """The rows that these events are about."""
     ticket_ids, message_ids = addressed(events)
     t, m = tables.tickets, tables.messages
     tickets: dict[str, Row] = {}
     for chunk in _chunks(ticket_ids):
-        for row in await connection.execute(select(t).where(t.c.id.in_(chunk))):
+        for row in connection.execute(select(t).where(t.c.id.in_(chunk))):
             tickets[row.id] = dict(row._mapping)
     messages: dict[str, Row] = {}
     wanted = select(m.c.id, m.c.ticket_id, m.c.address_id, m.c.outbound_id, m.c.delivery_state, m.c.delivery,
                     m.c.version)  # fmt: skip
     for chunk in _chunks(message_ids):
-        for row in await connection.execute(wanted.where(m.c.id.in_(chunk))):
+        for row in connection.execute(wanted.where(m.c.id.in_(chunk))):
             messages[row.id] = dict(row._mapping)
     return Batch(tickets, messages)
 
 
-async def save(connection: AsyncConnection, tables: ReadTables, batch: Batch, *, sqlite_: bool) -> None:
+def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: bool) -> None:
     """Write what the batch changed."""
     t, m = tables.tickets, tables.messages
     if batch.new_tickets:
-        seq = int(await connection.scalar(select(func.max(t.c.seq))) or 0)
+        seq = int(connection.scalar(select(func.max(t.c.seq))) or 0)
         for row in batch.new_tickets.values():
             seq += 1
             row["seq"] = seq
-        await connection.execute(insert(t), list(batch.new_tickets.values()))
+        connection.execute(insert(t), list(batch.new_tickets.values()))
     if changed := batch.changed_tickets - batch.new_tickets.keys():
         statement = update(t).where(t.c.seq == bindparam("b_seq")).values(
             {name: bindparam(f"b_{name}") for name in _TICKET_CHANGES}
         )  # fmt: skip
-        await connection.execute(
+        connection.execute(
             statement,
             [{f"b_{name}": batch.tickets[i][name] for name in ("seq", *_TICKET_CHANGES)} for i in changed],
         )
     if batch.new_messages:
-        await connection.execute(
+        connection.execute(
             insert(m), [{k: v for k, v in row.items() if k != "from_email"} for row in batch.new_messages.values()]
         )
     if batch.changed_messages:
         names = ("outbound_id", "delivery_state", "delivery", "version")
         statement = update(m).where(m.c.id == bindparam("b_id")).values({n: bindparam(f"b_{n}") for n in names})
-        await connection.execute(
+        connection.execute(
             statement, [{f"b_{n}": row[n] for n in ("id", *names)} for row in batch.changed_messages.values()]
         )
     for ticket_id, email in batch.confirmed:
-        await _confirm(connection, m, ticket_id, email)
-    await _once(connection, tables.history, batch.history.values(), ["id", "ticket_id"], sqlite_)
-    await _once(connection, tables.bounces, batch.bounces.values(), ["id"], sqlite_)
-    await _once(connection, tables.outcomes, batch.outcomes.values(), ["causation_id"], sqlite_)
-    await _count(connection, tables, batch, sqlite_)
-    await _search(connection, tables, batch, sqlite_)
+        _confirm(connection, m, ticket_id, email)
+    _once(connection, tables.history, batch.history.values(), ["id", "ticket_id"], sqlite_)
+    _once(connection, tables.bounces, batch.bounces.values(), ["id"], sqlite_)
+    _once(connection, tables.outcomes, batch.outcomes.values(), ["causation_id"], sqlite_)
+    _count(connection, tables, batch, sqlite_)
+    _search(connection, tables, batch, sqlite_)
 
 
-async def save_offsets(connection: AsyncConnection, table: Table, offsets: dict[int, int], *, sqlite_: bool) -> None:
+def save_offsets(connection: Connection, table: Table, offsets: dict[int, int], *, sqlite_: bool) -> None:
     """Where each partition goes on."""
     rows = [{"partition": p, "next_offset": o} for p, o in offsets.items()]
     upsert: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)
-    await connection.execute(
+    connection.execute(
         upsert.on_conflict_do_update(index_elements=["partition"], set_={"next_offset": upsert.excluded.next_offset}),
         rows,
     )
 
 
-async def clear(connection: AsyncConnection, tables: ReadTables, *, sqlite_: bool) -> None:
+def clear(connection: Connection, tables: ReadTables, *, sqlite_: bool) -> None:
     """Empty a generation."""
     if sqlite_:
         for table in tables.all:
-            await connection.execute(delete(table))
-        await connection.exec_driver_sql(f"DELETE FROM {tables.search}")  # noqa: S608 - a name of ours
+            connection.execute(delete(table))
+        connection.exec_driver_sql(f"DELETE FROM {tables.search}")  # noqa: S608 - a name of ours
     else:
-        await connection.exec_driver_sql("TRUNCATE " + ", ".join(t.name for t in tables.all))
+        connection.exec_driver_sql("TRUNCATE " + ", ".join(t.name for t in tables.all))
 
 
-async def _confirm(connection: AsyncConnection, m: Table, ticket_id: str, email: str) -> None:
-    rows = await connection.execute(select(m.c.id, m.c.document).where(m.c.ticket_id == ticket_id, m.c.new_sender))
+def _confirm(connection: Connection, m: Table, ticket_id: str, email: str) -> None:
+    rows = connection.execute(select(m.c.id, m.c.document).where(m.c.ticket_id == ticket_id, m.c.new_sender))
     for row in rows.all():
         author = json.loads(row.document).get("from") or {}
         if str(author.get("email", "")).lower() == email:
-            await connection.execute(update(m).where(m.c.id == row.id).values(new_sender=False))
+            connection.execute(update(m).where(m.c.id == row.id).values(new_sender=False))
 
 
-async def _once(connection: AsyncConnection, table: Table, rows: Iterable[Row], key: list[str], sqlite_: bool) -> None:
+def _once(connection: Connection, table: Table, rows: Iterable[Row], key: list[str], sqlite_: bool) -> None:
     """Insert rows that are not there yet."""
     if values := list(rows):
         statement: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)
-        await connection.execute(statement.on_conflict_do_nothing(index_elements=key), values)
+        connection.execute(statement.on_conflict_do_nothing(index_elements=key), values)
 
 
-async def _count(connection: AsyncConnection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:
+def _count(connection: Connection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:
     if not batch.counters:
         return
     c = tables.counters
@@ -119,7 +120,7 @@ async def _count(connection: AsyncConnection, tables: ReadTables, batch: Batch, 
         for (address, day, hour, portal), (n_in, n_out) in sorted(batch.counters.items())
     ]
     statement: Any = sqlite.insert(c) if sqlite_ else postgresql.insert(c)
-    await connection.execute(
+    connection.execute(
         statement.on_conflict_do_update(
             index_elements=["address_id", "day", "hour"],
             set_={"mails_in": c.c.mails_in + statement.excluded.mails_in,
@@ -129,7 +130,7 @@ async def _count(connection: AsyncConnection, tables: ReadTables, batch: Batch, 
     )  # fmt: skip
 
 
-async def _search(connection: AsyncConnection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:
+def _search(connection: Connection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:
     new: list[Row] = []
     more: list[Row] = []
     for ticket_id, words in batch.searchable.items():
@@ -139,18 +140,18 @@ async def _search(connection: AsyncConnection, tables: ReadTables, batch: Batch,
     if sqlite_:
         name = tables.search
         if new:
-            await connection.execute(
+            connection.execute(
                 text(f"INSERT INTO {name} (rowid, scope, words) VALUES (:seq, :scope, :words)"),  # noqa: S608
                 new,
             )
         if more:
-            await connection.execute(
+            connection.execute(
                 text(f"UPDATE {name} SET words = words || char(10) || :words WHERE rowid = :seq"),  # noqa: S608
                 [{"seq": row["seq"], "words": row["words"]} for row in more],
             )
         return
     for row in new + more:
-        await connection.execute(
+        connection.execute(
             text(
                 f"UPDATE {tables.tickets.name} SET search = "  # noqa: S608
                 "coalesce(search, ''::tsvector) || to_tsvector('simple', :words) WHERE seq = :seq"

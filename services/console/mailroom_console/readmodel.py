@@ -91,7 +91,7 @@ class ReadModel(ReadCounts):
     async def _follow(self, state: Any) -> None:
         self._reader = EventReader(
             self._settings, self._database, self.tables, on_applied=self._applied, dead_letters=self._producer,
-            on_state=state,
+            on_state=state, hurry=self.waiters.hurry,
         )  # fmt: skip
         await self._reader.run()
 
@@ -114,7 +114,7 @@ class ReadModel(ReadCounts):
         async with self._database.write() as connection:
             row = (await connection.execute(select(generations).where(generations.c.id == other.generation))).one()
             if row.state != "building" or row.form != FORM:
-                await read_store.clear(connection, other, sqlite_=self._database.sqlite)
+                await connection.run_sync(read_store.clear, other, sqlite_=self._database.sqlite)
                 await connection.execute(
                     update(generations).where(generations.c.id == other.generation)
                     .values(state="building", form=FORM, started_at=times.micros(times.now()), finished_at=None)
@@ -151,7 +151,7 @@ class ReadModel(ReadCounts):
         self._rebuild.clear()
         log.info("readmodel.rebuilt", generation=new.generation)
         async with self._database.write() as connection:
-            await read_store.clear(connection, old, sqlite_=self._database.sqlite)
+            await connection.run_sync(read_store.clear, old, sqlite_=self._database.sqlite)
 
     def _applied(self, applied: Applied) -> None:
         """Tell those who wait, and those who watch."""

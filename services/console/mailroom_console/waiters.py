@@ -27,12 +27,14 @@ class Waiters:
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[asyncio.Future[Outcome]]] = {}
+        self.hurry = asyncio.Event()  # set while anybody waits
 
     @contextmanager
     def expect(self, causation_id: str) -> Iterator[asyncio.Future[Outcome]]:
         """A future that ends when an event of that cause was committed."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(causation_id, []).append(future)
+        self.hurry.set()
         try:
             yield future
         finally:
@@ -40,6 +42,8 @@ class Waiters:
             waiting.remove(future)
             if not waiting:
                 del self._waiting[causation_id]
+            if not self._waiting:
+                self.hurry.clear()
 
     @property
     def ids(self) -> list[str]:

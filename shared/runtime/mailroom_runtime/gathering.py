@@ -47,6 +47,7 @@ class Gathering:
         self._consumer, self._many, self._wait_ms = consumer, many_per_s, wait_ms
         self._rate = rate or Rate()
         self._alone_ms: int | None = None
+        self.together = False  # whether many come now
 
     def saw(self, batches: Any) -> None:
         """After each poll: what it brought (records by partition)."""
@@ -54,6 +55,6 @@ class Gathering:
         fetcher = self._consumer._fetcher  # aiokafka reads both for every request, and has no setter
         if self._alone_ms is None:
             self._alone_ms = fetcher._fetch_max_wait_ms
-        together = self._rate.per_s() > self._many
-        fetcher._fetch_min_bytes = TOGETHER_BYTES if together else ALONE_BYTES
-        fetcher._fetch_max_wait_ms = self._wait_ms if together else self._alone_ms
+        self.together = self._rate.per_s() > self._many
+        fetcher._fetch_min_bytes = TOGETHER_BYTES if self.together else ALONE_BYTES
+        fetcher._fetch_max_wait_ms = self._wait_ms if self.together else self._alone_ms
