@@ -160,7 +160,7 @@ def test_forwarding_is_checked_before_ones_eyes(site: StandingStack, browser: Br
 def test_reply_from_another_address_of_the_queue(site: StandingStack, browser: Browser) -> None:
     tag = secrets.token_hex(3)
     queue = site.add_queue(f"Both {tag}", [])
-    internal = site.call("POST", "/addresses", 201, kind="internal", local_part=f"b-{tag}", queue_id=queue["id"])
+    internal = site.add_internal(f"b-{tag}", queue_id=queue["id"])
     able = site.add_smtp(f"able-{tag}@lamps.example", queue["id"], internal["id"])
     site.write(f"Question {tag}", to=internal["email"], sender=f"Lee <lee-{tag}@customer.example>")
     ticket = site.ticket(f"Question {tag}")

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import Address, Agent, Message, Portal, Queue, Topic, Undecodable, decode_as, topics
 
+from . import metrics
 from .kafka import partitions_for
 from .logs import get_logger
 from .service import Service
@@ -177,6 +178,9 @@ class ConfigTables:
             for domain in old.domains:
                 self._by_domain.pop(domain.lower(), None)
         table.put(row_id, row)
+        metrics.gauge("mailroom_config_rows", "Configuration known to this process", ["topic"]).labels(topic.name).set(
+            len(table)
+        )
         if isinstance(row, Address):
             self._by_email[row.email.lower()] = row_id
         if isinstance(row, Portal):
