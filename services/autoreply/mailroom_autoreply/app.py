@@ -12,7 +12,7 @@ from mailroom_runtime.kafka import Producer
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Service
 from mailroom_runtime.tables import ConfigTables
-from mailroom_runtime.valkey import connect
+from mailroom_runtime.valkey import Shared, connect
 
 from .answer import command
 from .beginnings import Beginnings
@@ -21,6 +21,7 @@ from .limits import Allowance, Limits
 from .settings import AutoreplySettings
 
 log = get_logger()
+HANDLED = frozenset({"ticket.created", "ticket.message_added"})
 
 
 class Autoreply:
@@ -33,11 +34,13 @@ class Autoreply:
         """One event. The same event again asks for the same command again, which has the same id."""
         match inbound.message:
             case TicketCreated() as created:
-                await self._beginnings.remember(created)
+                self._beginnings.remember(created)
             case MessageAdded() as added if added.message.direction == "in":
                 created_before = await self._beginnings.of(added.ticket_id)
                 if created_before is not None:
                     await self._first_mail(created_before, added, inbound.traceparent)
+                    if added.message.receipt_id == created_before.receipt_id:
+                        self._beginnings.settled(added.ticket_id)
 
     async def _first_mail(self, created: TicketCreated, added: MessageAdded, traceparent: str | None) -> None:
         now = datetime.now(UTC)
@@ -99,7 +102,8 @@ async def app(service: Service[AutoreplySettings]) -> None:
             limits = Limits(
                 client, settings, interval_s=settings.autoreply_interval_s, per_hour=settings.autoreply_per_hour
             )
-            autoreply = Autoreply(tables, Beginnings(client, settings.topic_prefix), limits, producer)
+            beginnings = Beginnings(Shared(client), settings.topic_prefix)
+            autoreply = Autoreply(tables, beginnings, limits, producer)
             await consume(
                 service,
                 [topics.TICKET_EVENTS],
@@ -107,6 +111,8 @@ async def app(service: Service[AutoreplySettings]) -> None:
                 handle=autoreply.handle,
                 producer=producer,
                 max_in_flight=50,  # of different tickets: their round trips are shared
+                kinds=HANDLED,
+                before_commit=beginnings.keep,
             )
     finally:
         await client.aclose()

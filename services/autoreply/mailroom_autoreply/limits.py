@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 import redis.asyncio
 from aiokafka.errors import KafkaError
@@ -17,6 +16,7 @@ from mailroom_contracts import AutoReplyCommand
 from mailroom_runtime.consume import Pause
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.valkey import Shared
 from redis.exceptions import ResponseError
 
 from .decision import sender_key
@@ -67,7 +67,7 @@ class Limits:
         self._redis, self._settings = client, settings
         self._interval_s, self._per_hour = interval_s, per_hour
         self._prefix = f"{settings.topic_prefix}:autoreply"
-        self._decide: Any = client.register_script(_DECIDE)
+        self._shared = Shared(client)
 
     def _keys(self, ticket_id: str, address_id: str, sender: str) -> list[str]:
         return [
@@ -82,10 +82,10 @@ class Limits:
         keys = self._keys(ticket_id, address_id, sender)
         args = [self._interval_s * 1000, self._per_hour, ticket_id, ANSWER_KEPT_S]
         try:
-            answer = Allowance(await self._decide(keys=keys, args=args))
+            answer = Allowance(await self._shared.script(_DECIDE, keys, args))
             if answer is Allowance.UNFILLED:
                 await self._fill()
-                answer = Allowance(await self._decide(keys=keys, args=args))
+                answer = Allowance(await self._shared.script(_DECIDE, keys, args))
         except ResponseError as error:
             # full (noeviction), read-only or loading: nothing that this mail could do about
             raise Pause(f"Redis refuses: {error}") from error

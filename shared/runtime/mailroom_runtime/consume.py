@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,9 @@ class Poison(Exception):
 
 class Pause(Exception):
     """Something that is needed is away; the message says what. The record is tried again."""
+
+
+AWAY = (Pause, BusDown, BlobsDown, *REDIS_DOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +89,18 @@ async def consume(
     tombstones: bool = False,
     on_assigned: Rebalanced | None = None,
     on_revoked: Rebalanced | None = None,
+    kinds: Collection[str] | None = None,
+    before_commit: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Handle every record until the service stops; returns then. Raises `service.Stopped` for lost offsets.
 
     `max_in_flight`: how many records of one partition may be handled at once; with more than 1, order holds only
-    per key. Offsets are committed after each batch was handled.
+    per key. Offsets are committed after each batch was handled and `before_commit` has returned. `kinds`: the only
+    event types that are handled; others are not even decoded.
     """
     settings = service.settings
     by_name = {topic.full_name(settings.topic_prefix): topic for topic in topics}
-    worker = _Worker(service, by_name, handle, producer, max_in_flight, tombstones)
+    worker = _Worker(service, by_name, handle, producer, max_in_flight, tombstones, kinds)
     service.health.set("kafka", False, "connecting to Kafka")
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka,
@@ -127,6 +133,8 @@ async def consume(
                 continue
             done = await worker.handle_all(batches)
             if done:
+                if before_commit is not None:
+                    await worker.patiently(before_commit)
                 try:
                     await consumer.commit(done)
                 except (CommitFailedError, IllegalStateError):
@@ -168,9 +176,11 @@ class _Worker:
         producer: Producer,
         max_in_flight: int,
         tombstones: bool,
+        kinds: Collection[str] | None = None,
     ) -> None:
         self._service, self._by_name, self._handle = service, by_name, handle
         self._producer, self._max_in_flight, self._tombstones = producer, max_in_flight, tombstones
+        self._kinds = None if kinds is None else frozenset(kind.encode() for kind in kinds)
         self._dead_in_a_row = 0
 
     async def handle_all(self, batches: dict[TopicPartition, list[ConsumerRecord]]) -> dict[TopicPartition, int]:
@@ -188,13 +198,15 @@ class _Worker:
             for record in records:
                 if self._service.stopping.is_set():
                     return done
-                await self._one(record)
+                if self._kinds is None or self._wanted(record):
+                    await self._one(record)
                 done = record.offset + 1
             return done
         limit = asyncio.Semaphore(self._max_in_flight)
         chains: dict[bytes, list[ConsumerRecord]] = {}
         for record in records:
-            chains.setdefault(record.key or b"", []).append(record)
+            if self._kinds is None or self._wanted(record):
+                chains.setdefault(record.key or b"", []).append(record)
 
         async def chain(of_key: list[ConsumerRecord]) -> None:
             for record in of_key:
@@ -205,6 +217,27 @@ class _Worker:
             for of_key in chains.values():
                 group.create_task(chain(of_key))
         return int(records[-1].offset) + 1
+
+    def _wanted(self, record: ConsumerRecord) -> bool:
+        assert self._kinds is not None
+        return next((value in self._kinds for name, value in record.headers if name == "ce_type"), True)
+
+    async def patiently(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it as soon as everything that it needs is there."""
+        pause = 0.1
+        while True:
+            try:
+                await work()
+                self._service.health.set("work", True)
+                return
+            except AWAY as error:
+                self._pausing(error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    def _pausing(self, error: Exception, **where: Any) -> None:
+        log.warning("consume.paused", reason=str(error)[:300], **where)
+        self._service.health.set("work", False, f"waiting: {str(error)[:200]}")
 
     async def _one(self, record: ConsumerRecord) -> None:
         topic = self._by_name[record.topic]
@@ -223,9 +256,8 @@ class _Worker:
             except (Undecodable, Poison) as error:
                 await self._bury(record, topic, error)
                 return
-            except (Pause, BusDown, BlobsDown, *REDIS_DOWN) as error:
-                log.warning("consume.paused", topic=record.topic, partition=record.partition, reason=str(error)[:300])
-                self._service.health.set("work", False, f"waiting: {str(error)[:200]}")
+            except AWAY as error:
+                self._pausing(error, topic=record.topic, partition=record.partition)
             except Exception as error:
                 failures += 1
                 if failures >= TRIES:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
 import redis.asyncio
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, TimeoutError
+from redis.exceptions import BusyLoadingError, ConnectionError, NoScriptError, ReadOnlyError, RedisError, TimeoutError
 
 REDIS_DOWN = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
 
@@ -24,4 +29,52 @@ def connect(url: str, *, timeout_s: float = 2.0) -> redis.asyncio.Redis:
     return client
 
 
-__all__ = ["REDIS_DOWN", "connect"]
+class Shared:
+    """Commands that are asked for at the same time, in one round trip: a round trip costs more than most commands.
+
+    Each fails or succeeds for itself; without Redis all fail.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self._client = client
+        self._waiting: list[tuple[Sequence[Any], asyncio.Future[Any]]] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    async def execute(self, *command: Any) -> Any:
+        """The answer to a command, as Redis gives it. Raises redis' errors."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, answer))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+        return await answer
+
+    async def script(self, text: str, keys: Sequence[Any], args: Sequence[Any]) -> Any:
+        """What a Lua script returns."""
+        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        try:
+            return await self.execute("EVALSHA", digest, len(keys), *keys, *args)
+        except NoScriptError:
+            return await self.execute("EVAL", text, len(keys), *keys, *args)
+
+    async def _send(self) -> None:
+        await asyncio.sleep(0)  # whatever else is ready now comes along
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            pipe = self._client.pipeline(transaction=False)
+            for command, _ in batch:
+                pipe.execute_command(*command)
+            try:
+                answers = await pipe.execute(raise_on_error=False)
+            except (RedisError, OSError) as error:
+                answers = [error] * len(batch)
+            for (_, answer), found in zip(batch, answers, strict=True):
+                if answer.done():  # nobody waits any more
+                    continue
+                if isinstance(found, Exception):
+                    answer.set_exception(found)
+                else:
+                    answer.set_result(found)
+        self._sending = None
+
+
+__all__ = ["REDIS_DOWN", "Shared", "connect"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from mailroom_contracts import Actor, AddNote, header, topics
@@ -30,11 +31,13 @@ async def bench(kafka: str, topics: str) -> AsyncIterator[Bench]:
         yield Service("test", settings), producer
 
 
-async def run_until(bench: Bench, handle: loop.Handle, *, done: asyncio.Event, group: str = "router.tickets") -> None:
+async def run_until(
+    bench: Bench, handle: loop.Handle, *, done: asyncio.Event, group: str = "router.tickets", **options: Any
+) -> None:
     service, producer = bench
     service.stopping.clear()
     running = asyncio.create_task(
-        consume(service, [topics.TICKET_COMMANDS], group=group, handle=handle, producer=producer)
+        consume(service, [topics.TICKET_COMMANDS], group=group, handle=handle, producer=producer, **options)
     )
     waiting = asyncio.create_task(done.wait())
     finished, _ = await asyncio.wait({running, waiting}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
@@ -114,6 +117,40 @@ async def test_what_was_handled_is_not_handled_again(bench: Bench) -> None:
     await producer.send(topics.TICKET_COMMANDS, note(2))
     await run_until(bench, handle, done=done)
     assert seen == ["c1", "c2"]
+
+
+@pytest.mark.parametrize("max_in_flight", [1, 10])
+async def test_kinds_that_nobody_handles_are_passed_over_and_committed(bench: Bench, max_in_flight: int) -> None:
+    service, producer = bench
+    name = topics.TICKET_COMMANDS.full_name(service.settings.topic_prefix)
+    other = [("ce_type", b"ticket.close")]
+    await (await producer.post_raw(name, key=b"t", value=b"\xffnever read", headers=other))
+    await producer.send(topics.TICKET_COMMANDS, note(1))
+    await (await producer.post_raw(name, key=b"t", value=b"\xffnever read", headers=other))
+    seen: list[str] = []
+    committing: list[int] = []
+    done = asyncio.Event()
+
+    async def handle(inbound: Inbound) -> None:
+        assert isinstance(inbound.message, AddNote)
+        seen.append(inbound.message.id)
+
+    async def before_commit() -> None:
+        committing.append(len(seen))
+        if len(committing) == 1:
+            raise Pause("not yet")
+        if seen:
+            done.set()
+
+    options: dict[str, Any] = {
+        "kinds": ["ticket.add_note"], "before_commit": before_commit, "max_in_flight": max_in_flight,
+    }  # fmt: skip
+    await run_until(bench, handle, done=done, **options)
+    assert (seen, committing[-1]) == (["c1"], 1)
+    done.clear()
+    await producer.send(topics.TICKET_COMMANDS, note(2))
+    await run_until(bench, handle, done=done, **options)
+    assert seen == ["c1", "c2"]  # what was passed over and handled was committed
 
 
 async def test_too_many_dead_letters_in_a_row_stop_the_worker(bench: Bench) -> None:
