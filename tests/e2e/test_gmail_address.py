@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+from support.console_api import ConsoleApi, sent_on_to
 from support.gmail_emulator import Emulator, google_env, mail
 from support.gmail_proxy import Proxy
 from support.stacks import Stack
@@ -43,22 +43,22 @@ def stack(tmp_path: Path, google: Proxy) -> Iterator[Stack]:
 
 @pytest.mark.timeout(420)
 def test_a_gmail_address_from_connecting_to_reconnecting(stack: Stack, google: Proxy) -> None:
-    api, gmail = Api(stack), google.emulator
+    api, gmail = ConsoleApi(stack), google.emulator
     gmail.deliver(SHOP, mail("before", CUSTOMER, SHOP))
 
     # a permission left unchecked is named, and nothing is connected
-    back = api.browser(gmail.consent(api.connect(), SHOP, without=[SEND]))
-    assert "send replies" in str(back.url.params.get("oauth_error")), back.url
+    back = sent_on_to(gmail.consent(api.connect_gmail(), SHOP, without=[SEND]))
+    assert "send replies" in str(back.params.get("oauth_error")), back
     assert not [a for a in api.get("/addresses")["items"] if a["kind"] == "gmail"]
 
-    url = api.connect()
+    url = api.connect_gmail()
     asked = httpx.URL(url).params
     assert (asked["access_type"], asked["code_challenge_method"]) == ("offline", "S256")
     where = gmail.consent(url, SHOP)
-    back = api.browser(where)
-    assert back.url.path == "/addresses"
-    assert "oauth_error" not in back.url.params
-    assert "oauth_error" in api.browser(where).url.params, "the way back works once"
+    back = sent_on_to(where)
+    assert back.path == "/addresses"
+    assert "oauth_error" not in back.params
+    assert "oauth_error" in sent_on_to(where).params, "the way back works once"
     address = next(a for a in api.get("/addresses")["items"] if a["email"] == SHOP)
     assert (address["state"], address["queue_id"]) == ("not_configured", None)
     assert "token" not in str(address)
@@ -109,10 +109,10 @@ def test_a_gmail_address_from_connecting_to_reconnecting(stack: Stack, google: P
     gmail.deliver(SHOP, mail("late", CUSTOMER, SHOP, subject="While away"))
 
     # another account than the one to reconnect
-    other = api.browser(gmail.consent(api.connect(address["id"]), OTHER))
-    assert SHOP in str(other.url.params.get("oauth_error"))
-    back = api.browser(gmail.consent(api.connect(address["id"]), SHOP))
-    assert "oauth_error" not in back.url.params
+    other = sent_on_to(gmail.consent(api.connect_gmail(address["id"]), OTHER))
+    assert SHOP in str(other.params.get("oauth_error"))
+    back = sent_on_to(gmail.consent(api.connect_gmail(address["id"]), SHOP))
+    assert "oauth_error" not in back.params
     again = api.wait_for_state(address["id"], "active")
     assert again["revision"] > address["revision"]
     api.ticket("While away")
@@ -123,62 +123,3 @@ def test_a_gmail_address_from_connecting_to_reconnecting(stack: Stack, google: P
     assert gone.status_code == 200, gone.text
     assert gone.json()["state"] == "disconnected"
     assert any(path == "/oauth2/revoke" for _, _, path in google.calls)
-
-
-class Api:
-    """The console's API of a stack, and the browser of whoever connects."""
-
-    def __init__(self, stack: Stack) -> None:
-        headers = {"Authorization": f"Bearer {stack.token}"}
-        self._client = httpx.Client(base_url=stack.api_url, headers=headers, timeout=60, trust_env=False)
-
-    def connect(self, address_id: str | None = None) -> str:
-        answer = self.call("POST", "/addresses/gmail/connect", {"address_id": address_id} if address_id else {})
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["authorize_url"])
-
-    def browser(self, url: str) -> httpx.Response:
-        """Where the browser is sent on to (the page itself asks to sign in)."""
-        answer = httpx.get(url, timeout=60, trust_env=False)
-        assert answer.status_code == 303, answer.text
-        return httpx.Response(303, request=httpx.Request("GET", httpx.URL(url).join(answer.headers["location"])))
-
-    def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> httpx.Response:
-        return self._client.request(method, path, json=body, headers=headers)
-
-    def get(self, path: str) -> Any:
-        answer = self._client.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def post(self, path: str, status: int, body: Any) -> Any:
-        answer = self.call("POST", path, body)
-        assert answer.status_code == status, answer.text
-        return answer.json()
-
-    def ticket(self, subject: str, messages: int = 1) -> dict[str, Any]:
-        def look() -> dict[str, Any] | None:
-            for item in self.get("/tickets")["items"]:
-                if item["subject"] == subject:
-                    ticket = dict(self.get(f"/tickets/{item['id']}"))
-                    return ticket if len(ticket["messages"]) >= messages else None
-            return None
-
-        found = wait_until(look, 60, what=f"the ticket {subject!r} with {messages} messages")
-        assert found is not None
-        return found
-
-    def wait_for_state(self, address_id: str, state: str) -> dict[str, Any]:
-        def look() -> dict[str, Any]:
-            address = dict(self.get(f"/addresses/{address_id}"))
-            assert address["state"] == state, address
-            return address
-
-        return wait_until(look, 60, what=f"the address being {state}")
-
-    def wait_for_delivery(self, ticket_id: str, state: str) -> None:
-        def look() -> bool:
-            out = [m for m in self.get(f"/tickets/{ticket_id}")["messages"] if m["direction"] == "out"]
-            return bool(out) and out[-1]["delivery"]["state"] == state
-
-        wait_until(look, 60, what=f"delivery {state}")

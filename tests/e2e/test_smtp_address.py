@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.console_api import ConsoleApi
 from support.mailserver import MailServer
 from support.stacks import Stack
 from support.waiting import wait_until
@@ -44,7 +45,7 @@ def stack(tmp_path: Path, shop: MailServer) -> Iterator[Stack]:
 def test_an_smtp_address_from_adding_it_to_the_customers_next_answer(
     stack: Stack, shop: MailServer, rewrite: bool
 ) -> None:
-    api = Api(stack)
+    api = ConsoleApi(stack)
     support = next(a for a in api.get("/addresses")["items"] if a["email"] == "support@acme.example")
     sales_queue = api.post("/queues", 201, {"name": "Sales", "agent_ids": []})
     new = {
@@ -132,53 +133,3 @@ def write(shop: MailServer, *, to: str, subject: str, text: str, answers: str | 
     with smtplib.SMTP(shop.host, shop.port, timeout=30) as client:
         client.send_message(mail, CUSTOMER, [to])
     return str(mail["Message-ID"])
-
-
-class Api:
-    """The console's API of a stack."""
-
-    def __init__(self, stack: Stack) -> None:
-        headers = {"Authorization": f"Bearer {stack.token}"}
-        self._client = httpx.Client(base_url=stack.api_url, headers=headers, timeout=60)
-
-    def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> httpx.Response:
-        return self._client.request(method, path, json=body, headers=headers)
-
-    def get(self, path: str) -> Any:
-        answer = self._client.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def post(self, path: str, status: int, body: Any) -> Any:
-        answer = self.call("POST", path, body)
-        assert answer.status_code == status, answer.text
-        return answer.json() if answer.content else None
-
-    def ticket(self, subject: str, messages: int = 1) -> dict[str, Any]:
-        def look() -> dict[str, Any] | None:
-            for item in self.get("/tickets")["items"]:
-                if item["subject"] == subject:
-                    ticket = dict(self.get(f"/tickets/{item['id']}"))
-                    return ticket if len(ticket["messages"]) >= messages else None
-            return None
-
-        found = wait_until(look, 60, what=f"the ticket {subject!r} with {messages} messages")
-        assert found is not None
-        return found
-
-    def wait_for_forwarding(self, address_id: str) -> None:
-        def confirmed() -> bool:
-            address = self.get(f"/addresses/{address_id}")
-            assert address["state"] != "needs_attention", address
-            return "confirmed" in str(address["forwarding"])
-
-        wait_until(confirmed, 60, what="the forwarding's confirmation")
-
-    def wait_for_delivery(self, ticket_id: str, state: str) -> dict[str, Any]:
-        def look() -> dict[str, Any] | None:
-            out = [m for m in self.get(f"/tickets/{ticket_id}")["messages"] if m["direction"] == "out"]
-            return dict(out[-1]) if out and out[-1]["delivery"]["state"] == state else None
-
-        found = wait_until(look, 60, what=f"delivery {state}")
-        assert found is not None
-        return found
