@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import time
@@ -39,7 +40,7 @@ def measure(piece: str, results: Results, keep: Callable[[], None], say: Callabl
     if name == "intake":
         section.update(asyncio.run(curve.intake(NUMBERS, int(os.environ.get("SCALE_MAILS") or 4_000), say)))
     elif name == "router":
-        section.update(asyncio.run(curve.router(NUMBERS, int(os.environ.get("SCALE_MAILS") or 6_000), say)))
+        section.update(asyncio.run(curve.router(NUMBERS, int(os.environ.get("SCALE_MAILS") or 12_000), say)))
     elif name == "together":
         section[number] = curve.together(int(number), int(os.environ.get("SCALE_MAILS") or 2_500), say)
     else:
@@ -160,6 +161,9 @@ def show(console: Console, title: str, head: list[str], rows: list[list[str]]) -
 
 def main() -> None:
     console = Console(stderr=bool(os.environ.get("JSON")), highlight=False)
+    logging.getLogger("aiokafka").setLevel(
+        logging.CRITICAL
+    )  # it says each time that a new broker has no coordinator yet
     only = [piece for piece in os.environ.get("ONLY", "").split(",") if piece]
     unknown = [piece for piece in only if piece not in (*PIECES, "page") and not _a_size(piece)]
     if unknown:
