@@ -113,6 +113,7 @@ async def app(service: Service[AutoreplySettings]) -> None:
                 max_in_flight=50,  # of different tickets: their round trips are shared
                 kinds=HANDLED,
                 before_commit=beginnings.keep,
+                gather_ms=150,
             )
     finally:
         await client.aclose()

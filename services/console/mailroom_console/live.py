@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import AddressStatus, Undecodable, decode_as, topics
 from mailroom_contracts.topics import Topic
+from mailroom_runtime.gathering import Gathering
 from mailroom_runtime.kafka import partitions_for
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Service
@@ -71,8 +72,11 @@ class Live:
         await consumer.seek_to_beginning(*parts)
         ends = await consumer.end_offsets(parts)
         behind = True
+        # an outgoing mail has several records within a moment: read together, only its last one counts
+        gathering = Gathering(consumer, many_per_s=100, wait_ms=200)
         while True:
             batches = await consumer.getmany(timeout_ms=300, max_records=5000)
+            gathering.saw(batches)
             for tp, records in batches.items():
                 # of several records of one key only the last counts
                 latest = {record.key: record.value for record in records}

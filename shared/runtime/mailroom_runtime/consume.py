@@ -91,12 +91,14 @@ async def consume(
     on_revoked: Rebalanced | None = None,
     kinds: Collection[str] | None = None,
     before_commit: Callable[[], Awaitable[None]] | None = None,
+    gather_ms: int = 50,
 ) -> None:
     """Handle every record until the service stops; returns then. Raises `service.Stopped` for lost offsets.
 
     `max_in_flight`: how many records of one partition may be handled at once; with more than 1, order holds only
     per key. Offsets are committed after each batch was handled and `before_commit` has returned. `kinds`: the only
-    event types that are handled; others are not even decoded.
+    event types that are handled; others are not even decoded. `gather_ms`: how long fetches wait for company while
+    much comes.
     """
     settings = service.settings
     by_name = {topic.full_name(settings.topic_prefix): topic for topic in topics}
@@ -121,7 +123,7 @@ async def consume(
             await asyncio.sleep(1)
     try:
         consumer.subscribe(list(by_name), listener=_Listener(on_assigned, on_revoked))
-        gathering = Gathering(consumer)
+        gathering = Gathering(consumer, wait_ms=gather_ms)
         while not service.stopping.is_set():
             try:
                 batches = await consumer.getmany(timeout_ms=250, max_records=500)
