@@ -12,20 +12,21 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from . import sender_policy
+from .arc_chain import Chain, verify_chain
 from .dkim_signatures import verify_signatures
 from .dns_lookup import Deadline, Known, LookupFailedError, Lookups, NotRememberedError, Resolver
+from .signed_parts import BrokenSignatureError, SignedParts
 from .trusted_results import header_block, trusted_results
 from .verdict_records import DkimVerdict, Verdicts
 
 _ON_THE_SPOT_BYTES = 100_000  # hashing more keeps the event loop busy for a millisecond
-_SEVERAL = re.compile(rb"^(dkim-signature|arc-seal)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_SIGNED = re.compile(rb"^(dkim-signature|arc-seal)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _DMARC = re.compile(r"\s*v\s*=\s*DMARC1\s*(;|$)")
 _T = TypeVar("_T")
-# What dkimpy may let out on input that nobody foresaw; the chain then fails.
-_ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+_NO_CHAIN: Chain = ("none", None)
 _log = logging.getLogger(__name__)
 
 
@@ -34,6 +35,11 @@ class _Policy:
     record: dict[str, str] = field(default_factory=dict)
     inherited: bool = False  # the record is the organisational domain's
     failed: bool = False
+
+
+class _Signatures(NamedTuple):
+    dkim: tuple[DkimVerdict, ...] = ()
+    arc: Chain = _NO_CHAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class _Question:
     helo: str
     mail_from: str
     from_domain: str | None
+    present: frozenset[bytes]  # which fields of signatures it has
     resolver: Resolver
 
     def spf(self, deadline: Deadline | None) -> str:
@@ -54,9 +61,23 @@ class _Question:
         lookups = Lookups(self.resolver, deadline)
         return sender_policy.check(self.client_ip, self.helo, self.mail_from, lookups, self.resolver.spf)
 
-    def dkim(self, deadline: Deadline | None) -> tuple[DkimVerdict, ...]:
-        """Each signature's result."""
-        return verify_signatures(self.raw, Lookups(self.resolver, deadline).texts, time.time())
+    def signatures(self, deadline: Deadline | None) -> _Signatures:
+        """Each signature's result, and the chain's."""
+        if not self.present:
+            return _Signatures()
+        try:
+            parts = SignedParts(self.raw)
+        except BrokenSignatureError:
+            return self.unread("permerror", "fail")
+        texts, now = Lookups(self.resolver, deadline).texts, time.time()
+        return _Signatures(verify_signatures(parts, texts, now), verify_chain(parts, texts, now))
+
+    def unread(self, dkim: str, arc: str) -> _Signatures:
+        """What is said of signatures that are there and cannot be judged."""
+        return _Signatures(
+            (DkimVerdict("", dkim),) if b"dkim-signature" in self.present else (),
+            (arc, None) if b"arc-seal" in self.present else _NO_CHAIN,
+        )
 
     def policy(self, deadline: Deadline | None) -> _Policy:
         """The policy of From's domain."""
@@ -82,7 +103,8 @@ async def verdicts(
     """
     deadline = Deadline.after(timeout_s)
     sender_domain = (from_domain or "").strip().strip(".").lower() or None
-    question = _Question(raw, client_ip, helo or "", mail_from or "", sender_domain, resolver)
+    present = frozenset([name.lower() for name in _SIGNED.findall(header_block(raw))])
+    question = _Question(raw, client_ip, helo or "", mail_from or "", sender_domain, present, resolver)
     if authserv_trusted:
         taken = trusted_results(raw, authserv_trusted)
         if taken is not None:
@@ -90,47 +112,30 @@ async def verdicts(
                 policy = await _run(question.policy, resolver, deadline, _Policy(failed=True))
                 taken = replace(taken, dmarc_policy=_asked(policy))
             return taken
-    present = {name.lower() for name in _SEVERAL.findall(header_block(raw))}
-    signed, sealed = b"dkim-signature" in present, b"arc-seal" in present
-    if not sealed and len(raw) <= _ON_THE_SPOT_BYTES:
+    if len(raw) <= _ON_THE_SPOT_BYTES:
         try:
-            return _verdicts(question, question.spf(None), question.dkim(None) if signed else (), question.policy(None))
+            return _verdicts(question, question.spf(None), question.signatures(None), question.policy(None))
         except NotRememberedError:
             pass
-    unknown: tuple[DkimVerdict, ...] = (DkimVerdict("", "temperror"),)
-    none: tuple[DkimVerdict, ...] = ()
-    no_chain: tuple[str, str | None] = ("none", None)
-    late: tuple[str, str | None] = ("temperror", None)
-    spf, dkim, arc, policy = await asyncio.gather(
+    spf, signatures, policy = await asyncio.gather(
         _run(question.spf, resolver, deadline, "temperror" if client_ip else "none"),
-        _run(question.dkim, resolver, deadline, unknown) if signed else _value(none),
-        _run(lambda end: _arc(raw, resolver, end), resolver, deadline, late) if sealed else _value(no_chain),
-        _run(question.policy, resolver, deadline, _Policy(failed=True)) if sender_domain else _value(_Policy()),
+        _run(question.signatures, resolver, deadline, question.unread("temperror", "temperror")),
+        _run(question.policy, resolver, deadline, _Policy(failed=sender_domain is not None)),
     )
-    return _verdicts(question, spf, dkim, policy, arc)
+    return _verdicts(question, spf, signatures, policy)
 
 
-def _verdicts(
-    question: _Question,
-    spf: str,
-    dkim: tuple[DkimVerdict, ...],
-    policy: _Policy,
-    arc: tuple[str, str | None] = ("none", None),
-) -> Verdicts:
+def _verdicts(question: _Question, spf: str, signatures: _Signatures, policy: _Policy) -> Verdicts:
     spf_domain = question.mail_from.strip("<> ").rpartition("@")[2] or question.helo
     return Verdicts(
         spf=spf,
         spf_domain=spf_domain.lower() or None,
-        dkim=dkim,
-        dmarc=dmarc_result(policy, question.from_domain, spf, spf_domain, dkim),
+        dkim=signatures.dkim,
+        dmarc=dmarc_result(policy, question.from_domain, spf, spf_domain, signatures.dkim),
         dmarc_policy=_asked(policy),
-        arc=arc[0],
-        arc_domain=arc[1],
+        arc=signatures.arc[0],
+        arc_domain=signatures.arc[1],
     )
-
-
-async def _value(value: _T) -> _T:
-    return value
 
 
 async def _run(work: Callable[[Deadline], _T], resolver: Resolver, deadline: Deadline, late: _T) -> _T:
@@ -144,37 +149,6 @@ async def _run(work: Callable[[Deadline], _T], resolver: Resolver, deadline: Dea
     except RuntimeError as error:  # the pool is closed: the service is stopping
         _log.warning("verdicts not computed: %s", error)
         return late
-
-
-class _Keys:
-    """Public keys for dkimpy, which swallows DNS trouble: here it is remembered."""
-
-    def __init__(self, lookups: Lookups) -> None:
-        self.failed = False
-        self._lookups = lookups
-
-    def __call__(self, name: bytes, timeout: float = 5) -> bytes | None:
-        try:
-            texts = self._lookups.texts(name.decode("utf-8", "replace").rstrip("."))
-        except LookupFailedError:
-            self.failed = True
-            return None
-        return texts[0].encode() if texts else None
-
-
-def _arc(raw: bytes, resolver: Resolver, deadline: Deadline) -> tuple[str, str | None]:
-    import dkim
-
-    keys = _Keys(Lookups(resolver, deadline))
-    try:
-        result, sets, _ = dkim.ARC(raw, timeout=1).verify(dnsfunc=keys)
-    except (dkim.DKIMException, *_ODD):
-        return ("temperror" if keys.failed else "fail"), None
-    if keys.failed:
-        return "temperror", None
-    domain = sets[0].get("as-domain") if sets else None
-    named = domain.decode("utf-8", "replace").lower() if isinstance(domain, bytes) else None
-    return ("pass" if result == dkim.CV_Pass else "none" if result == dkim.CV_None else "fail"), named
 
 
 @functools.lru_cache(maxsize=1)

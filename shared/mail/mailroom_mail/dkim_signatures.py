@@ -1,6 +1,6 @@
 """DKIM signatures of a mail and whether they hold (RFC 6376, 8301, 8463). Pure: key records come from a function.
 
-What is verified is read once for all signatures; keys are parsed once for each record; the arithmetic is `cryptography`'s.
+The mail is read once for all signatures; keys are parsed once for each record; the arithmetic is `cryptography`'s.
 """
 
 from __future__ import annotations
@@ -21,27 +21,20 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from .dns_lookup import LookupFailedError
+from .signed_parts import BrokenSignatureError, SignedParts
 from .verdict_records import DkimVerdict
 
 MOST_SIGNATURES = 5
 _LEAST_BITS = 1024  # shorter RSA keys count for nothing (RFC 8301 section 3.2)
 _LONGEST_RECORD = 4_000  # three times what RSA of 8,192 bits takes: what is remembered stays small
 _CLOCK_SLACK_S = 36_000  # signers' clocks are wrong by time zones
-_NEEDED = (b"v", b"a", b"b", b"bh", b"d", b"h", b"s")
 _FORMS = (b"simple", b"relaxed")
 _ALGORITHMS = {b"rsa-sha256": RSAPublicKey, b"ed25519-sha256": Ed25519PublicKey}  # rsa-sha1 is over (RFC 8301)
-_LINE_END = re.compile(rb"\r?\n")
 _TAG_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*")
 _SPACE = re.compile(rb"[ \t\r\n]+")
 _NUMBER = re.compile(rb"[0-9]{1,76}")
-_BLANKS = re.compile(rb"[ \t]+")
-_B_VALUE = re.compile(rb"(?:\A|(?<=;))([ \t\r\n]*b[ \t\r\n]*=)[^;]*")
 
 Records = Callable[[str], Sequence[str]]
-
-
-class BrokenSignatureError(ValueError):
-    """The signature or its key record is not what RFC 6376 demands: no later try will help (permerror)."""
 
 
 class BadSignatureError(ValueError):
@@ -54,67 +47,19 @@ class _Key:
     strict: bool  # t=s: i= has the very domain of d=
 
 
-class SignedParts:
-    """A mail as its signatures see it. Raises `BrokenSignatureError` for what has no readable header."""
-
-    def __init__(self, raw: bytes) -> None:
-        if raw.count(b"\n") != raw.count(b"\r\n"):
-            raw = _LINE_END.sub(b"\r\n", raw)
-        if raw.startswith(b"\r\n"):
-            head, self._body = b"", raw[2:]
-        else:
-            head, _, self._body = raw.partition(b"\r\n\r\n")
-        # lower-case name: the fields of that name, whole, top to bottom
-        self._fields: dict[bytes, list[bytes]] = {}
-        for field in _fields(head.removesuffix(b"\r\n")):
-            name, colon, _ = field.partition(b":")
-            if colon:
-                self._fields.setdefault(name.rstrip(b" \t").lower(), []).append(field)
-            elif not field.startswith(b"From "):
-                raise BrokenSignatureError("a line of the header is no field")
-        self._bodies: dict[bytes, bytes] = {}
-
-    def named(self, name: bytes) -> list[bytes]:
-        """The fields of that name (lower case), folded as they came, without the last line end."""
-        return self._fields.get(name, [])
-
-    def body_digest(self, form: bytes, length: int | None) -> bytes:
-        """SHA-256 of the body in that form (RFC 6376 section 3.4), of its first `length` bytes where given."""
-        body = self._bodies.get(form)
-        if body is None:
-            body = self._bodies[form] = relaxed_body(self._body) if form == b"relaxed" else simple_body(self._body)
-        return hashlib.sha256(body if length is None else body[:length]).digest()
-
-    def signed(self, names: Sequence[bytes], form: bytes, signature: bytes) -> bytes:
-        """The bytes that the header's signature is over (RFC 6376 section 3.7)."""
-        left = {name: len(self._fields.get(name, ())) for name in names}
-        pieces: list[bytes] = []
-        for name in names:
-            if left[name]:  # from the bottom up; a field that is not there stands for its absence
-                left[name] -= 1
-                pieces.append(self._fields[name][left[name]])
-        name, _, value = signature.partition(b":")
-        pieces.append(name + b":" + _B_VALUE.sub(rb"\1", value, count=1))
-        if form == b"relaxed":
-            pieces = [_relaxed_field(piece) for piece in pieces]
-        return b"\r\n".join(pieces)
-
-
-def verify_signatures(raw: bytes, records: Records, now: float) -> tuple[DkimVerdict, ...]:
+def verify_signatures(parts: SignedParts, records: Records, now: float) -> tuple[DkimVerdict, ...]:
     """The verdict on each signature, topmost first. `records` gives a name's TXT records or raises `LookupFailedError`,
     which is a temperror; `now` is in seconds since the epoch."""
-    try:
-        parts = SignedParts(raw)
-    except BrokenSignatureError:
-        return (DkimVerdict("", "permerror"),)
     return tuple([_verdict(parts, field, records, now) for field in parts.named(b"dkim-signature")[:MOST_SIGNATURES]])
 
 
 def _verdict(parts: SignedParts, field: bytes, records: Records, now: float) -> DkimVerdict:
     tags: dict[bytes, bytes] = {}
     try:
-        tags = _tags(field.partition(b":")[2])
-        _verify(parts, field, tags, records, now)
+        tags = tag_list(field.partition(b":")[2])
+        if tags.get(b"v") != b"1":
+            raise BrokenSignatureError("unknown version")
+        check_message(parts, field, tags, records, now)
         result = "pass"
     except LookupFailedError:
         result = "temperror"
@@ -122,33 +67,45 @@ def _verdict(parts: SignedParts, field: bytes, records: Records, now: float) -> 
         result = "fail"
     except BrokenSignatureError:
         result = "permerror"
-    return DkimVerdict(_text(tags.get(b"d", b"")).lower(), result, _text(tags.get(b"s", b"")) or None)
+    return DkimVerdict(as_text(tags.get(b"d", b"")).lower(), result, as_text(tags.get(b"s", b"")) or None)
 
 
-def _verify(parts: SignedParts, field: bytes, tags: dict[bytes, bytes], records: Records, now: float) -> None:
-    """RFC 6376 section 6.1, step by step; returns for a signature that holds."""
-    for name in _NEEDED:
-        if not tags.get(name):
-            raise BrokenSignatureError("a tag is missing")
-    kind = _ALGORITHMS.get(tags[b"a"])
-    if tags[b"v"] != b"1" or kind is None:
-        raise BrokenSignatureError("unknown version or algorithm")
+def check_message(
+    parts: SignedParts, field: bytes, tags: dict[bytes, bytes], records: Records, now: float, form: bytes = b"simple"
+) -> None:
+    """RFC 6376 section 6.1, step by step; returns for a signature over header and body that holds. `form` is that of
+    one that does not say."""
+    if not tags.get(b"bh") or not tags.get(b"h"):
+        raise BrokenSignatureError("a tag is missing")
     names = [name.strip(b" \t\r\n").lower() for name in tags[b"h"].split(b":")]
     if b"from" not in names:
         raise BrokenSignatureError("From is not signed")
-    head_form, _, body_form = tags.get(b"c", b"simple").partition(b"/")
+    head_form, _, body_form = tags.get(b"c", form).partition(b"/")
     body_form = body_form or b"simple"
     if head_form not in _FORMS or body_form not in _FORMS or b"dns/txt" not in tags.get(b"q", b"dns/txt").split(b":"):
         raise BrokenSignatureError("unknown form or query method")
-    domain = tags[b"d"].lower()
-    identity = tags.get(b"i", b"@" + domain).lower().rpartition(b"@")[2]
-    if identity != domain and not identity.endswith(b"." + domain):
-        raise BrokenSignatureError("i= is not of d=")
     _check_times(tags, now)
     length = _number(tags, b"l")
-    signature, digest = _bytes(tags[b"b"]), _bytes(tags[b"bh"])
+    digest = _bytes(tags[b"bh"])
+    # one From more than was signed: a second one put on top shows (RFC 6376 section 8.15)
+    data = parts.signed([*names, b"from"], head_form, field)
+    check(tags, data, records, lambda: parts.body_digest(body_form, length) == digest)
 
-    texts = records(f"{_text(tags[b's'])}._domainkey.{_text(domain)}")
+
+def check(
+    tags: dict[bytes, bytes], data: bytes, records: Records, body_is_the_same: Callable[[], bool] = lambda: True
+) -> None:
+    """Returns where the signature of these tags over `data` holds, by the key that they name."""
+    for name in (b"a", b"b", b"d", b"s"):
+        if not tags.get(name):
+            raise BrokenSignatureError("a tag is missing")
+    kind = _ALGORITHMS.get(tags[b"a"])
+    if kind is None:
+        raise BrokenSignatureError("unknown algorithm")
+    domain = tags[b"d"].lower()
+    identity = _identity(tags, domain)
+    signature = _bytes(tags[b"b"])
+    texts = records(f"{as_text(tags[b's'])}._domainkey.{as_text(domain)}")
     if not texts or len(texts[0]) > _LONGEST_RECORD:
         raise BrokenSignatureError("there is no key")
     key = public_key(texts[0])
@@ -156,10 +113,8 @@ def _verify(parts: SignedParts, field: bytes, tags: dict[bytes, bytes], records:
         raise key
     if not isinstance(key.key, kind) or (key.strict and identity != domain):
         raise BrokenSignatureError("the key is not for this signature")
-    if parts.body_digest(body_form, length) != digest:
+    if not body_is_the_same():
         raise BadSignatureError("the body is another one")
-    # one From more than was signed: a second one put on top shows (RFC 6376 section 8.15)
-    data = parts.signed([*names, b"from"], head_form, field)
     try:
         if isinstance(key.key, RSAPublicKey):
             key.key.verify(signature, data, PKCS1v15(), SHA256())
@@ -167,6 +122,16 @@ def _verify(parts: SignedParts, field: bytes, tags: dict[bytes, bytes], records:
             key.key.verify(signature, hashlib.sha256(data).digest())  # RFC 8463 section 3
     except InvalidSignature:
         raise BadSignatureError("the signature does not hold") from None
+
+
+def _identity(tags: dict[bytes, bytes], domain: bytes) -> bytes:
+    """The domain of i=, which is d= or one below it; in ARC i= is a number instead."""
+    if tags.get(b"i", b"").isdigit():
+        return domain
+    identity = tags.get(b"i", b"@" + domain).lower().rpartition(b"@")[2]
+    if identity != domain and not identity.endswith(b"." + domain):
+        raise BrokenSignatureError("i= is not of d=")
+    return identity
 
 
 def _check_times(tags: dict[bytes, bytes], now: float) -> None:
@@ -187,7 +152,7 @@ def public_key(record: str) -> _Key | BrokenSignatureError:
 
 
 def _public_key(record: bytes) -> _Key:
-    tags = _tags(record)
+    tags = tag_list(record)
     if tags.get(b"v", b"DKIM1") != b"DKIM1":
         raise BrokenSignatureError("unknown version of the key record")
     for name, known in ((b"h", (b"sha256",)), (b"s", (b"*", b"email"))):
@@ -209,7 +174,7 @@ def _public_key(record: bytes) -> _Key:
     return _Key(key, strict)
 
 
-def _tags(value: bytes) -> dict[bytes, bytes]:
+def tag_list(value: bytes) -> dict[bytes, bytes]:
     """A tag list (RFC 6376 section 3.2). Raises `BrokenSignatureError`."""
     tags: dict[bytes, bytes] = {}
     pieces = value.split(b";")
@@ -239,56 +204,6 @@ def _bytes(value: bytes) -> bytes:
         raise BrokenSignatureError("not base64") from error
 
 
-def _text(value: bytes) -> str:
+def as_text(value: bytes) -> str:
+    """A tag's value, no longer than a domain name may be."""
     return value.decode("utf-8", "replace")[:253]
-
-
-def _fields(head: bytes) -> list[bytes]:
-    """The fields of a header, each with its continuation lines. Raises `BrokenSignatureError`."""
-    if b"\r\n " not in head and b"\r\n\t" not in head:
-        return head.split(b"\r\n") if head else []
-    fields: list[list[bytes]] = []
-    for line in head.split(b"\r\n"):
-        if line[:1] not in (b" ", b"\t"):
-            fields.append([line])
-        elif fields:
-            fields[-1].append(line)
-        else:
-            raise BrokenSignatureError("the header begins with a continuation")
-    return [b"\r\n".join(lines) for lines in fields]
-
-
-def _relaxed_field(field: bytes) -> bytes:
-    """RFC 6376 section 3.4.2."""
-    name, _, value = field.partition(b":")
-    if b"\r\n" in value:
-        value = value.replace(b"\r\n", b"")
-    return name.rstrip(b" \t").lower() + b":" + _single_blanks(value).strip(b" ")
-
-
-def _single_blanks(data: bytes) -> bytes:
-    return _BLANKS.sub(b" ", data) if b"\t" in data or b"  " in data else data
-
-
-def relaxed_body(body: bytes) -> bytes:
-    """RFC 6376 section 3.4.4: blanks squeezed, none at line ends, no empty lines at the end."""
-    if body and not body.endswith(b"\r\n"):
-        body += b"\r\n"
-    body = _single_blanks(body)
-    if b" \r\n" in body:
-        body = body.replace(b" \r\n", b"\r\n")
-    body = _without_empty_lines(body)
-    return b"" if body == b"\r\n" else body
-
-
-def simple_body(body: bytes) -> bytes:
-    """RFC 6376 section 3.4.3: no empty lines at the end."""
-    return _without_empty_lines(body if body.endswith(b"\r\n") else body + b"\r\n")
-
-
-def _without_empty_lines(body: bytes) -> bytes:
-    """One line end at the end, however many there were; linear for a body of line ends only."""
-    end = len(body)
-    while end >= 4 and body.startswith(b"\r\n\r\n", end - 4):
-        end -= 2
-    return body[:end]

@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mailroom_mail.dkim_signatures import relaxed_body, simple_body, verify_signatures
+from mailroom_mail.dkim_signatures import Records, verify_signatures
 from mailroom_mail.dns_lookup import LookupFailedError
+from mailroom_mail.signed_parts import SignedParts, relaxed_body, simple_body
+from mailroom_mail.verdict_records import DkimVerdict
 
 NOW = time.time()
 # RFC 8463 appendix A, its lines ended by CRLF
@@ -74,28 +76,32 @@ def signed(
     return bytes(dkim.sign(raw, b"s1", b"sender.test", key(bits)[0], canonicalize=forms, **more)) + raw
 
 
+def verified(raw: bytes, records: Records, now: float) -> tuple[DkimVerdict, ...]:
+    return verify_signatures(SignedParts(raw), records, now)
+
+
 def results(raw: bytes, record: str | None = None, *, now: float = NOW) -> list[str]:
     texts = [f"v=DKIM1; p={key(2048)[1]}" if record is None else record]
-    return [one.result for one in verify_signatures(raw, lambda name: texts if texts[0] else [], now)]
+    return [one.result for one in verified(raw, lambda name: texts if texts[0] else [], now)]
 
 
 def test_the_mails_of_rfc_8463_ed25519_and_rsa() -> None:
-    found = verify_signatures(RFC_8463, lambda name: [RFC_KEYS[name]], NOW)
+    found = verified(RFC_8463, lambda name: [RFC_KEYS[name]], NOW)
     assert [(one.domain, one.result, one.selector) for one in found] == [
         ("football.example.com", "pass", "brisbane"), ("football.example.com", "pass", "test"),
     ]  # fmt: skip
-    changed = verify_signatures(RFC_8463.replace(b"hungry", b"thirsty"), lambda name: [RFC_KEYS[name]], NOW)
+    changed = verified(RFC_8463.replace(b"hungry", b"thirsty"), lambda name: [RFC_KEYS[name]], NOW)
     assert [one.result for one in changed] == ["fail", "fail"]
-    other = verify_signatures(RFC_8463.replace(b"dinner", b"supper"), lambda name: [RFC_KEYS[name]], NOW)
+    other = verified(RFC_8463.replace(b"dinner", b"supper"), lambda name: [RFC_KEYS[name]], NOW)
     assert [one.result for one in other] == ["fail", "fail"]
 
 
 def test_an_ed25519_key_for_an_rsa_signature_and_the_other_way_round() -> None:
     swapped = dict(zip(RFC_KEYS, reversed(RFC_KEYS.values()), strict=True))
-    found = verify_signatures(RFC_8463, lambda name: [swapped[name]], NOW)
+    found = verified(RFC_8463, lambda name: [swapped[name]], NOW)
     assert [one.result for one in found] == ["permerror", "permerror"]
     short = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes_raw()[:31]
-    found = verify_signatures(RFC_8463, lambda name: [f"k=ed25519; p={base64.b64encode(short).decode()}"], NOW)
+    found = verified(RFC_8463, lambda name: [f"k=ed25519; p={base64.b64encode(short).decode()}"], NOW)
     assert found[0].result == "permerror"
 
 
@@ -157,7 +163,7 @@ def test_no_answer_is_no_verdict() -> None:
     def broken(name: str) -> Sequence[str]:
         raise LookupFailedError(name)
 
-    assert [one.result for one in verify_signatures(signed(), broken, NOW)] == ["temperror"]
+    assert [one.result for one in verified(signed(), broken, NOW)] == ["temperror"]
 
 
 def test_times() -> None:
