@@ -15,7 +15,7 @@ import faust
 from mailroom_contracts import Undecodable, topics
 from mailroom_runtime.consume import DEAD_IN_A_ROW
 from mailroom_runtime.dead_letters import bury
-from mailroom_runtime.gathering import Rate
+from mailroom_runtime.gathering import Gathering
 from mailroom_runtime.groups import group_name
 from mailroom_runtime.kafka import BusDown, Producer
 from mailroom_runtime.logs import get_logger
@@ -30,7 +30,6 @@ log = get_logger()
 GROUP = "router.place"
 MOST_WAITING = 2_000
 STOP_S = 8.0
-MANY_PER_S, TOGETHER, GATHER_S = 150.0, 50, 0.03
 UNASSIGNED_S = (
     60.0  # with more workers than partitions somebody has none for ever: others' commits show that all is well
 )
@@ -47,7 +46,6 @@ class Placing:
         self._room = asyncio.Event()
         self._room.set()
         self._idle = asyncio.Event()
-        self._rate = Rate()  # of mails
         self._dead_in_a_row = 0
         self._assigned_at = time.monotonic()
 
@@ -55,7 +53,7 @@ class Placing:
         """Raises `Stopped` when offsets were lost or faust gave up."""
         app = self._app()
         tasks = {
-            "routing": asyncio.create_task(self._route(), name="route-batches"),
+            "routing": asyncio.create_task(self._route(app), name="route-batches"),
             "stopping": asyncio.create_task(self._service.stopping.wait()),
             "crashed": asyncio.create_task(app._crashed.wait()),
             "watch": asyncio.create_task(
@@ -144,18 +142,19 @@ class Placing:
 
         return app
 
-    async def _route(self) -> None:
+    async def _route(self, app: Any) -> None:
         """Whatever has gathered meanwhile is one batch: small when there is little, large when there is much."""
+        gathering: Gathering | None = None
         while True:
             if not self._waiting:
                 self._fed.clear()
                 self._idle.set()
                 await self._fed.wait()
                 self._idle.clear()
-            if self._rate.per_s() > MANY_PER_S and len(self._waiting) < TOGETHER:
-                await asyncio.sleep(GATHER_S)  # a look-up and an acknowledgement for many mails
             events = [self._waiting[i] for i in range(min(len(self._waiting), self._settings.router_batch))]
-            self._rate.add(len(events))
+            if gathering is None:  # faust's own consumer, in its thread; there is one once it brought something
+                gathering = Gathering(app.consumer._thread._consumer, many_per_s=60, wait_ms=15)
+            gathering.counted(len(events))
             await self._batch(events)
             for event in events:
                 self._waiting.popleft()

@@ -42,6 +42,8 @@ GROUP = "router.tickets"
 INPUTS = GROUPS[GROUP]
 FULL, ROOM = 3_000, 1_000  # records queued per partition: above, it is paused; below, resumed
 HAND_OVER_S = 8.0
+LAG_EVERY_S = 1.0
+INDEXED_EVERY_S = 0.05  # what tickets' changes say goes into the index together
 
 
 def partition_of(ticket_id: str, partitions: int) -> int:
@@ -101,7 +103,8 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         waiting = asyncio.create_task(self._drain_waiting(), name="waiting-tickets")
         try:
             consumer.subscribe(list(self._by_name), listener=self)
-            gathering = Gathering(consumer, many_per_s=400, wait_ms=25)
+            measured_at = 0.0
+            gathering = Gathering(consumer, many_per_s=100, wait_ms=10)
             while not self._service.stopping.is_set() and self._failure is None:
                 try:
                     batches = await consumer.getmany(timeout_ms=200, max_records=2_000)
@@ -116,6 +119,9 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
                 for tp, records in batches.items():
                     self._feed(tp, records)
                 self._balance(consumer)
+                if time.monotonic() - measured_at > LAG_EVERY_S:
+                    measured_at = time.monotonic()
+                    self._measure_lag(consumer)
             if self._failure is not None:
                 raise self._failure
         finally:
@@ -146,7 +152,9 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
             elif partition.queued < ROOM and number in self._paused:
                 consumer.resume(*parts)
                 self._paused.discard(number)
-        for tp in assigned:
+
+    def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
+        for tp in consumer.assignment():
             highwater, owned = consumer.highwater(tp), self._partitions.get(tp.partition)
             if highwater is not None and owned is not None and (done := owned[0].done(tp)) is not None:
                 metrics.gauge("mailroom_lag", "Records behind", ["group", "topic", "partition"]).labels(
@@ -284,6 +292,8 @@ async def flush_facts(
                 spoilt = True
             await asyncio.sleep(0.1)
             continue
+        if len(pending) < 500:
+            await asyncio.sleep(INDEXED_EVERY_S)
         batch, pending[:] = pending[:500], pending[500:]
         for write in learn:
             if not await gate.attempt(_done(write(batch)), False):

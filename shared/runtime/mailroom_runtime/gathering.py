@@ -41,9 +41,7 @@ class Rate:
 class Gathering:
     """Sets how long a consumer's fetches wait. Above `many_per_s` records a second: up to `wait_ms` for 256 kB."""
 
-    def __init__(
-        self, consumer: Any, *, many_per_s: float = 200.0, wait_ms: int = 50, rate: Rate | None = None
-    ) -> None:
+    def __init__(self, consumer: Any, *, many_per_s: float = 50.0, wait_ms: int = 50, rate: Rate | None = None) -> None:
         self._consumer, self._many, self._wait_ms = consumer, many_per_s, wait_ms
         self._rate = rate or Rate()
         self._alone_ms: int | None = None
@@ -51,7 +49,11 @@ class Gathering:
 
     def saw(self, batches: Any) -> None:
         """After each poll: what it brought (records by partition)."""
-        self._rate.add(sum(len(records) for records in batches.values()))
+        self.counted(sum(len(records) for records in batches.values()))
+
+    def counted(self, records: int) -> None:
+        """After each poll: how many records it brought."""
+        self._rate.add(records)
         fetcher = self._consumer._fetcher  # aiokafka reads both for every request, and has no setter
         if self._alone_ms is None:
             self._alone_ms = fetcher._fetch_max_wait_ms

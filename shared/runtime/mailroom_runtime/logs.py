@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import io
 import logging
 import sys
+import threading
 import time
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any, BinaryIO, TextIO, cast
 
 import orjson
@@ -77,20 +81,53 @@ def _as_bytes(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
 
 def _hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key in event:
-        lowered = key.lower()
-        if any(word in lowered for word in _SECRET_WORDS) and not lowered.endswith(("_id", "_revision")):
+        if _names_a_secret(key):
             event[key] = "(hidden)"
     return event
 
 
+@lru_cache(maxsize=2_000)
+def _names_a_secret(key: str) -> bool:
+    lowered = key.lower()
+    return any(word in lowered for word in _SECRET_WORDS) and not lowered.endswith(("_id", "_revision"))
+
+
 class _StandardError(io.RawIOBase):
-    """Standard error as it is now: who exchanges sys.stderr (a test) would leave a closed file behind."""
+    """Standard error as it is now: who exchanges sys.stderr (a test) would leave a closed file behind.
+
+    What an event loop logs in one turn is written at its end, together: each mail logs several lines, and much work is
+    done in one turn when there is much.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that will write them
+        atexit.register(self._write)
 
     def write(self, data: Any) -> int:
-        return sys.stderr.buffer.write(data)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # a thread, or the time before and after the loop
+            loop = None
+        with self._lock:
+            self._lines.append(data)
+        if loop is None:
+            self._write()
+        elif self._loop is not loop:
+            self._loop = loop
+            loop.call_soon(self._write)
+        return len(data)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        """Called after each line; the loop sees to it."""
+
+    def _write(self) -> None:
+        with self._lock:
+            lines, self._lines, self._loop = self._lines, [], None
+            if lines:
+                sys.stderr.buffer.write(b"".join(lines))
+                sys.stderr.flush()
 
 
 class _StandardErrorHandler(logging.StreamHandler[TextIO]):
