@@ -65,7 +65,7 @@ class BlobStore:
         """
         if self._packs is None or len(data) > PACKED_UP_TO:
             return await self.put(key, data)
-        self._path(key)
+        _check(key)
         try:
             return BlobRef(key=await self._packs.append(key, data), size=len(data))
         except OSError as error:
@@ -106,9 +106,15 @@ class BlobStore:
         return True
 
     def _path(self, key: str) -> Path:
-        if self._root is None or key.startswith("/") or ".." in key.split("/") or "\0" in key:
-            raise ValueError(f"not a blob key: {key!r}")
+        assert self._root is not None
+        _check(key)
         return self._root / key
+
+
+def _check(key: str) -> None:
+    """Raise ValueError for a key that would lead out of the store."""
+    if key.startswith("/") or ".." in key.split("/") or "\0" in key:
+        raise ValueError(f"not a blob key: {key!r}")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -58,7 +58,8 @@ class PackWriter:
         done: asyncio.Future[str] = loop.create_future()
         self._waiting.append((key, data, done))
         if not self._busy:
-            self._next(loop)
+            self._busy = True
+            loop.call_soon(self._next, loop)  # what else is ready in this turn of the loop comes along
         return await done
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
