@@ -46,6 +46,8 @@ class Faults:
             k for k in self.kinds
             if (k != "history_gone" or path.endswith("/history")) and (k != "batch_part" or path.startswith("/batch"))
         ]  # fmt: skip
+        if not fitting:
+            return None
         kind = self.random.choice(fitting)
         self.drawn[kind] += 1
         return kind

@@ -3,7 +3,8 @@
 Shared by ingest_gmail (reads), outbound (sends) and the console (signs in); none of them knows Google's client.
 """
 
-from .client import LARGEST_BYTES, Arrival, GmailClient, HistoryPage, Listing, RawMessage, Sent
+from .client import LARGEST_BYTES, GmailClient
+from .messages import Arrival, HistoryPage, Listing, RawMessage, Sent
 from .oauth import SCOPES, GoogleSettings, Grant, SignIn, kept_token, missing_scopes, token_to_keep
 from .trouble import Expired, GmailTrouble, Limited, Refused, Revoked, Temporary
 

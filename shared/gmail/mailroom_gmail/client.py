@@ -16,6 +16,7 @@ from googleapiclient.errors import BatchError, HttpError
 from googleapiclient.http import BatchHttpRequest, MediaIoBaseUpload
 
 from .connection import Connections, Methods, methods
+from .messages import OWN_IDS, RAW, Form, HistoryPage, Listing, RawMessage, Sent, arrivals
 from .oauth import GoogleSettings
 from .trouble import ERRORS, Expired, GmailTrouble, Refused, Temporary, explain, from_status
 
@@ -30,55 +31,6 @@ CALLS_AT_ONCE = 4  # of one account, so that one with slow answers leaves thread
 FRESH_S = 3.0  # a mail is sent over a connection that was used so lately, or over a new one
 LOOKED_BACK_S = 7 * 86_400
 LOOKED_THROUGH = 25  # sent mails that are looked at for our own id where Gmail replaced the Message-ID
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A message that came to the account, or into one of its labels (`labelled`). `history_id`: once this is dealt
-    with, history may go on from there."""
-
-    id: str
-    label_ids: tuple[str, ...]
-    history_id: str
-    labelled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """What came since a history id, oldest first. `history_id` is where to go on after the last page."""
-
-    arrivals: tuple[Arrival, ...]
-    history_id: str
-    next_page: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One page of message ids, newest first."""
-
-    ids: tuple[str, ...]
-    next_page: str | None
-    estimate: int
-
-
-@dataclass(frozen=True, slots=True)
-class RawMessage:
-    """A message as it lies in Gmail."""
-
-    id: str
-    thread_id: str
-    label_ids: tuple[str, ...]
-    raw: bytes
-    history_id: str
-    internal_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A message that Gmail took."""
-
-    id: str
-    thread_id: str
 
 
 @dataclass(slots=True)
@@ -108,6 +60,7 @@ class GmailClient:
         self._threads = threads
         self._connections = Connections(settings, refresh_token)
         self._batches = True
+        self._ids_of: dict[str, tuple[str, ...]] = {}  # message id -> Message-ID and X-Mailroom-Id
         self.quota = Quota()
 
     def __repr__(self) -> str:
@@ -127,7 +80,7 @@ class GmailClient:
                 userId="me", startHistoryId=since, historyTypes=types, maxResults=500, pageToken=page
             ).execute(http=http)
             return HistoryPage(
-                _arrivals(answer.get("history", [])),
+                arrivals(answer.get("history", [])),
                 str(answer.get("historyId") or since),
                 answer.get("nextPageToken") or None,
             )
@@ -146,20 +99,23 @@ class GmailClient:
 
     async def raw(self, ids: Sequence[str]) -> dict[str, RawMessage | GmailTrouble]:
         """The raw sources, in batches; a message that is gone or refused gives its trouble."""
-        found: dict[str, RawMessage | GmailTrouble] = {}
+        return await self._read(ids, RAW)
+
+    async def _read(self, ids: Sequence[str], form: Form[R]) -> dict[str, R | GmailTrouble]:
+        found: dict[str, R | GmailTrouble] = {}
         for start in range(0, len(ids), BATCH_SIZE):
             chunk = list(ids[start : start + BATCH_SIZE])
             if self._batches and len(chunk) > 1:
                 self.quota.add("get", len(chunk))
                 try:
-                    found |= await self._run(functools.partial(self._raw_batch, ids=chunk))
+                    found |= await self._run(functools.partial(self._read_batch, ids=chunk, form=form))
                     continue
                 except (Refused, Expired):
                     # no batch endpoint here (an emulator, a proxy): one by one from now on
                     self._batches = False
             else:
                 self.quota.add("get", len(chunk))
-            answers = await asyncio.gather(*(self._run(functools.partial(_raw_one, message_id=i)) for i in chunk),
+            answers = await asyncio.gather(*(self._run(functools.partial(_read_one, message_id=i, form=form)) for i in chunk),
                                            return_exceptions=True)  # fmt: skip
             for message_id, answer in zip(chunk, answers, strict=True):
                 if isinstance(answer, BaseException) and not isinstance(answer, GmailTrouble):
@@ -174,21 +130,41 @@ class GmailClient:
         """
         wanted = rfc_message_id.strip(" <>")
 
-        def call(api: Methods, http: Any) -> Sent | None:
+        def by_search(api: Methods, http: Any) -> list[Any]:
             listed = api.messages.list(userId="me", q=f"rfc822msgid:{wanted}", includeSpamTrash=True, maxResults=1)
-            for message in listed.execute(http=http).get("messages", []):
-                return Sent(str(message["id"]), str(message.get("threadId") or ""))
-            lately = f"after:{int(time.time()) - LOOKED_BACK_S}"
-            last = api.messages.list(userId="me", labelIds=["SENT"], q=lately, maxResults=LOOKED_THROUGH)
-            for message in last.execute(http=http).get("messages", []):
-                names = ["X-Mailroom-Id", "Message-ID"]
-                one = api.messages.get(userId="me", id=message["id"], format="metadata", metadataHeaders=names)
-                headers = one.execute(http=http).get("payload", {}).get("headers", [])
-                if any(str(h.get("value", "")).strip(" <>") == wanted for h in headers):
-                    return Sent(str(message["id"]), str(message.get("threadId") or ""))
-            return None
+            return list(listed.execute(http=http).get("messages", []))
 
-        return await self._call("list", call)
+        def lately_sent(api: Methods, http: Any) -> list[Any]:
+            lately = f"after:{int(time.time()) - LOOKED_BACK_S}"
+            listed = api.messages.list(userId="me", labelIds=["SENT"], q=lately, maxResults=LOOKED_THROUGH)
+            return list(listed.execute(http=http).get("messages", []))
+
+        for message in await self._call("list", by_search):
+            return Sent(str(message["id"]), str(message.get("threadId") or ""))
+        sent = await self._call("list", lately_sent)
+        known = await self._own_ids([str(message["id"]) for message in sent])
+        for message in sent:
+            if wanted in known[str(message["id"])]:
+                return Sent(str(message["id"]), str(message.get("threadId") or ""))
+        return None
+
+    async def _own_ids(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Message-ID and X-Mailroom-Id of messages. What was learnt is kept though others fail: they never change."""
+        unknown = [i for i in ids if i not in self._ids_of]
+        trouble: GmailTrouble | None = None
+        for message_id, answer in (await self._read(unknown, OWN_IDS)).items():
+            if isinstance(answer, Expired):
+                self._ids_of[message_id] = ()  # deleted meanwhile
+            elif isinstance(answer, GmailTrouble):
+                trouble = answer
+            else:
+                self._ids_of[message_id] = answer
+        if trouble is not None:
+            raise trouble
+        known = {i: self._ids_of[i] for i in ids}
+        if len(self._ids_of) > 40 * LOOKED_THROUGH:
+            self._ids_of = dict(known)
+        return known
 
     async def send(self, raw: bytes, thread_id: str | None, go_on: Callable[[], bool] = lambda: True) -> Sent:
         """Send a whole mail, in a thread where one is given; large ones by resumable upload.
@@ -258,19 +234,19 @@ class GmailClient:
         message = api.messages.get(userId="me", id=newest[0]["id"], format="minimal").execute(http=http)
         return "", str(message.get("historyId") or "1")
 
-    def _raw_batch(self, api: Methods, http: Any, ids: Sequence[str]) -> dict[str, RawMessage | GmailTrouble]:
-        found: dict[str, RawMessage | GmailTrouble] = {}
+    def _read_batch(self, api: Methods, http: Any, ids: Sequence[str], form: Form[R]) -> dict[str, R | GmailTrouble]:
+        found: dict[str, R | GmailTrouble] = {}
 
         def one(message_id: str, answer: Any, error: Exception | None) -> None:
             try:
-                found[message_id] = explain(error) if error is not None else _raw(answer)
+                found[message_id] = explain(error) if error is not None else form.read(answer)
             except (KeyError, ValueError) as broken:
                 found[message_id] = explain(broken)
 
         # the client's own new_batch_http_request does not follow an api_endpoint of ours
         batch = BatchHttpRequest(callback=one, batch_uri=f"{self._settings.api_url.rstrip('/')}/batch/gmail/v1")
         for message_id in ids:
-            batch.add(api.messages.get(userId="me", id=message_id, format="raw"), request_id=message_id)
+            batch.add(api.messages.get(userId="me", id=message_id, **form.asked), request_id=message_id)
         try:
             batch.execute(http=http)
         except BatchError as error:
@@ -280,31 +256,5 @@ class GmailClient:
         return found
 
 
-def _arrivals(records: Sequence[Any]) -> tuple[Arrival, ...]:
-    """History records as arrivals; a message that stands in several counts where it stands last."""
-    found: dict[str, Arrival] = {}
-    for record in records:
-        for kind, labelled in (("labelsAdded", True), ("messagesAdded", False)):
-            for each in record.get(kind, []):
-                message = each["message"]
-                before = found.pop(message["id"], None)
-                new = labelled and (before is None or before.labelled)
-                labels = {*message.get("labelIds", ()), *(each.get("labelIds", ()) if labelled else ())}
-                found[message["id"]] = Arrival(message["id"], tuple(sorted(labels)), str(record["id"]), new)
-    return tuple(found.values())
-
-
-def _raw_one(api: Methods, http: Any, message_id: str) -> RawMessage:
-    return _raw(api.messages.get(userId="me", id=message_id, format="raw").execute(http=http))
-
-
-def _raw(answer: Any) -> RawMessage:
-    encoded = str(answer["raw"])
-    return RawMessage(
-        str(answer["id"]),
-        str(answer.get("threadId") or ""),
-        tuple(answer.get("labelIds", ())),
-        base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)),
-        str(answer.get("historyId") or "0"),
-        int(answer.get("internalDate") or 0),
-    )
+def _read_one(api: Methods, http: Any, message_id: str, form: Form[R]) -> R:
+    return form.read(api.messages.get(userId="me", id=message_id, **form.asked).execute(http=http))

@@ -101,6 +101,28 @@ async def test_what_the_search_does_not_find_is_found_in_the_sent_folder(
     assert await client_for().find("m8.shop@customer.example") is None
 
 
+async def test_looking_through_the_sent_folder_goes_on_where_it_was(
+    google: Proxy, emulator: Emulator, client_for: ClientMaker
+) -> None:
+    """With each message refused half of the time, twenty at once would never come: what came is not asked for again."""
+    google.search_works = False
+    message = emulator.write(SHOP, mail(0, SHOP, "jo@c.example"))
+    for number in range(1, 20):
+        emulator.write(SHOP, mail(number, SHOP, "jo@c.example"))
+    client = client_for()
+    await client.profile()
+    google.faults = Faults(1.0, kinds=["batch_part"])
+    found = None
+    for _ in range(20):
+        try:
+            found = await client.find("m0.shop@customer.example")
+            break
+        except Limited:
+            continue
+    assert found is not None
+    assert found.id == message["id"]
+
+
 async def test_sending_in_a_thread(emulator: Emulator, client_for: ClientMaker) -> None:
     question = emulator.deliver(SHOP, mail(1, "jo@c.example", SHOP))
     raw = mail(2, SHOP, "jo@c.example", answers="<m1.jo@customer.example>")

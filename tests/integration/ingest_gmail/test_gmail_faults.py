@@ -100,10 +100,11 @@ async def _storm(desk: GmailDesk, start_service: START, accounts: list[str], mai
 
     async def all_out() -> bool:
         counts = await asyncio.to_thread(_sent, google.emulator, accounts)
-        assert len(counts) == mails, f"{len(counts)} of {mails} replies were sent"
+        missing = Counter(account for subject, account in expected.items() if subject not in counts)
+        assert len(counts) == mails, f"{len(counts)} of {mails} replies were sent; missing: {dict(missing)}"
         return True
 
-    await eventually(all_out, 240, every=2)
+    await eventually(all_out, 480, every=2)
     await eventually(lambda: _settled(desk, mails), 120, every=1)
     for worker in workers:
         assert worker.running, worker.tail()
