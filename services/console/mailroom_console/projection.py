@@ -170,6 +170,8 @@ class Batch:
             self._count(message.address_id or ticket["address_id"], event, at, incoming=True)
         elif state == "sent":
             self._count(message.address_id or ticket["address_id"], event, at, incoming=False)
+        if message.kind == "auto_reply":
+            return  # every ticket has the same words in it: to find it by them helps nobody
         words = self.searchable.setdefault(event.ticket_id, [])
         words.append(text[:SEARCHED_CHARACTERS])
         if message.from_ is not None and message.direction == "in":

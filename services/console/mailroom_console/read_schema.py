@@ -12,7 +12,7 @@ from sqlalchemy.types import JSON
 
 from .schema import Id, Serial, metadata
 
-FORM = 1  # raise it when the projection changes: the tables are then rebuilt in the background
+FORM = 2  # raise it when the projection changes: the tables are then rebuilt in the background
 
 
 @dataclass(frozen=True, slots=True)
