@@ -39,7 +39,7 @@ async def app(service: Service[OutboundSettings]) -> None:
     redis = connect(settings.redis)
     couriers = Couriers(settings, tables)
     try:
-        async with Producer(settings, source=SOURCE, linger_ms=10) as producer:
+        async with Producer(settings, source=SOURCE, linger_ms=0) as producer:
             await tables.start(service)
             accounts = Accounts(producer)
             await accounts.load(settings)
@@ -68,6 +68,7 @@ async def app(service: Service[OutboundSettings]) -> None:
                     handle=orders.handle,
                     producer=producer,
                     max_in_flight=100,
+                    gather_ms=150,
                 )
             except Exception as error:
                 # the lanes record how their last sends ended, which needs the producer; else they would try for ever

@@ -81,7 +81,7 @@ class Owner(ConsumerRebalanceListener):  # type: ignore[misc]
         noted_at = time.monotonic()
         try:
             self._consumer.subscribe([self._name], listener=self)
-            gathering = Gathering(self._consumer)
+            gathering = Gathering(self._consumer, wait_ms=100)
             while not service.stopping.is_set():
                 await self._set_up()
                 batches = await self._consumer.getmany(timeout_ms=200, max_records=2000)

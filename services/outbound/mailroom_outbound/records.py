@@ -12,6 +12,7 @@ from mailroom_runtime.kafka import BusDown, Producer, partition_of
 from mailroom_runtime.logs import get_logger
 
 from .lane import Step
+from .pulse import Pulse
 
 log = get_logger()
 SOURCE = "outbound"
@@ -30,21 +31,27 @@ def writer_of(headers: Iterable[tuple[str, bytes]] | None) -> str | None:
 
 
 class Records:
-    """`writer` names who writes: a process and its assignment."""
+    """`writer` names who writes: a process and its assignment.
+
+    How a mail ended is written at once: what was sent and not recorded yet is sent again after a crash.
+    """
 
     def __init__(self, producer: Producer, *, partitions: int) -> None:
         self._producer, self._partitions = producer, partitions
+        self._soon, self._at_once = Pulse(0.05), Pulse(0.01)
 
     async def put(self, entry: LaneEntry, writer: str) -> None:
         """Write an entry and wait for the acknowledgement. Raises `BusDown`."""
         record = encode(topics.EMAIL_LANES, entry, source=SOURCE)
         record.headers.append((WRITER, writer.encode()))
+        await (self._soon if entry.state == "attempting" else self._at_once).next()
         await self._producer.send_record(record, partition=lane_partition(entry.address_id, self._partitions))
 
     async def end(self, outbound_id: str, partition: int, writer: str) -> None:
         """Write an entry's tombstone. Raises `BusDown`."""
         record = tombstone(topics.EMAIL_LANES, outbound_id, source=SOURCE, kind="email.lane_ended")
         record.headers.append((WRITER, writer.encode()))
+        await self._at_once.next()
         await self._producer.send_record(record, partition=partition)
 
     async def keep(self, entry: LaneEntry, step: Step, writer: str) -> None:
@@ -72,6 +79,7 @@ class Records:
 
     async def report(self, report: DeliveryReport) -> None:
         """Publish a delivery report. Raises `BusDown`."""
+        await self._at_once.next()
         await self._producer.send(topics.EMAIL_DELIVERY, report, causation_id=report.outbound_id)
         metrics.counter("mailroom_outbound_reports_total", "Delivery reports", ["state", "kind"]).labels(
             report.state, report.kind

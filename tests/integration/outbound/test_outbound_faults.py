@@ -158,6 +158,25 @@ async def test_without_redis_nothing_is_sent_and_then_everything(
         assert sorted(sink.order) == [f"m{n}@acme.example" for n in range(3)]
 
 
+async def test_when_the_orders_fail_mail_in_hand_is_finished_and_the_process_ends(
+    office: Installation, start_service: START
+) -> None:
+    """It once hung for ever: its lanes tried to record what had become of their mail on a producer that was closed."""
+    with Sink(delay_s=1.5) as sink:
+        await office.address("a", kind="smtp", smtp=account(sink.port))
+        service = start_service("outbound", office.env)
+        order = await office.send(1, "a", "jo@c.example")
+        await eventually(lambda: sink.connections > 0, 30, every=0.02, what="the mail in hand")
+        name = topics.EMAIL_OUTBOUND.full_name(office.settings.topic_prefix)
+        for _ in range(25):  # more than there may be in a row
+            await office.producer.post_raw(name, key=b"x", value=b"{broken", headers=[])
+        assert await asyncio.to_thread(service.wait, 40) == 1
+        assert '"orders.failed"' in service.output()
+        assert await office.states(order.id) == ["sent"]
+        assert not await office.lanes()
+        assert list(sink.taken.values()) == [1]
+
+
 async def test_too_late_over_a_restart(office: Installation, start_service: START) -> None:
     """What waits for a server that does not answer is given up at its time, also by another process."""
     await office.address("a", kind="smtp", smtp=account(1))
