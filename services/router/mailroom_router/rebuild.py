@@ -18,6 +18,7 @@ from .redis_index import BOUNCE_DAYS, Index
 
 log = get_logger()
 AT_ONCE = 500
+SENT_S = 0.001  # time for a batch to leave: reading gives the loop no turn by itself, and Redis would wait for it
 
 
 async def rebuild(settings: ServiceSettings, index: Index, agents: Agents) -> None:
@@ -40,6 +41,7 @@ async def rebuild(settings: ServiceSettings, index: Index, agents: Agents) -> No
             await writing
         writing = asyncio.create_task(write(list(batch.values())))
         batch.clear()
+        await asyncio.sleep(SENT_S)
 
     try:
         async for record in read_to_end(settings, [topics.TICKETS.full_name(settings.topic_prefix)]):

@@ -95,9 +95,10 @@ class RedisGate:
         try:
             log.info("index.rebuild_started")
             await rebuild()
-            # only when it is still the same instance does the mark mean anything
+            # Only when it is still the same instance does the mark mean anything, and only when our lock is still
+            # there: a Redis that was emptied meanwhile has lost what was written before.
             again: dict[str, Any] = await self.client.info("server")
-            if str(again.get("run_id", "")) == run_id:
+            if str(again.get("run_id", "")) == run_id and await self.client.exists(self._lock_key):
                 await self.client.set(self._ready_key, run_id)
                 self._set_ready(True)
                 log.info("index.rebuilt", seconds=round(time.monotonic() - started, 2))

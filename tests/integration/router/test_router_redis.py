@@ -124,6 +124,25 @@ async def test_nobody_waits_for_a_redis_that_is_away(client: redis.asyncio.Redis
     watching.cancel()
 
 
+async def test_an_index_that_is_emptied_while_it_is_rebuilt_is_rebuilt_again(
+    client: redis.asyncio.Redis, valkey: ValkeyServer
+) -> None:
+    entries: list[int] = []
+
+    async def rebuild() -> None:
+        await client.set("t:ix:entry", "1")
+        entries.append(len(entries))
+        if len(entries) == 1:
+            valkey.flush()  # the same instance, but what was written before is gone
+
+    gate = RedisGate(client, "t")
+    watching = asyncio.create_task(gate.watch(rebuild, lambda up, ready: None))
+    assert await _until(lambda: gate.ready)
+    assert len(entries) == 2
+    assert await client.get("t:ix:entry") == "1"
+    watching.cancel()
+
+
 async def _until(check: object) -> bool:
     from support.waiting import eventually
 
