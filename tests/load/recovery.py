@@ -59,6 +59,11 @@ class Place:
             self.valkey.stop()
             self.kafka.stop(60)
 
+    def trust_index(self) -> None:
+        """Valkey was started again on its data: its index is whole, though another instance is a reason to rebuild."""
+        with self.valkey.client() as client:
+            client.set(f"{PREFIX}:ix:ready", client.info("server")["run_id"])
+
     @property
     def filled(self) -> int:
         return int(self._filled.read_text()) if self._filled.exists() else 0
@@ -125,6 +130,8 @@ class Recovery:
         with self.place.running():
             if self.place.filled == 0:
                 asyncio.run(self._begin())
+            if "lost" in self.figures:
+                self.place.trust_index()
             while self.place.filled < self.tickets and time.monotonic() < end:
                 self._fill()
             if self.place.filled < self.tickets:
