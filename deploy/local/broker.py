@@ -150,7 +150,8 @@ class Broker:
         command = self._java(
             ensure_jars(),
             "kafka.tools.StorageTool",
-            *("format", "--ignore-formatted", "-t", cluster, "-c", str(self.properties_file)),
+            # "=", since an id may begin with a dash
+            *("format", "--ignore-formatted", f"--cluster-id={cluster}", "-c", str(self.properties_file)),
             heap_mb=128,
         )
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
