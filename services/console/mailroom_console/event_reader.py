@@ -28,7 +28,7 @@ from .read_schema import ReadTables
 log = get_logger()
 RECORDS_AT_ONCE = 2000
 MANY_PER_S = 100.0  # events; from here on they are gathered, since a transaction costs as much as fifty events
-GATHERED_S = 0.2
+GATHERED_S = 0.4
 
 
 class OffsetsGone(RuntimeError):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .dkim_signatures import BadSignatureError, Records, as_text, check, check_message, tag_list
 from .dns_lookup import LookupFailedError
-from .signed_parts import BrokenSignatureError, SignedParts, relaxed_field, without_signature
+from .signed_parts import BrokenSignatureError, SignedParts, relaxed_fields, without_signature
 
 _MOST_SETS = 50  # RFC 8617 section 4.2.1
 _INSTANCE = re.compile(rb"[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]{1,2})[ \t\r\n]*(?:;|\Z)")
@@ -79,4 +79,4 @@ def _sealed(sets: list[_Set]) -> bytes:
     """What the seal of the last of these sets is over (RFC 8617 section 5.1.1)."""
     fields = [field for one in sets for field in one]
     fields[-1] = without_signature(fields[-1])
-    return b"\r\n".join([relaxed_field(field) for field in fields])
+    return relaxed_fields(fields)

@@ -29,6 +29,7 @@ _LEAST_BITS = 1024  # shorter RSA keys count for nothing (RFC 8301 section 3.2)
 _LONGEST_RECORD = 4_000  # three times what RSA of 8,192 bits takes: what is remembered stays small
 _CLOCK_SLACK_S = 36_000  # signers' clocks are wrong by time zones
 _FORMS = (b"simple", b"relaxed")
+_PADDING, _DIGEST = PKCS1v15(), SHA256()
 _ALGORITHMS = {b"rsa-sha256": RSAPublicKey, b"ed25519-sha256": Ed25519PublicKey}  # rsa-sha1 is over (RFC 8301)
 _TAG_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*")
 _SPACE = re.compile(rb"[ \t\r\n]+")
@@ -117,7 +118,7 @@ def check(
         raise BadSignatureError("the body is another one")
     try:
         if isinstance(key.key, RSAPublicKey):
-            key.key.verify(signature, data, PKCS1v15(), SHA256())
+            key.key.verify(signature, data, _PADDING, _DIGEST)
         else:
             key.key.verify(signature, hashlib.sha256(data).digest())  # RFC 8463 section 3
     except InvalidSignature:

@@ -24,7 +24,9 @@ def _squeeze(text: str) -> str:
 
 def _plain(text: str) -> bytes:
     """Text without what re-encoding changes: line ends, white space at the end of lines and of the text."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
     return "\n".join([line.rstrip() for line in lines]).strip().encode("utf-8", "surrogatepass")
 
 

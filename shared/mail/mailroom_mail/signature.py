@@ -84,17 +84,13 @@ def _cut(lines: Sequence[str], end: int) -> int:
             end = index
             break
     # A client's footer after a blank line: what follows is signature or history without any mark.
-    own = 0
+    blank = [not line.strip() for line in lines[:end]]
+    own = False
     for index in range(end):
-        if (
-            own
-            and not lines[index - 1].strip()
-            and (index + 1 == end or not lines[index + 1].strip())
-            and is_footer(lines[index])
-        ):
+        if own and blank[index - 1] and (index + 1 == end or blank[index + 1]) and is_footer(lines[index]):
             end = index
             break
-        own += bool(lines[index].strip())
+        own = own or not blank[index]
     last = end
     for _ in range(6):
         while last and (not lines[last - 1].strip() or _RULE.match(lines[last - 1])):

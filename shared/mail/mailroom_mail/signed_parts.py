@@ -55,9 +55,7 @@ class SignedParts:
                 left[name] -= 1
                 pieces.append(self._fields[name][left[name]])
         pieces.append(without_signature(signature))
-        if form == b"relaxed":
-            pieces = [relaxed_field(piece) for piece in pieces]
-        return b"\r\n".join(pieces)
+        return relaxed_fields(pieces) if form == b"relaxed" else b"\r\n".join(pieces)
 
 
 def _fields(head: bytes) -> list[bytes]:
@@ -81,12 +79,17 @@ def without_signature(field: bytes) -> bytes:
     return name + b":" + _B_VALUE.sub(rb"\1", value, count=1)
 
 
-def relaxed_field(field: bytes) -> bytes:
-    """RFC 6376 section 3.4.2."""
-    name, _, value = field.partition(b":")
-    if b"\r\n" in value:
-        value = value.replace(b"\r\n", b"")
-    return name.rstrip(b" \t").lower() + b":" + _single_blanks(value).strip(b" ")
+def relaxed_fields(fields: Sequence[bytes]) -> bytes:
+    """RFC 6376 section 3.4.2, the fields after each other."""
+    joined = b"\r\n".join(fields)
+    odd = b"\t" in joined or b"  " in joined or b"\r\n " in joined
+    lines: list[bytes] = []
+    for field in fields:
+        name, _, value = field.partition(b":")
+        if odd:
+            value = _single_blanks(value.replace(b"\r\n", b""))
+        lines.append(name.rstrip(b" \t").lower() + b":" + value.strip(b" "))
+    return b"\r\n".join(lines)
 
 
 def _single_blanks(data: bytes) -> bytes:
