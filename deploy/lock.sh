@@ -12,4 +12,6 @@ for project in services/*/pyproject.toml; do
     "${export[@]}" --package "$(sed -n 's/^name = "\(.*\)"/\1/p' "$project")" --no-dev \
         -o "deploy/requirements/$service.lock" >/dev/null
 done
-"${export[@]}" --only-group build -o deploy/requirements/build.lock >/dev/null
+for group in build mailbox; do
+    "${export[@]}" --only-group "$group" -o "deploy/requirements/$group.lock" >/dev/null
+done

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parseaddr
 from functools import cached_property
-from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
@@ -57,36 +54,31 @@ class Letter:
 
 
 class Letters:
-    """The letters in one folder, at most `most` letters and `most_bytes`.
+    """The letters in one folder, `NUMBER.eml` with `NUMBER.json` beside it; at most `most` letters and `most_bytes`."""
 
-    They are appended to one file after the other, `per_file` each (a file for each letter costs more than all the SMTP
-    before it): a line of JSON that describes the letter, then its bytes. A file goes when its last letter is dropped.
-    """
-
-    def __init__(self, folder: Path, most: int = 2000, most_bytes: int = 200_000_000, per_file: int = 200) -> None:
+    def __init__(self, folder: Path, most: int = 2000, most_bytes: int = 200_000_000) -> None:
         self._folder = folder
-        self._most, self._most_bytes, self._per_file = most, most_bytes, per_file
+        self._most, self._most_bytes = most, most_bytes
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        self._files = sorted(folder.glob("*.letters"))  # each named after its first letter
-        self._letters = deque(letter for file in self._files for letter in _read(file))
+        self._letters = [self._load(file) for file in sorted(folder.glob("*.json"))]
         self._bytes = sum(len(letter.raw) for letter in self._letters)
         self._next = self._letters[-1].number + 1 if self._letters else 1
-        self._open: BufferedWriter | None = None  # a new file after a start: the last one may end in half a letter
 
     def add(self, now: datetime, sender: str, recipients: list[str], raw: bytes) -> Letter:
         with self._lock:
             letter = Letter(self._next, now.isoformat(timespec="milliseconds"), sender, tuple(recipients), raw)
             self._next += 1
-            file = self._file(letter.number)
-            file.write(_described(letter))
-            file.flush()
+            stem = self._stem(letter.number)
+            stem.with_suffix(".eml").write_bytes(raw)
+            # The description comes last: a letter counts once it is complete.
+            stem.with_suffix(".json").write_text(
+                json.dumps({"received_at": letter.received_at, "from": sender, "to": recipients})
+            )
             self._letters.append(letter)
             self._bytes += len(raw)
             while len(self._letters) > self._most or (self._bytes > self._most_bytes and len(self._letters) > 1):
-                self._bytes -= len(self._letters.popleft().raw)
-            while len(self._files) > 1 and _first(self._files[1]) <= self._letters[0].number:
-                self._files.pop(0).unlink(missing_ok=True)
+                self._drop(self._letters.pop(0))
             return letter
 
     def newest(self, *, to: str = "", limit: int = 1000) -> list[Letter]:
@@ -103,45 +95,24 @@ class Letters:
     def clear(self) -> int:
         with self._lock:
             count = len(self._letters)
-            self._letters.clear()
-            self._bytes = 0
-            if self._open is not None:
-                self._open.close()
-                self._open = None
-            for file in self._files:
-                file.unlink(missing_ok=True)
-            self._files = []
+            for letter in self._letters:
+                self._drop(letter)
+            self._letters = []
             return count
 
-    def _file(self, number: int) -> BufferedWriter:
-        """The file that this letter goes into."""
-        if self._open is None or number - _first(self._files[-1]) >= self._per_file:
-            if self._open is not None:
-                self._open.close()
-            self._files.append(self._folder / f"{number:08d}.letters")
-            self._open = self._files[-1].open("wb")
-        return self._open
+    def _drop(self, letter: Letter) -> None:
+        self._bytes -= len(letter.raw)
+        for suffix in (".json", ".eml"):
+            self._stem(letter.number).with_suffix(suffix).unlink(missing_ok=True)
 
+    def _stem(self, number: int) -> Path:
+        return self._folder / f"{number:08d}"
 
-def _described(letter: Letter) -> bytes:
-    about = {"number": letter.number, "received_at": letter.received_at, "from": letter.sender,
-             "to": letter.recipients, "size": len(letter.raw)}  # fmt: skip
-    return json.dumps(about).encode() + b"\n" + letter.raw
-
-
-def _read(file: Path) -> Iterator[Letter]:
-    """The letters of a file; half a letter at its end (a crash) was never one."""
-    with file.open("rb") as content:
-        while (line := content.readline()).endswith(b"\n"):
-            about = json.loads(line)
-            raw = content.read(about["size"])
-            if len(raw) == about["size"]:
-                yield Letter(about["number"], about["received_at"], about["from"], tuple(about["to"]), raw)
-
-
-def _first(file: Path) -> int:
-    """The number of a file's first letter."""
-    return int(file.stem)
+    @staticmethod
+    def _load(description: Path) -> Letter:
+        about = json.loads(description.read_text())
+        raw = description.with_suffix(".eml").read_bytes()
+        return Letter(int(description.stem), about["received_at"], about["from"], tuple(about["to"]), raw)
 
 
 def _headers(message: EmailMessage) -> list[tuple[str, str]]:

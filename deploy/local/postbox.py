@@ -29,10 +29,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from letters import Letter, Letters
-from smtp_connection import SmtpConnection
 
 MODES = ("accept", "refuse", "defer", "hang", "login")
+MOST_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -60,29 +61,34 @@ class Behaviour:
 
 
 class Postbox:
-    """Takes everything, or misbehaves as asked."""
+    """aiosmtpd's handler: takes everything, or misbehaves as asked."""
 
     def __init__(self, letters: Letters) -> None:
         self.letters = letters
         self.behaviour = Behaviour()
 
-    def recipient(self, address: str) -> str:
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
+    ) -> str:
         match self.behaviour.at(time.monotonic(), address):
             case "refuse":
                 return "550 5.1.1 No such user here (the local mailbox was told to refuse)"
             case "defer":
                 return "451 4.3.0 Try again later (the local mailbox was told to defer)"
+        envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    def may_log_in(self) -> bool:
-        return self.behaviour.at(time.monotonic()) != "login"
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        # Asked again and again, since it may end by the clock as well as by being changed.
+        while any(self.behaviour.at(time.monotonic(), address) == "hang" for address in envelope.rcpt_tos):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        content = envelope.content
+        raw = content if isinstance(content, bytes) else str(content or "").encode()
+        letter = self.letters.add(datetime.now(UTC), _bare(envelope.mail_from), list(envelope.rcpt_tos), raw)
+        return f"250 2.0.0 Taken as {letter.number}"
 
-    def hangs(self, recipients: list[str]) -> bool:
-        now = time.monotonic()
-        return any(self.behaviour.at(now, address) == "hang" for address in recipients)
-
-    def take(self, sender: str, recipients: list[str], raw: bytes) -> str:
-        return f"250 2.0.0 Taken as {self.letters.add(datetime.now(UTC), sender, recipients, raw).number}"
+    def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=self.behaviour.at(time.monotonic()) != "login", handled=False)
 
 
 class Pages(BaseHTTPRequestHandler):
@@ -144,6 +150,11 @@ class Pages(BaseHTTPRequestHandler):
         """No access log: tests poll."""
 
 
+def _bare(sender: str | None) -> str:
+    """The envelope sender; aiosmtpd gives the null return path as "<>"."""
+    return "" if sender in (None, "<>") else str(sender)
+
+
 def _page(letters: list[Letter]) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(f['received_at'][11:19])}</td><td>{html.escape(f['from'])}</td>"
@@ -174,7 +185,19 @@ async def run(host: str, smtp_port: int, http_port: int, folder: Path) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    server = await loop.create_server(lambda: SmtpConnection(box), host, smtp_port)
+    server = await loop.create_server(
+        lambda: SMTP(
+            box,
+            hostname="mailbox.local",
+            data_size_limit=MOST_BYTES,
+            enable_SMTPUTF8=True,
+            authenticator=box.authenticate,
+            auth_require_tls=False,
+            loop=loop,
+        ),
+        host,
+        smtp_port,
+    )
     pages = serve_pages(box, host, http_port)
     print(f"mailbox: SMTP {host}:{smtp_port}, http://{host}:{http_port}/messages, {folder}", flush=True)
     await ended.wait()

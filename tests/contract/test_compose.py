@@ -42,6 +42,7 @@ def test_each_image_is_built_from_pins_with_hashes() -> None:
         "console",
         "cli",
         "build",
+        "mailbox",
     ):
         pins = (ROOT / "deploy" / "requirements" / f"{name}.lock").read_text()
         assert "--hash=sha256:" in pins
