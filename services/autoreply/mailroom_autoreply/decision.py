@@ -5,6 +5,7 @@ The limits that depend on what was sent before (`limits`) come after this.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 from mailroom_contracts import Address, MessageAdded, Portal, TicketCreated
 
 NOT_AFTER = timedelta(hours=24)
+_UNPRINTABLE = re.compile(r"[\s\x00-\x20]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +78,4 @@ def sender_key(email: str) -> str:
 
 def _sendable(email: str) -> bool:
     local, at, domain = email.rpartition("@")
-    return bool(at and local and "." in domain.strip(".")) and not any(c.isspace() or ord(c) < 33 for c in email)
+    return bool(at and local and "." in domain.strip(".")) and _UNPRINTABLE.search(email) is None
