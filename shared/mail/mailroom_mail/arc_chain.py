@@ -40,8 +40,12 @@ def verify_chain(parts: SignedParts, records: Records, now: float) -> Chain:
         if b"arc-seal" in tags.get(b"h", b"").lower():
             return "fail", domain
         check_message(parts, newest, tags, records, now, form=b"relaxed/relaxed")
-        for number in range(len(sets), 0, -1):
-            check(seals[number - 1], _sealed(sets[:number]), records)
+        before = b""
+        for one, seal in zip(sets, seals, strict=True):
+            # a seal is over all sets up to its own, without its own signature (RFC 8617 section 5.1.1)
+            own = [one.results, one.message, without_signature(one.seal)]
+            check(seal, before + relaxed_fields(own), records)
+            before += relaxed_fields(one) + b"\r\n"
     except LookupFailedError:
         return "temperror", None
     except (BadSignatureError, BrokenSignatureError):
@@ -73,10 +77,3 @@ def _instance(field: bytes) -> int:
     if not value.isdigit() or len(value) > 2:
         raise BrokenSignatureError("no instance")
     return int(value)
-
-
-def _sealed(sets: list[_Set]) -> bytes:
-    """What the seal of the last of these sets is over (RFC 8617 section 5.1.1)."""
-    fields = [field for one in sets for field in one]
-    fields[-1] = without_signature(fields[-1])
-    return relaxed_fields(fields)

@@ -26,6 +26,7 @@ from .verdict_records import DkimVerdict
 
 MOST_SIGNATURES = 5
 _LEAST_BITS = 1024  # shorter RSA keys count for nothing (RFC 8301 section 3.2)
+_MOST_BITS, _MOST_EXPONENT_BITS = 8192, 64  # more is work that somebody else has chosen for us
 _LONGEST_RECORD = 4_000  # three times what RSA of 8,192 bits takes: what is remembered stays small
 _CLOCK_SLACK_S = 36_000  # signers' clocks are wrong by time zones
 _FORMS = (b"simple", b"relaxed")
@@ -170,8 +171,10 @@ def _public_key(record: bytes) -> _Key:
         key = load_der_public_key(data) if kind == b"rsa" else None
     except (ValueError, UnsupportedAlgorithm) as error:
         raise BrokenSignatureError("the key cannot be read") from error
-    if not isinstance(key, RSAPublicKey) or key.key_size < _LEAST_BITS:
-        raise BrokenSignatureError("unknown kind of key, or too short")
+    if not isinstance(key, RSAPublicKey) or not _LEAST_BITS <= key.key_size <= _MOST_BITS:
+        raise BrokenSignatureError("unknown kind of key, too short or too long")
+    if key.public_numbers().e.bit_length() > _MOST_EXPONENT_BITS:
+        raise BrokenSignatureError("an exponent that nobody uses")
     return _Key(key, strict)
 
 

@@ -150,13 +150,17 @@ def test_a_key_for_the_domain_itself_only() -> None:
     assert results(raw.replace(b"i=ann@news.sender.test", b"i=ann@notsender.test")) == ["permerror"]
 
 
-def test_short_keys_and_old_digests_count_for_nothing() -> None:
-    weak = rsa.generate_private_key(65537, 1024).public_key()
-    numbers = weak.public_numbers()
-    assert numbers.n.bit_length() == 1024
-    raw = signed(signature_algorithm=b"rsa-sha1")
-    assert results(raw) == ["permerror"]  # RFC 8301
+def test_old_digests_count_for_nothing_and_keys_have_bounds() -> None:
+    assert results(signed(signature_algorithm=b"rsa-sha1")) == ["permerror"]  # RFC 8301
     assert results(signed(bits=1024), f"p={key(1024)[1]}") == ["pass"]
+    modulus = rsa.generate_private_key(65537, 2048).public_key().public_numbers().n
+    for n, e in ((modulus >> 1100, 65537), (modulus << 7000, 65537), (modulus, modulus - 2)):
+        try:
+            odd = rsa.RSAPublicNumbers(e, n | 1).public_key()
+        except ValueError:  # cryptography itself refuses it
+            continue
+        der = odd.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        assert results(signed(), f"p={base64.b64encode(der).decode()}") == ["permerror"]
 
 
 def test_no_answer_is_no_verdict() -> None:
