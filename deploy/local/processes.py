@@ -15,12 +15,16 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Part:
-    """One process: how it is started, its own environment, and how long it may take to stop (seconds)."""
+    """One process: how it is started, its own environment, and how long it may take to stop (seconds).
+
+    `patient`: nobody waits for what it does, so on a busy machine others come first.
+    """
 
     name: str
     command: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_s: int = 25
+    patient: bool = False
 
 
 # The module of each service; the order is that of the flow.
@@ -33,6 +37,8 @@ SERVICES: dict[str, str] = {
     "outbound": "mailroom_outbound",
     "ingest_gmail": "mailroom_ingest_gmail",
 }
+# Mail becomes tickets first, and people see them; what follows from them catches up.
+PATIENT = ("router_audit", "autoreply", "outbound")
 INFRASTRUCTURE = ("kafka", "valkey", "mailbox")
 
 
@@ -43,13 +49,18 @@ def infrastructure(layout: Layout) -> list[Part]:
     return [
         Part("kafka", [sys.executable, str(HERE / "broker.py"), *broker]),
         Part("valkey", KeyValueServer(ports["redis"], layout.data / "valkey").command()),
-        Part("mailbox", [sys.executable, str(HERE / "postbox.py")]),
+        Part("mailbox", [sys.executable, str(HERE / "postbox.py")], patient=True),
     ]
 
 
 def services(layout: Layout) -> list[Part]:
     """Mailroom's own processes, each with its health port."""
     return [
-        Part(name, [sys.executable, "-m", module], {"MAILROOM_HEALTH_PORT": str(layout.health_port(name))})
+        Part(
+            name,
+            [sys.executable, "-m", module],
+            {"MAILROOM_HEALTH_PORT": str(layout.health_port(name))},
+            patient=name in PATIENT,
+        )
         for name, module in SERVICES.items()
     ]

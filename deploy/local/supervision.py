@@ -77,6 +77,10 @@ class Supervision:
             if info["group"] == GROUP and info["statename"] not in ("RUNNING", "STARTING"):
                 self._rpc().supervisor.startProcess(f"{GROUP}:{info['name']}", False)
 
+    def stop_part(self, name: str) -> None:
+        """Stop one part, and leave it so; returns once it has ended."""
+        self._rpc().supervisor.stopProcess(name)
+
     def info(self, name: str) -> dict[str, Any]:
         return next(info for info in self.all() if info["name"] == name)
 
@@ -142,9 +146,10 @@ class Supervision:
         return "\n\n".join(_escaped(section) for section in sections) + "\n"
 
     def _program(self, part: Part, priority: int) -> str:
+        command = ["nice", "-n", "5", *part.command] if part.patient else part.command
         own = ",".join(f'{name}="{value}"' for name, value in part.environment.items())
         return (
-            f"[program:{part.name}]\ncommand={shlex.join(part.command)}\ndirectory={REPOSITORY}\nenvironment={own}\n"
+            f"[program:{part.name}]\ncommand={shlex.join(command)}\ndirectory={REPOSITORY}\nenvironment={own}\n"
             f"priority={priority}\nautostart=false\nautorestart=true\nstartsecs=2\nstartretries=1000\n"
             f"stopsignal=TERM\nstopwaitsecs={part.stop_s}\nkillasgroup=true\nredirect_stderr=true\n"
             f"stdout_logfile={self._layout.logs / part.name}.log\n"

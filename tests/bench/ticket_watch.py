@@ -18,7 +18,8 @@ class TicketWatch:
         self.seen: dict[str, float] = {}  # receipt id: when its event was read (seconds since the epoch)
         self.events = 0
         self.messages = 0
-        self.last_at = 0.0
+        self.last_at = 0.0  # when the last mail became a message
+        self.last_event_at = 0.0
         self._name = topics.TICKET_EVENTS.full_name(prefix)
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap, enable_auto_commit=False, isolation_level="read_committed",
@@ -45,6 +46,7 @@ class TicketWatch:
         for records in batches.values():
             for record in records:
                 self.events += 1
+                self.last_event_at = now
                 if header(record.headers, "ce_type") == "ticket.message_added":
                     cause = header(record.headers, "ce_causationid") or ""
                     if cause not in self.seen:

@@ -153,7 +153,7 @@ class Placing:
                 self._idle.clear()
             events = [self._waiting[i] for i in range(min(len(self._waiting), self._settings.router_batch))]
             if gathering is None:  # faust's own consumer, in its thread; there is one once it brought something
-                gathering = Gathering(app.consumer._thread._consumer, many_per_s=60, wait_ms=15)
+                gathering = Gathering(app.consumer._thread._consumer, many_per_s=60, wait_ms=10)
             gathering.counted(len(events))
             await self._batch(events)
             for event in events:
