@@ -42,20 +42,22 @@ def curve(results: Mapping[str, Any], file: Path) -> None:
     """Mails a second over processes; processor time of each process for a mail."""
     pyplot = _pyplot()
     figure, (rates, costs) = pyplot.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-    named = (("intake", "intake alone"), ("router", "router alone"), ("together", "all services"))
-    for (name, label), colour in zip(named, COLOURS, strict=False):
+    named = (("intake", "intake alone", 7), ("router", "router alone", -15), ("together", "all services", 7))
+    for (name, label, above), colour in zip(named, COLOURS, strict=False):
         section = results.get(name, {})
         numbers = _numbers(section)
         heights = [section[str(n)]["per_s"] for n in numbers]
         rates.plot(numbers, heights, "o-", color=colour, label=label, linewidth=2)
         for number, height in zip(numbers, heights, strict=True):
-            rates.annotate(f"{height:,.0f}", (number, height), xytext=(0, 7), textcoords="offset points", ha="center")
+            rates.annotate(
+                f"{height:,.0f}", (number, height), xytext=(0, above), textcoords="offset points", ha="center"
+            )
     rates.set_xticks([1, 2, 4])
     rates.set_ylim(bottom=0)
     rates.margins(x=0.1, y=0.15)
     rates.set_xlabel("processes of the kind (all services: of both)")
     rates.set_title("mails a second, 2 cores")
-    rates.legend(frameon=False)
+    rates.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
 
     section = results.get("together", {})
     numbers = _numbers(section)
@@ -83,6 +85,8 @@ def recovery(results: Mapping[str, Any], file: Path) -> None:
     if not numbers:
         return
     pyplot = _pyplot()
+    from matplotlib import ticker
+
     figure, panels = pyplot.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
     for axes, lines, title in zip(
         panels, (TIMES, SIZES), ("seconds until the router works again", "megabytes"), strict=True
@@ -97,10 +101,11 @@ def recovery(results: Mapping[str, Any], file: Path) -> None:
         axes.margins(x=0.12)
         axes.set_xticks(numbers, [f"{n:,}" for n in numbers])
         axes.minorticks_off()
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
         axes.set_xlabel("tickets")
         axes.set_title(title)
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
         axes.grid(alpha=0.25)
     _save(pyplot, figure, file)
 
