@@ -6,6 +6,7 @@ Asked for (issue 7): every mail exactly one message on exactly one ticket, every
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,7 +25,7 @@ from support.servers import ValkeyServer
 from support.waiting import eventually
 
 START = Callable[..., ServiceProcess]
-SEED = 7
+SEED = int(os.environ.get("GMAIL_FAULTS_SEED") or 7)
 
 
 @pytest.fixture
@@ -48,21 +49,10 @@ async def town(
         yield desk
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize(("accounts", "mails"), [(10, 100)], indirect=["accounts"])
-async def test_100_mails_over_10_accounts(
-    town: GmailDesk, start_service: START, accounts: list[str], mails: int
-) -> None:
-    await _storm(town, start_service, accounts, mails, kills=3)
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("accounts", "mails"), [(20, 500)], indirect=["accounts"])
-async def test_500_mails_over_20_accounts(
-    town: GmailDesk, start_service: START, accounts: list[str], mails: int
-) -> None:
-    await _storm(town, start_service, accounts, mails, kills=8)
+@pytest.mark.parametrize("accounts", [20], indirect=True)
+async def test_500_mails_over_20_accounts(town: GmailDesk, start_service: START, accounts: list[str]) -> None:
+    await _storm(town, start_service, accounts, mails=500, kills=8)
 
 
 async def _storm(desk: GmailDesk, start_service: START, accounts: list[str], mails: int, *, kills: int) -> None:
