@@ -13,7 +13,7 @@ from mailroom_runtime.logs import get_logger
 from mailroom_runtime.tracing import child
 
 from .book import Book
-from .conversation import Known, clues, route
+from .conversation import Clues, Known, clues, route
 from .placement import places
 from .redis_gate import RedisGate
 from .redis_index import Index, Query, from_memory
@@ -21,6 +21,7 @@ from .redis_index import Index, Query, from_memory
 log = get_logger()
 SOURCE = "router"
 Memory = list[dict[str, Any]]
+NO_CLUES = Clues()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,16 @@ class FirstStep:
         return results
 
     async def _ways(self, queries: list[Query]) -> list[list[EmailRouted]]:
-        nowhere: list[Memory | None] = [None] * len(queries)
-        empty = (nowhere, [Known() for _ in queries])
-        before, known = await self._gate.attempt(self._index.look_up(queries), empty)
+        before: list[Memory | None] = [None] * len(queries)
+        known = [Known() for _ in queries]
+        # nothing is to be looked up for a mail that names nothing; where it went before, `remember` answers
+        asking = [i for i, query in enumerate(queries) if query.clues != NO_CLUES]
+        if asking:
+            asked = [queries[i] for i in asking]
+            empty = ([before[i] for i in asking], [known[i] for i in asking])
+            answers = await self._gate.attempt(self._index.look_up(asked), empty)
+            for i, memory, knows in zip(asking, *answers, strict=True):
+                before[i], known[i] = memory, knows
         fresh: list[list[EmailRouted]] = []
         for number, (query, knows) in enumerate(zip(queries, known, strict=True)):
             fresh.append(route(query.received, places(query.received, self._book), query.clues, knows))
