@@ -115,7 +115,7 @@ def cpu_rows(results: Results) -> list[list[str]]:
         number: results["together"][number]["cpu_ms"] for number in map(str, NUMBERS) if number in results["together"]
     }
     names = sorted(
-        {name for one in each.values() for name in one}, key=lambda n: -max(o.get(n, 0) for o in each.values())
+        {name for one in each.values() for name in one}, key=lambda n: (-max(o.get(n, 0) for o in each.values()), n)
     )
     return [[name, *(f"{one.get(name, 0):.2f}" for one in each.values())] for name in names]
 

@@ -62,7 +62,7 @@ def curve(results: Mapping[str, Any], file: Path) -> None:
     section = results.get("together", {})
     numbers = _numbers(section)
     names = sorted({n for one in section.values() for n in one["cpu_ms"]},
-                   key=lambda n: -max(one["cpu_ms"].get(n, 0.0) for one in section.values()))  # fmt: skip
+                   key=lambda n: (-max(one["cpu_ms"].get(n, 0.0) for one in section.values()), n))  # fmt: skip
     bottoms = [0.0] * len(numbers)
     for place, name in enumerate([*names[:7], "others"]):
         parts = names[7:] if name == "others" else [name]
