@@ -113,8 +113,11 @@ def parameters(text: str, defects: list[str]) -> dict[str, str]:
 def _loose(value: str, defects: list[str]) -> str:
     """A value without RFC 2231 marks, in which other encodings may stand all the same."""
     if "=?" in value:
-        add(defects, "encoded-word-in-parameter")
-        return encoded_words.decode(_SPACES.sub(" ", value), defects)
+        spaced = _SPACES.sub(" ", value)
+        decoded = encoded_words.decode(spaced, defects)
+        if decoded != spaced:  # else it is what somebody called a file
+            add(defects, "encoded-word-in-parameter")
+            return decoded
     if "'" in value and "%" in value:
         starred = _STARRED_VALUE.fullmatch(value)
         if starred and charsets.codec_name(starred[1]):

@@ -132,6 +132,14 @@ def test_file_names(value: str, expected: str) -> None:
     assert parameters.filename(disposition, parameters.Value("text/plain", {})) == expected
 
 
+@pytest.mark.parametrize("name", ["=?", "=?=", "=? ?=", "what=?.txt"])
+def test_a_file_may_be_called_what_looks_like_an_encoded_word(name: str) -> None:
+    defects: list[str] = []
+    disposition = parameters.disposition(f'attachment; filename="{name}"', defects)
+    assert parameters.filename(disposition, parameters.Value("text/plain", {})) == name
+    assert defects == []
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
