@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -104,7 +105,9 @@ class RedisGate:
                 log.info("index.rebuilt", seconds=round(time.monotonic() - started, 2))
         finally:
             keeper.cancel()
-            await self.client.delete(self._lock_key)
+            # away: the lock ends by itself, and an error here would take the place of being cancelled
+            with contextlib.suppress(*REDIS_DOWN):
+                await self.client.delete(self._lock_key)
 
     async def _keep_lock(self) -> None:
         while True:

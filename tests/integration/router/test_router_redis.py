@@ -143,6 +143,24 @@ async def test_an_index_that_is_emptied_while_it_is_rebuilt_is_rebuilt_again(
     watching.cancel()
 
 
+async def test_a_watch_that_is_cancelled_while_redis_is_away_ends(
+    client: redis.asyncio.Redis, valkey: ValkeyServer
+) -> None:
+    begun = asyncio.Event()
+
+    async def rebuild() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    watching = asyncio.create_task(RedisGate(client, "t").watch(rebuild, lambda up, ready: None))
+    await asyncio.wait_for(begun.wait(), 15)
+    valkey.stop()
+    watching.cancel()
+    done, _ = await asyncio.wait({watching}, timeout=15)
+    assert done
+    assert watching.cancelled()
+
+
 async def _until(check: object) -> bool:
     from support.waiting import eventually
 
