@@ -182,6 +182,10 @@ class ServiceProcess(Process):
         wait_until(settled, timeout + 10, every=0.1)
         if not self.ready:
             state = "not ready" if self.running else f"ended with {self.returncode}"
+            if self.running:
+                said = self.output()
+                os.kill(self.pid, signal.SIGUSR1)  # it tells what it waits for
+                wait_until(lambda: self.output() != said or time.monotonic() > deadline + 15, 20, every=0.1)
             raise AssertionError(f"{self.name}: {state} after {timeout:g} s; its log ends:\n{self.tail()}")
         return self
 

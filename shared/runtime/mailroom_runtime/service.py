@@ -68,6 +68,7 @@ class Service(Generic[S]):
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ask_to_stop)
+        loop.add_signal_handler(signal.SIGUSR1, show_tasks)
         log.info("service.started", health_port=self.settings.health_port)
         stop = asyncio.create_task(self.stopping.wait())
         status = 0
@@ -97,6 +98,17 @@ class Service(Generic[S]):
                 log.error("service.failed", reason=str(self._failure), exc_info=self._failure)
         log.info("service.stopped", status=status)
         return status
+
+
+def show_tasks() -> None:
+    """Log where every task waits: what a service that seems to hang is asked with `kill -USR1`."""
+    for task in asyncio.all_tasks():
+        where: list[str] = []
+        waiting: Any = task.get_coro()
+        while (frame := getattr(waiting, "cr_frame", None)) is not None:
+            where.append(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
+            waiting = waiting.cr_await
+        log.warning("task.waits", task=task.get_name(), where=where)
 
 
 def run(name: str, settings_class: type[S], app: Callable[[Service[S]], Awaitable[None]]) -> None:
