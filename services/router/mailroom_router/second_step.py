@@ -17,9 +17,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError
-from aiokafka.partitioner import murmur2
 from mailroom_contracts import Topic, topics
-from mailroom_runtime import metrics
+from mailroom_runtime import kafka, metrics
 from mailroom_runtime.consume import lost_offsets
 from mailroom_runtime.gathering import Gathering
 from mailroom_runtime.groups import GROUPS, group_name
@@ -48,7 +47,7 @@ INDEXED_EVERY_S = 0.05  # what tickets' changes say goes into the index together
 
 def partition_of(ticket_id: str, partitions: int) -> int:
     """The partition of a ticket: Kafka's default partitioner over its id."""
-    return int((murmur2(ticket_id.encode()) & 0x7FFFFFFF) % partitions)
+    return kafka.partition_of(ticket_id.encode(), partitions)
 
 
 class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
