@@ -37,7 +37,7 @@ async def one_run(stack: Stack, signer: Signer, folder: Path, seconds: float) ->
     file = folder / f"{run}.jsonl"
     write_mails(file, list(signed_mails(run, count, signer)))
     async with TicketWatch(f"127.0.0.1:{stack.port(19092)}", wait_ms=500) as watch:
-        sending = asyncio.create_task(deliver(stack, file, RATE))
+        sending = asyncio.create_task(deliver(stack.port(2525), file, RATE))
         await watch.until(count, timeout_s=seconds * 5 + 60)
         answer = await sending
         receipts = answer["receipts"]

@@ -82,9 +82,9 @@ def write_mails(file: Path, mails: list[SignedMail]) -> None:
     file.write_text("".join(json.dumps([m.sender, base64.b64encode(m.raw).decode()]) + "\n" for m in mails))
 
 
-async def deliver(stack: Stack, file: Path, rate: float = 0.0) -> dict[str, Any]:
-    """Send a file of mails with a process of its own; what that said."""
-    arguments = ("-m", "bench.smtp_file", str(stack.port(2525)), str(file), str(CONNECTIONS), str(rate))
+async def deliver(port: int, file: Path, rate: float = 0.0, connections: int = CONNECTIONS) -> dict[str, Any]:
+    """Send a file of mails to a port with a process of its own; what that said."""
+    arguments = ("-m", "bench.smtp_file", str(port), str(file), str(connections), str(rate))
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "tests")}
     )
@@ -121,7 +121,7 @@ async def one_round(stack: Stack, signer: Signer, folder: Path, count: int, run:
     write_mails(file, mails)
     async with TicketWatch(f"127.0.0.1:{stack.port(19092)}") as watch:
         before = used(stack)
-        sending = asyncio.create_task(deliver(stack, file))
+        sending = asyncio.create_task(deliver(stack.port(2525), file))
         await watch.until(count, timeout_s=60 + count / 10)
         sent = await sending
         seconds = watch.last_at - sent["began_at"]

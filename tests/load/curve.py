@@ -8,25 +8,23 @@ since on few cores that says more than rates.
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import secrets
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
-from bench.pipeline import WARM, one_round, used, with_stack, write_mails
+from bench.pipeline import WARM, deliver, one_round, used, with_stack, write_mails
 from bench.router import TEXT
 from bench.signed_mails import Signer, fill_zone, signed_mails
 from bench.ticket_watch import TicketWatch
 from integration.mail.dns_server import DnsServer
 from mailroom_contracts import topics
-from support.processes import REPOSITORY, Process, ServiceProcess, free_port
+from support.processes import Process, ServiceProcess, free_port
 from support.router_world import World, mail
 from support.servers import KafkaServer, ValkeyServer
 from support.stacks import Stack
@@ -44,17 +42,16 @@ def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
     return {"p50_ms": round(statistics.median(ordered), 1), "p99_ms": round(ordered[int(len(ordered) * 0.99)], 1)}
 
 
-async def sent(port: int, file: Path, rate: float = 0.0) -> dict[str, Any]:
-    """What a sender of its own process says of a file of mails."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.smtp_file", str(port), str(file), str(CONNECTIONS), str(rate),
-        stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "tests")},
-    )  # fmt: skip
-    out, _ = await process.communicate()
-    answer: dict[str, Any] = json.loads(out)
-    if answer["failed"]:
-        raise RuntimeError(f"mails were refused: {answer['failed']}")
-    return answer
+@asynccontextmanager
+async def running(processes: Sequence[ServiceProcess]) -> AsyncIterator[None]:
+    """Started one after the other and killed at the end."""
+    try:
+        for process in processes:
+            await asyncio.to_thread(process.start)
+        yield
+    finally:
+        for process in processes:
+            process.kill()
 
 
 class Cpu:
@@ -110,22 +107,17 @@ async def intake(numbers: Sequence[int], mails: int, say: Say) -> dict[str, Any]
                 processes = [
                     ServiceProcess("ingest_smtp", env, Path(name) / f"intake-{number}-{n}.log") for n in range(number)
                 ]
-                try:
-                    for process in processes:
-                        await asyncio.to_thread(process.start)
+                async with running(processes):
                     write_mails(file, list(signed_mails(f"w{number}", WARM, signer)))
-                    await sent(port, file)
+                    await deliver(port, file, connections=CONNECTIONS)
                     write_mails(file, list(signed_mails(f"m{number}", mails, signer)))
                     cpu = Cpu(ingest_smtp=processes, kafka=[bench.kafka])
-                    answer = await sent(port, file)
+                    answer = await deliver(port, file, connections=CONNECTIONS)
                     figures = {"per_s": round(mails / answer["seconds"], 1), "cpu_ms": cpu.per_mail(mails)}
                     write_mails(file, list(signed_mails(f"l{number}", int(STEADY * 10), signer)))
-                    answer = await sent(port, file, STEADY)
+                    answer = await deliver(port, file, STEADY, CONNECTIONS)
                     late = [(at - answer["began_at"] - n / STEADY) * 1000 for n, at in enumerate(answer["answered"])]
                     found[str(number)] = figures | percentiles(late)
-                finally:
-                    for process in processes:
-                        process.kill()
                 await world.end()
                 say(f"intake with {number}: {found[str(number)]}")
     return found
@@ -142,9 +134,7 @@ async def router(numbers: Sequence[int], mails: int, say: Say) -> dict[str, Any]
                     ServiceProcess("router", world.env(), Path(name) / f"router-{number}-{n}.log")
                     for n in range(number)
                 ]
-                try:
-                    for process in processes:
-                        await asyncio.to_thread(process.start)
+                async with running(processes):
                     await _routed(world, "w", WARM)
                     cpu = Cpu(router=processes, kafka=[bench.kafka], valkey=[bench.valkey])
                     waited = sorted(await _routed(world, "m", mails))
@@ -153,9 +143,6 @@ async def router(numbers: Sequence[int], mails: int, say: Say) -> dict[str, Any]
                     figures = {"per_s": round(mails * 800 / (ended - begun), 1), "cpu_ms": cpu.per_mail(mails)}
                     await asyncio.sleep(CALM_S)
                     found[str(number)] = figures | percentiles(await _routed(world, "l", int(STEADY * 10), STEADY))
-                finally:
-                    for process in processes:
-                        process.kill()
                 await world.end()
                 say(f"router with {number}: {found[str(number)]}")
     return found
@@ -193,9 +180,7 @@ def together(number: int, mails: int, say: Say) -> dict[str, Any]:
 
 async def _together(stack: Stack, signer: Signer, folder: Path, number: int, mails: int, say: Say) -> dict[str, Any]:
     more = further(stack, folder, number - 1)
-    try:
-        for process in more:
-            await asyncio.to_thread(process.start)
+    async with running(more):
         await one_round(stack, signer, folder, WARM, f"w{secrets.token_hex(3)}")
         round_ = await one_round(stack, signer, folder, mails, f"p{secrets.token_hex(3)}")
         figures = {"per_s": round(round_["rate"], 1), "accepted_per_s": round(round_["accepted_per_s"], 1),
@@ -206,7 +191,7 @@ async def _together(stack: Stack, signer: Signer, folder: Path, number: int, mai
         run, count = f"l{secrets.token_hex(3)}", int(STEADY * 15)
         write_mails(folder / "steady.jsonl", list(signed_mails(run, count, signer)))
         async with TicketWatch(f"127.0.0.1:{stack.port(19092)}", wait_ms=500) as watch:
-            sending = asyncio.create_task(sent(stack.port(2525), folder / "steady.jsonl", STEADY))
+            sending = asyncio.create_task(deliver(stack.port(2525), folder / "steady.jsonl", STEADY, CONNECTIONS))
             await watch.until(count, timeout_s=120)
             answer = await sending
         late = [(watch.seen[receipt] - at) * 1000
@@ -214,9 +199,6 @@ async def _together(stack: Stack, signer: Signer, folder: Path, number: int, mai
         found = figures | percentiles(late)
         say(f"all services with {number} of each: {found}")
         return found
-    finally:
-        for process in more:
-            process.kill()
 
 
 def further(stack: Stack, folder: Path, count: int) -> list[ServiceProcess]:
