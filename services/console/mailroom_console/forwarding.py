@@ -136,14 +136,19 @@ async def _watch(console: Console) -> None:
             at = found.get(tp)
             consumer.seek(tp, ends[tp] if at is None else at.offset)
         while pending := await _pending(console):
-            by_id = {row.id: row for row in pending}
             oldest = min(row.started_at for row in pending) // 1000 - 5000
             if oldest < since_ms:
                 return  # an older one turned up: begin again from there
-            for tp, records in (await consumer.getmany(timeout_ms=500)).items():
-                for record in records:
-                    if b"probe" in (record.value or b""):
-                        await _take(console, followed[tp.topic], record, by_id)
+            batch = await consumer.getmany(timeout_ms=500)
+            probes = [
+                (followed[tp.topic], record)
+                for tp, records in batch.items() for record in records if b"probe" in (record.value or b"")
+            ]  # fmt: skip
+            if probes:
+                # asked after the records came: a check may have begun, and its mail come back, while they were awaited
+                by_id = {row.id: row for row in await _pending(console)}
+                for topic, record in probes:
+                    await _take(console, topic, record, by_id)
             await _expire(console)
     finally:
         await consumer.stop()

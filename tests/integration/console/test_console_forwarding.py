@@ -62,6 +62,13 @@ def _arrival(console: RunningConsole, message_id: str, to: str, **verdicts: Any)
     )  # fmt: skip
 
 
+def _undelivered(probe: OutboundMail) -> DeliveryReport:
+    return DeliveryReport(
+        outbound_id=probe.id, portal_id=probe.portal_id, ticket_id=probe.ticket_id, message_id=probe.message_id,
+        address_id=probe.address_id, kind="probe", state="failed", at=START, reason="550 no such user",
+    )  # fmt: skip
+
+
 async def _state(console: RunningConsole, address_id: str, wanted: str) -> dict[str, Any]:
     async def reached() -> dict[str, Any] | None:
         address = await console.get(f"/addresses/{address_id}")
@@ -110,14 +117,21 @@ async def test_a_probe_at_another_address_or_undelivered_fails_in_words(console:
         assert (await console.api.post(f"/addresses/{address_id}/check-forwarding")).status_code == 202
     one, two = await _probe(bus, first), await _probe(bus, second)
     await bus.send(topics.EMAIL_RECEIVED, _arrival(console, one.rfc_message_id, console.at("other")))
-    await bus.send(
-        topics.EMAIL_DELIVERY,
-        DeliveryReport(outbound_id=two.id, portal_id=two.portal_id, ticket_id=second, message_id=two.message_id,
-                       address_id=two.address_id, kind="probe", state="failed", at=START, reason="550 no such user"),
-    )  # fmt: skip
+    await bus.send(topics.EMAIL_DELIVERY, _undelivered(two))
     assert console.at("other") in (await _state(console, first, "failed"))["state_reason"]
     failed = await _state(console, second, "failed")
     assert (failed["state"], "550 no such user" in failed["state_reason"]) == ("forwarding_failed", True)
+
+
+async def test_a_probe_that_ends_at_once_is_seen_while_another_is_awaited(console: RunningConsole, bus: Bus) -> None:
+    waiting = _smtp(console, "waiting")
+    assert (await console.api.post(f"/addresses/{waiting}/check-forwarding")).status_code == 202
+    for number in range(5):  # the first finds the watch starting, the others find it waiting for records
+        address_id = _smtp(console, f"quick{number}")
+        assert (await console.api.post(f"/addresses/{address_id}/check-forwarding")).status_code == 202
+        await bus.send(topics.EMAIL_DELIVERY, _undelivered(await _probe(bus, address_id)))
+        await _state(console, address_id, "failed")
+    assert (await console.get(f"/addresses/{waiting}"))["forwarding"]["state"] == "pending"
 
 
 async def test_a_probe_that_never_comes_back_fails_after_its_time(start_console: Starter, bus: Bus) -> None:
