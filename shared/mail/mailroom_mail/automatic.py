@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from .model import Mail
 
@@ -44,6 +45,11 @@ _RESPONDER_FIELDS = (
     "x-ms-exchange-generated-message-source",
     "x-failed-recipients",
 )
+# Most mails have none of these: that is seen at once, instead of field by field.
+_TELLING_FIELDS = frozenset(
+    (*LIST_FIELDS, *_RESPONDER_FIELDS, "auto-submitted", "precedence", "x-precedence", "x-auto-response-suppress",
+     "x-post-messageclass", "delivered-to")
+)  # fmt: skip
 _SUPPRESSING = re.compile(r"\b(?:all|oof|autoreply)\b", re.IGNORECASE)
 _PRECEDENCE = re.compile(r"\s*(bulk|list|junk|auto[-_]?reply)\b", re.IGNORECASE)
 _MACHINE_LOCAL = re.compile(
@@ -102,6 +108,14 @@ _ABSENT = re.compile(
 )
 
 
+def names_any(text: str, hints: Iterable[str]) -> bool:
+    """Whether one of the hints stands in the text: a loop, which takes half as long as `any` with a generator."""
+    for hint in hints:  # noqa: SIM110
+        if hint in text:
+            return True
+    return False
+
+
 def has_answer_subject(subject: str) -> bool:
     """Whether the subject begins as programs' automatic answers do ("Automatic reply: …"), in any common language.
 
@@ -110,7 +124,7 @@ def has_answer_subject(subject: str) -> bool:
     low = subject[:200].lower()
     if low.lstrip().startswith("auto:") and _ABSENT.search(low) is not None:
         return True  # Domino: "AUTO: Ann is out of the office (returning Monday)"
-    return any(hint in low for hint in _ANSWER_HINTS) and _ANSWER_SUBJECT.match(low) is not None
+    return names_any(low, _ANSWER_HINTS) and _ANSWER_SUBJECT.match(low) is not None
 
 
 def says_absent(text: str) -> bool:
@@ -132,10 +146,12 @@ def is_null_path(path: str) -> bool:
 def header_signs(mail: Mail, fields: Fields, return_path: str | None) -> list[str]:
     """The automatic signs of header and envelope, named. `return_path` None means: not known, ask the header."""
     signs: list[str] = []
-    for value in fields.get("auto-submitted", ()):
-        kind = value.split(";", 1)[0].split("(", 1)[0].strip().lower()
-        if kind and kind != "no":
-            signs.append(f"auto-submitted:{kind[:40]}")
+    telling = not _TELLING_FIELDS.isdisjoint(fields)
+    if telling:
+        for value in fields.get("auto-submitted", ()):
+            kind = value.split(";", 1)[0].split("(", 1)[0].strip().lower()
+            if kind and kind != "no":
+                signs.append(f"auto-submitted:{kind[:40]}")
     if return_path is not None:
         if is_null_path(return_path):
             signs.append("null-return-path")
@@ -143,21 +159,22 @@ def header_signs(mail: Mail, fields: Fields, return_path: str | None) -> list[st
             signs.append("return-path:machine")
     elif any(value.strip() in ("<>", "< >") for value in fields.get("return-path", ())):
         signs.append("null-return-path")
-    for name in ("precedence", "x-precedence"):
-        for value in fields.get(name, ()):
-            if (found := _PRECEDENCE.match(value)) is not None:
-                signs.append(f"precedence:{found.group(1).lower()}")
-    signs += [name for name in LIST_FIELDS if name in fields]
-    for value in fields.get("x-auto-response-suppress", ()):
-        if _SUPPRESSING.search(value):
-            signs.append("x-auto-response-suppress")
-    for name in _RESPONDER_FIELDS:
-        values = fields.get(name)
-        if values and any(value.strip().lower() not in ("no", "false", "0") for value in values):
-            signs.append(name)
-    for name in ("x-post-messageclass", "delivered-to"):
-        if any("autorespon" in value.lower() for value in fields.get(name, ())):
-            signs.append(f"{name}:autoresponder")
+    if telling:
+        for name in ("precedence", "x-precedence"):
+            for value in fields.get(name, ()):
+                if (found := _PRECEDENCE.match(value)) is not None:
+                    signs.append(f"precedence:{found.group(1).lower()}")
+        signs += [name for name in LIST_FIELDS if name in fields]
+        for value in fields.get("x-auto-response-suppress", ()):
+            if _SUPPRESSING.search(value):
+                signs.append("x-auto-response-suppress")
+        for name in _RESPONDER_FIELDS:
+            values = fields.get(name)
+            if values and any(value.strip().lower() not in ("no", "false", "0") for value in values):
+                signs.append(name)
+        for name in ("x-post-messageclass", "delivered-to"):
+            if any("autorespon" in value.lower() for value in fields.get(name, ())):
+                signs.append(f"{name}:autoresponder")
     for label, box in (("from", mail.from_), ("sender", mail.sender), *(("reply-to", box) for box in mail.reply_to)):
         if box is not None and is_machine_address(box.email):
             signs.append(f"{label}:{box.email.rpartition('@')[0].lower()[:60]}")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from . import bounce_words as words
-from .automatic import Fields, has_answer_subject
+from .automatic import Fields, has_answer_subject, names_any
 from .model import Attachment, Bounce, BouncedRecipient, Mail
 
 STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
@@ -142,11 +142,11 @@ def _looks_like_notice(mail: Mail, signs: Sequence[str]) -> bool:
     sender = "" if mail.from_ is None else f"{mail.from_.name} {mail.from_.email}"
     null_path = "null-return-path" in signs
     low = sender.lower()
-    strong = any(hint in low for hint in words.DAEMON_HINTS) and words.DAEMON.search(low) is not None
+    strong = names_any(low, words.DAEMON_HINTS) and words.DAEMON.search(low) is not None
     daemon = strong or any(sign.startswith("from:") for sign in signs)  # a mere no-reply is a weak one
     subject = mail.subject[:300].lower()
     titled = (
-        any(hint in subject for hint in words.SUBJECT_HINTS)
+        names_any(subject, words.SUBJECT_HINTS)
         and words.SUBJECT.match(subject) is not None
         and _REPLY_PREFIX.match(subject) is None
     )

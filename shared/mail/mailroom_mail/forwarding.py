@@ -19,6 +19,7 @@ _TRACES = (
     ("x-envelope-to", "X-Envelope-To"),
     ("apparently-to", "Apparently-To"),
 )
+_NAMES = frozenset(key for key, _ in _TRACES)
 _ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]]{1,128}@[^\s<>,;:\"()\[\]]{1,255}")
 _FOR = re.compile(r"\sfor\s+<?([^\s<>;()]{1,128}@[^\s<>;()]{1,255})")
 _MOST = 100
@@ -27,10 +28,11 @@ _MOST = 100
 def traces(fields: dict[str, list[str]]) -> tuple[Forwarded, ...]:
     """Every trace of forwarding in the header (names lower-case), each (header, address) once; addresses as sent."""
     found: dict[tuple[str, str], None] = {}
-    for key, name in _TRACES:
-        for value in fields.get(key, ())[:_MOST]:
-            for address in _ADDRESS.findall(value[:2000]):
-                found.setdefault((name, address))
+    if not _NAMES.isdisjoint(fields):
+        for key, name in _TRACES:
+            for value in fields.get(key, ())[:_MOST]:
+                for address in _ADDRESS.findall(value[:2000]):
+                    found.setdefault((name, address))
     for value in fields.get("received", ())[:_MOST]:
         if "for" in value and (match := _FOR.search(value[:2000])) is not None:
             found.setdefault(("Received", match.group(1)))

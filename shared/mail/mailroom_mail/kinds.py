@@ -5,6 +5,8 @@ from __future__ import annotations
 from . import automatic, bounces, forwarding
 from .model import Kind, Mail
 
+_LIST_FIELDS = frozenset(automatic.LIST_FIELDS)
+
 
 def classify(mail: Mail, return_path: str | None = None) -> Kind:
     """The kind of a mail; every reason not to answer it automatically is named in `automatic_signs`.
@@ -14,7 +16,11 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
     """
     fields: automatic.Fields = {}
     for name, value in mail.headers:
-        fields.setdefault(name.lower(), []).append(value)
+        lower = name.lower()
+        if lower in fields:
+            fields[lower].append(value)
+        else:
+            fields[lower] = [value]
     signs = automatic.header_signs(mail, fields, return_path)
     report = (mail.report_type or "").lower()
     types = {part.content_type for part in mail.attachments} if mail.attachments else ()
@@ -43,21 +49,22 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
     if subject_says:
         signs.append("subject:automatic-answer")
     return Kind(
-        automatic_signs=tuple(dict.fromkeys(signs)),
+        automatic_signs=tuple(dict.fromkeys(signs)) if signs else (),
         bounce=bounce,
         is_dsn=is_dsn,
         is_out_of_office=answering and (subject_says or _is_answer(mail, signs, fields)),
-        is_list=any(name in fields for name in automatic.LIST_FIELDS) or "precedence:list" in signs,
+        is_list=not _LIST_FIELDS.isdisjoint(fields) or "precedence:list" in signs,
         is_receipt=is_receipt,
         is_feedback=is_feedback,
-        is_spam_flagged=any(value.strip().lower().startswith("yes") for value in fields.get("x-spam-flag", ())),
+        is_spam_flagged="x-spam-flag" in fields
+        and any(value.strip().lower().startswith("yes") for value in fields["x-spam-flag"]),
         forwarded=forwarding.traces(fields),
     )
 
 
 def _is_answer(mail: Mail, signs: list[str], fields: automatic.Fields) -> bool:
     """Whether an automatic mail without a telling subject is a note of absence: by its fields, or by its words."""
-    if not signs or any(name in fields for name in automatic.LIST_FIELDS):
+    if not signs or not _LIST_FIELDS.isdisjoint(fields):
         return False
     if any(
         "vacation" in value.lower() or "owner-email=" in value.lower() for value in fields.get("auto-submitted", ())

@@ -30,7 +30,9 @@ def plain_reply(text: str, subject: str = "") -> PlainReply:
     whole = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
     if not whole or (subject and words.FORWARD_SUBJECT.match(subject)):
         return PlainReply(whole, False)
-    lines = _apart(whole.split("\n"))
+    lines = whole.split("\n")
+    if ":\n" in whole:
+        lines = _apart(lines)
     marks, cut = mark(lines)
     quoted = has_history(lines, marks, cut)
     kept = lines
@@ -80,7 +82,7 @@ def mark(lines: list[str]) -> tuple[list[str], int]:
     """One mark a line, and the index from which unquoted history runs to the end (or the number of lines)."""
     marks: list[str] = []
     count = len(lines)
-    programs = _is_program_prompt(lines)
+    programs: bool | None = None  # looked at once it matters
     own = False
     attempts = 0
     for index, full in enumerate(lines):
@@ -101,6 +103,8 @@ def mark(lines: list[str]) -> tuple[list[str], int]:
             marks.append(_OWN)
             own = True
             continue
+        if line[0] == ">" and programs is None:
+            programs = _is_program_prompt(lines)
         if (
             line[0] == ">"
             and not programs

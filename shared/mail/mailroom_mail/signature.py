@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 _DELIMITER = re.compile(r"\s*(?:--|––)[ \xa0]*\Z")
 _RULE = re.compile(r"\s*(?:[-_=*~#]\s?){2,}\s*\Z")
+_RULES = "-_=*~#"
 _DEVICE = (
     r"(?:iphone|ipad|ipod|android|samsung|galaxy|blackberry|huawei|xiaomi|nokia|windows phone|windows|outlook|yahoo|gmail|mail|mobile|mobil|smartphone|handy|phone|telefon|téléphone|teléfono|telemóvel|celular|cellulare|tablet|"
     r"protonmail|proton mail|gmx|web\.de|t-online|aol|hotmail|thunderbird|airmail|spark|htc|lg|sony|xperia|nexus|pixel|oneplus|oppo|vivo|realme|redmi|lenovo|motorola|verizon|at&t|t-mobile|sprint|wireless|device|apparaat|toestel|appareil|dispositivo|"
@@ -85,12 +86,16 @@ def _cut(lines: Sequence[str], end: int) -> int:
             break
     # A client's footer after a blank line: what follows is signature or history without any mark.
     blank = [not line.strip() for line in lines[:end]]
-    own = False
-    for index in range(end):
-        if own and blank[index - 1] and (index + 1 == end or blank[index + 1]) and is_footer(lines[index]):
+    above = blank.index(False) if False in blank else end  # the first line with anything
+    while True:
+        try:
+            above = blank.index(True, above + 1)
+        except ValueError:
+            break
+        index = above + 1
+        if index < end and (index + 1 == end or blank[index + 1]) and is_footer(lines[index]):
             end = index
             break
-        own = own or not blank[index]
     last = end
     for _ in range(6):
         while last and (not lines[last - 1].strip() or _RULE.match(lines[last - 1])):
@@ -121,7 +126,8 @@ def _closing_cut(lines: Sequence[str], end: int) -> int:
         if len(line) <= _CLOSING_MAX and _CLOSING.match(line) and any(other.strip() for other in lines[:index]):
             return index if len(below) >= 2 else end
         if (
-            _RULE.match(line)
+            line[0] in _RULES
+            and _RULE.match(line)
             and index
             and below
             # numbers and addresses are looked for only where they decide: the search costs more than all the rest
