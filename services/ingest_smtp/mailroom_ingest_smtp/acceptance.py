@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from mailroom_runtime.blobs import BlobsDown, BlobStore
 from mailroom_runtime.intake import Understood, normalise, understand
 from mailroom_runtime.kafka import BusDown, Producer, RecordTooLarge
 from mailroom_runtime.logs import get_logger
+from mailroom_runtime.patience import Patience
 from mailroom_runtime.tracing import new_traceparent
 
 from . import replies
@@ -44,7 +44,7 @@ class Acceptance:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._producer, self._blobs, self._judge = producer, blobs, judge
-        self._inline_limit, self._timeout, self._now = inline_limit, timeout_s, now
+        self._inline_limit, self._patience, self._now = inline_limit, Patience(timeout_s), now
         self._taken = metrics.counter("mailroom_mail_accepted_total", "Mails accepted", ["source"])
         self._failed = metrics.counter("mailroom_mail_deferred_total", "Mails answered 451", ["reason"])
         self._seconds = metrics.histogram("mailroom_mail_accept_seconds", "From the last byte to the 250")
@@ -84,7 +84,7 @@ class Acceptance:
         source = "lmtp" if delivery.lmtp else "smtp"
         traceparent = new_traceparent()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with self._patience.lasting():
                 event = await normalise(
                     delivery.raw,
                     blobs=self._blobs,

@@ -11,8 +11,10 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from mailroom_contracts import Message, Record, Topic, encode
+from prometheus_client import Counter
 
 from . import metrics
+from .patience import Patience
 from .settings import ServiceSettings
 from .tracing import new_traceparent
 
@@ -52,6 +54,8 @@ class Producer:
         self, settings: ServiceSettings, source: str, *, linger_ms: int = 2, timeout_s: float = 10.0, **options: Any
     ) -> None:
         self._settings, self._source, self._timeout = settings, source, timeout_s
+        self._patience = Patience(timeout_s)
+        self._published: dict[str, Counter] = {}
         self._options = {"linger_ms": linger_ms, "max_batch_size": 262_144, **options}
         self._producer: AIOKafkaProducer | None = None
 
@@ -129,7 +133,7 @@ class Producer:
     async def send_record(self, record: Record, *, partition: int | None = None) -> None:
         """Send a ready record (a tombstone, say) and wait. Raises `BusDown` or `RecordTooLarge`."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with self._patience.lasting():
                 await (await self.post_record(record, partition=partition))
         except TimeoutError:
             raise BusDown("Kafka did not answer in time") from None
@@ -169,7 +173,11 @@ class Producer:
             raise RecordTooLarge(f"a record for {name} has {len(value or b'')} bytes") from error
         except KafkaError as error:
             raise BusDown(f"Kafka did not take the record: {type(error).__name__}") from error
-        metrics.counter("mailroom_published_total", "Records published", ["topic"]).labels(name).inc()
+        published = self._published.get(name)
+        if published is None:
+            published = metrics.counter("mailroom_published_total", "Records published", ["topic"]).labels(name)
+            self._published[name] = published
+        published.inc()
         return future
 
 
