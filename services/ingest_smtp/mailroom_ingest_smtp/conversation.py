@@ -1,7 +1,8 @@
 """The frame of an SMTP conversation: lines, replies, time-outs and the end, on aiosmtpd's connection.
 
 Own here: strict line ends, pipelined replies in one write, one timer instead of one for each command, drain
-(docs/decisions/0011-smtp-engine.md says why).
+(docs/decisions/0011-smtp-engine.md says why). Input comes straight from the transport, and commands that need no
+waiting are answered as they come: the conversation's task is only woken for the rest.
 """
 
 from __future__ import annotations
@@ -58,14 +59,20 @@ class Conversation(SMTP):
         self._client_ip = ""
         self._admitted = False
         self._over = False
-        self._waiting = False
+        self._waiter: asyncio.Future[None] | None = None  # the conversation's task waits for input
+        self._at_command = False  # and what it waits for is a command
+        self._eof = False
+        self._paused = False
         self._idle_at = 0.0
+        self._mail_until = float("inf")  # when a mail has to be here
+        self._timer_at = 0.0
         self._errors = 0
         self._commands = 0
         self._take_off: Callable[[], None] | None = None
         self._handlers: dict[str, Callable[[str], Awaitable[None]]] = {
             name: getattr(self, f"smtp_{name}") for name in self.commands()
         }
+        self._at_once = self.commands_at_once()
 
     @classmethod
     def commands(cls) -> tuple[str, ...]:
@@ -73,12 +80,46 @@ class Conversation(SMTP):
         return ("HELO", "EHLO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "STARTTLS", "HELP", "VRFY", "EXPN",
                 "AUTH")  # fmt: skip
 
+    def commands_at_once(self) -> dict[str, Callable[[str], None]]:
+        """The commands that never wait for anything."""
+        return {}
+
     @property
     def under_way(self) -> bool:
         """Whether a mail is between MAIL and its last dot: it is finished even when the service stops."""
         return False
 
     # -- the connection ------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        self._input += data
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            if len(self._input) > 2 * BLOCK and self.transport is not None:
+                self._paused = True
+                self.transport.pause_reading()  # type: ignore[attr-defined]
+            return
+        if self._at_command:
+            try:
+                if self._answered_at_once():
+                    return
+            except Exception as error:  # noqa: BLE001  # the conversation's task ends with it, or logs it
+                waiter.set_exception(error)
+                return
+        waiter.set_result(None)
+
+    def _answered_at_once(self) -> bool:
+        """Whether all that came are commands that need no waiting: then they are answered."""
+        while self._input:
+            name, space, _ = self._input[:5].partition(b" ")
+            handler = self._at_once.get(name.decode("latin-1").upper()) if space else None
+            if handler is None or (line := self._next_line()) is None:
+                return False
+            if (command := self._admitted_command(line)) is not None:
+                handler(command[1])
+        self._flush()
+        self._reset_timeout()
+        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._admitted:
@@ -90,22 +131,37 @@ class Conversation(SMTP):
 
     def eof_received(self) -> bool | None:
         # aiosmtpd would give up a mail whose last dot came together with the end of the client's sending side
-        self._reader.feed_eof()
+        self._eof = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(Over())
         return self.session is not None and self.session.ssl is None
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         self._idle_at = self.loop.time() + (duration or self._timeout_duration)
         if self._timeout_handle is None:  # one timer that looks again, instead of a new one for each command
-            self._timeout_handle = self.loop.call_at(self._idle_at, self._timeout_cb)
+            self._look_again_at(self._idle_at)
+
+    def _look_again_at(self, at: float) -> None:
+        self._timer_at = at
+        self._timeout_handle = self.loop.call_at(at, self._timeout_cb)
+
+    def _expect_mail_within(self, seconds: float) -> None:
+        """From now on a mail comes; `_mail_until` ends that."""
+        self._mail_until = self.loop.time() + seconds
+        if self._timeout_handle is not None and self._mail_until < self._timer_at:
+            self._timeout_handle.cancel()
+            self._look_again_at(self._mail_until)
 
     def _timeout_cb(self) -> None:
         if self.transport is None or self._over:
             return
         now = self.loop.time()
-        if self._waiting and now >= self._idle_at:
+        if self._waiter is not None and now >= self._mail_until:
+            self._leave_with(replies.TOO_SLOW)
+        elif self._waiter is not None and now >= self._idle_at:
             self._leave_with(replies.IDLE)
         else:
-            self._timeout_handle = self.loop.call_at(max(self._idle_at, now + 1.0), self._timeout_cb)
+            self._look_again_at(max(min(self._idle_at, self._mail_until), now + 1.0))
 
     def _leave_with(self, reply: Reply) -> None:
         """Say a last thing from outside the conversation, and end it."""
@@ -119,7 +175,7 @@ class Conversation(SMTP):
 
     def _stop(self) -> None:
         """The service stops: who is between mails goes at once, a mail under way is finished first."""
-        if self._waiting and not self.under_way:
+        if self._waiter is not None and not self.under_way:
             self._leave_with(replies.STOPPING)
 
     # -- talking -------------------------------------------------------------------------------------------------
@@ -147,37 +203,47 @@ class Conversation(SMTP):
             self._end_with(replies.STOPPING)
         self._flush()
         self._reset_timeout()
-        self._waiting = True
-        try:
-            block = await self._reader.read(BLOCK)
-        finally:
-            self._waiting = False
-        if not block:
+        if self._eof:
             raise Over
-        self._input += block
+        if self._paused and self.transport is not None:
+            self._paused = False
+            self.transport.resume_reading()  # type: ignore[attr-defined]
+        self._waiter = self.loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _next_line(self) -> bytes | Reply | None:
+        """The next command line without its end, or the reply that refuses it; None: it has not all come yet."""
+        end = self._input.find(b"\n") + 1
+        if end == 0:
+            return None
+        line = bytes(self._input[:end])
+        del self._input[:end]
+        if end > self._settings.smtp_max_command_line:
+            return replies.LINE_TOO_LONG
+        if not line.endswith(b"\r\n"):
+            return replies.BARE_IN_COMMAND
+        line = line[:-2]
+        return line if line.isascii() and line.decode().isprintable() else _checked(line)
 
     async def _line(self) -> bytes | Reply:
-        """The next command line without its end, or the reply that refuses it."""
-        limit = self._settings.smtp_max_command_line
-        while True:
-            end = self._input.find(b"\n")
-            if end >= 0:
-                line = bytes(self._input[: end + 1])
-                del self._input[: end + 1]
-                if len(line) > limit:
-                    return replies.LINE_TOO_LONG
-                if not line.endswith(b"\r\n"):
-                    return replies.BARE_IN_COMMAND
-                line = line[:-2]
-                return line if line.isascii() and line.decode().isprintable() else _checked(line)
-            if len(self._input) > limit:
+        """As `_next_line`, and waits for it."""
+        while (line := self._next_line()) is None:
+            if len(self._input) > self._settings.smtp_max_command_line:
                 # the rest of the line is thrown away as it comes
                 while b"\n" not in self._input:
                     self._input.clear()
                     await self._more()
                 del self._input[: self._input.find(b"\n") + 1]
                 return replies.LINE_TOO_LONG
-            await self._more()
+            self._at_command = True
+            try:
+                await self._more()
+            finally:
+                self._at_command = False
+        return line
 
     async def _handle_client(self) -> None:
         assert self.session is not None
@@ -207,7 +273,18 @@ class Conversation(SMTP):
                 self.transport.close()
 
     async def _command(self) -> None:
-        line = await self._line()
+        command = self._admitted_command(await self._line())
+        if command is None:
+            return
+        name, argument = command
+        handler = self._handlers.get(name.upper())
+        if handler is None:
+            self._refuse(replies.UNRECOGNIZED if name.isalpha() and name.isascii() else replies.BAD_SYNTAX)
+        else:
+            await handler(argument)
+
+    def _admitted_command(self, line: bytes | Reply) -> tuple[str, str] | None:
+        """The command and its argument, counted; None: it was refused."""
         if self._house.stopping and not self.under_way:
             self._end_with(replies.STOPPING)
         self._commands += 1
@@ -215,13 +292,9 @@ class Conversation(SMTP):
             self._end_with(replies.TOO_MANY_COMMANDS)
         if isinstance(line, Reply):
             self._refuse(line)
-            return
+            return None
         name, _, argument = line.decode("utf-8", "surrogateescape").partition(" ")
-        handler = self._handlers.get(name.upper())
-        if handler is None:
-            self._refuse(replies.UNRECOGNIZED if name.isalpha() and name.isascii() else replies.BAD_SYNTAX)
-        else:
-            await handler(argument.strip(" "))
+        return name, argument.strip(" ")
 
     def _refuse(self, reply: Reply) -> None:
         """Say it and count it: who errs all the time is sent away (RFC 5321 section 4.3.2, RFC 3463 x.7.0)."""

@@ -133,7 +133,6 @@ class Session(Conversation):
             plain: Any = self.transport
             self._flush()
             self._input.clear()
-            self._reader._buffer.clear()  # type: ignore[attr-defined]
             transport: Any = await self.loop.start_tls(
                 plain,
                 self,
@@ -142,15 +141,21 @@ class Session(Conversation):
                 ssl_handshake_timeout=30,
             )
             self._original_transport, self.transport = plain, transport
-            self._reader._transport = transport  # type: ignore[attr-defined]
+            self._paused = False
             self.session = self._create_session()
             self.session.peer = transport.get_extra_info("peername")
             self.session.ssl = {"cipher": transport.get_extra_info("cipher")}
             self._name = ""
             self._set_rset_state()
 
+    def commands_at_once(self) -> dict[str, Callable[[str], None]]:
+        return {"MAIL": self._take_mail, "RCPT": self._take_rcpt}
+
     async def smtp_MAIL(self, arg: str | None) -> None:
-        reply = self._mail(arg or "")
+        self._take_mail(arg or "")
+
+    def _take_mail(self, arg: str) -> None:
+        reply = self._mail(arg)
         self._say(reply) if not reply.refused else self._refuse(reply)
 
     def _mail(self, arg: str) -> Reply:
@@ -184,7 +189,10 @@ class Session(Conversation):
         return replies.SENDER_OK
 
     async def smtp_RCPT(self, arg: str | None) -> None:
-        reply = self._rcpt(arg or "")
+        self._take_rcpt(arg or "")
+
+    def _take_rcpt(self, arg: str) -> None:
+        reply = self._rcpt(arg)
         if not reply.refused:
             self._say(reply)
             return
@@ -230,11 +238,9 @@ class Session(Conversation):
         data = MailData(self._settings.smtp_max_size)
         held = 0
         try:
-            try:
-                async with asyncio.timeout(self._settings.smtp_data_timeout_s):
-                    fits, held = await self._receive(data)
-            except TimeoutError:
-                self._end_with(replies.TOO_SLOW)
+            self._expect_mail_within(self._settings.smtp_data_timeout_s)
+            fits, held = await self._receive(data)
+            self._mail_until = float("inf")
             recipients, sender = self._recipients, self._sender
             self._set_rset_state()
             if not fits:
@@ -267,8 +273,7 @@ class Session(Conversation):
         """Read the mail up to its dot. Gives whether there was memory for it, and how much of it is held."""
         held = 0
         fits = True
-        block: bytes | bytearray = bytes(self._input)
-        self._input.clear()
+        block, self._input = self._input, bytearray()
         try:
             while True:
                 rest = data.feed(block) if block else None
@@ -284,8 +289,7 @@ class Session(Conversation):
                         fits = False
                         data.discard()
                 await self._more()
-                block = bytes(self._input)
-                self._input.clear()
+                block, self._input = self._input, bytearray()
         except BaseException:
             self._house.hold(-held)
             raise
