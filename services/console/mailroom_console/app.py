@@ -7,6 +7,7 @@ import contextlib
 
 import httpx
 import uvicorn
+from mailroom_runtime.blob_removal import BlobRemover
 from mailroom_runtime.blobs import BlobStore
 from mailroom_runtime.kafka import Producer
 from mailroom_runtime.logs import get_logger
@@ -15,7 +16,7 @@ from mailroom_runtime.sealing import Sealer
 from mailroom_runtime.service import Service, Stopped
 from mailroom_runtime.valkey import connect
 
-from . import forwarding, seeding
+from . import forwarding, seeding, upload_purge
 from .changes import Changes
 from .context import Console
 from .database import Database
@@ -74,8 +75,10 @@ async def app(service: Service[ConsoleSettings]) -> None:
             if started.done() and not service.stopping.is_set():
                 service.spawn(console.live.run(service), "live")
                 publisher, dead = Publisher(database, producer), DeadLetterReader(settings, database)
+                remover = BlobRemover(settings.blob_url)
                 service.spawn(
-                    lead(database, lambda: [publisher.run(), dead.run(), read.run(service), forwarding.resume(console)],
+                    lead(database, lambda: [publisher.run(), dead.run(), read.run(service), forwarding.resume(console),
+                                            upload_purge.run(console, remover)],
                          follow=lambda: [read.shadow(service)]),
                     "leading",
                 )  # fmt: skip

@@ -71,6 +71,7 @@ async def reply(
         actor=principal.actor, at=console.clock(), text=text, html=html or None, to=people(list(to), "to"),
         cc=people(list(cc), "cc"), bcc=people(list(bcc), "bcc"), from_address_id=from_address_id, attachments=files,
     )  # fmt: skip
+    await uploads.use(console, principal, files)
     accepted = await send(console, command, message_id=ids.message_id(ticket.id, command.id))
     await drafts.forget(console, principal, ticket.id)
     return accepted
@@ -84,12 +85,14 @@ async def note(
     principal.require(TICKETS)
     ticket = await tickets.row_of(console, principal, ticket_id)
     _check_text(text, html)
+    files = await uploads.references(console, principal, ticket.id, attachments)
     key = idempotency_key or passwords.drawn()
     command = AddNote(
         id=ids.command_id(principal.portal_id, ticket.id, key), ticket_id=ticket.id, portal_id=principal.portal_id,
         actor=principal.actor, at=console.clock(), text=text, html=html or None,
-        attachments=await uploads.references(console, principal, ticket.id, attachments),
+        attachments=files,
     )  # fmt: skip
+    await uploads.use(console, principal, files)
     return await send(console, command, message_id=ids.message_id(ticket.id, command.id))
 
 

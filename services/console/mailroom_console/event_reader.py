@@ -20,7 +20,7 @@ from mailroom_runtime.settings import ServiceSettings
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
-from . import read_store
+from . import read_store, uploads
 from .database import Database
 from .projection import Batch
 from .read_schema import ReadTables
@@ -163,6 +163,7 @@ class EventReader:
         for event in events:
             batch.apply(event)
         read_store.save(connection, self._tables, batch, sqlite_=sqlite_)
+        uploads.used_by(connection, events)
         read_store.save_offsets(connection, table, offsets, sqlite_=sqlite_)
         return batch
 

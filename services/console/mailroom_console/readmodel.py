@@ -104,6 +104,11 @@ class ReadModel(ReadCounts):
         return self._rebuild.is_set()
 
     @property
+    def caught_up(self) -> bool:
+        """Whether this copy, which writes the tables, has read the events that there were when it began to."""
+        return self._reader is not None and self._reader.caught_up.is_set()
+
+    @property
     def progress(self) -> dict[str, Any]:
         """How a rebuild stands: events still to read."""
         return {"rebuilding": self.rebuilding, "behind": self._builder.lag if self._builder else 0,

@@ -169,7 +169,8 @@ uploads = Table(
     Column("content_type", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("blob_key", Text, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),  # when it was given last
+    Column("state", String(20), nullable=False, default="waiting"),  # waiting, used, or going: about to be deleted
 )  # fmt: skip
 
 idempotency = Table(

@@ -6,12 +6,12 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mailroom_contracts import AttachmentRef, BlobRef, ids
+from mailroom_contracts import AttachmentRef, BlobRef, NoteAdded, ReplyRequested, TicketEvent, ids
 from mailroom_runtime.blobs import BlobsDown
-from sqlalchemy import select
+from sqlalchemy import Connection, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .context import Console
@@ -19,6 +19,8 @@ from .principals import TICKETS, Principal
 from .problems import Problem, invalid, not_found
 from .schema import uploads
 
+WAITING, USED, GOING = "waiting", "used", "going"
+_FOLDER = "/uploads/"
 _TYPE = re.compile(r"[a-zA-Z0-9!#$&^_.+-]{1,64}/[a-zA-Z0-9!#$&^_.+-]{1,64}")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*\u200e\u200f\u2028-\u202e\u2066-\u2069]')
 
@@ -44,14 +46,19 @@ async def store(
     name, kind = file_name(filename), media_type(content_type)
     digest = hashlib.sha256(content).hexdigest()
     upload_id = ids.derive("upload", principal.portal_id, digest, name, kind)
-    ref = await _put(console, f"{principal.portal_id}/uploads/{digest}", content)
+    key = f"{_folder(principal)}{digest}"
+    # the row first: what `upload_purge` deletes has no row that waits, so the blob that is put now stays
     async with console.database.write() as connection:
         insert: Any = (sqlite if console.database.sqlite else postgresql).insert(uploads)
+        statement = insert.values(id=upload_id, portal_id=principal.portal_id, filename=name, content_type=kind,
+                                  size=len(content), blob_key=key, created_at=console.now(), state=WAITING)  # fmt: skip
+        again = case((uploads.c.state == USED, USED), else_=WAITING)
         await connection.execute(
-            insert.values(id=upload_id, portal_id=principal.portal_id, filename=name, content_type=kind,
-                          size=len(content), blob_key=ref.key, created_at=console.now())
-            .on_conflict_do_nothing()
-        )  # fmt: skip
+            statement.on_conflict_do_update(
+                index_elements=["id"], set_={"created_at": statement.excluded.created_at, "state": again}
+            )
+        )
+    await _put(console, key, content)
     return {"id": upload_id, "filename": name, "content_type": kind, "size": len(content)}
 
 
@@ -81,11 +88,49 @@ async def references(
     return found
 
 
+async def use(console: Console, principal: Principal, files: Sequence[AttachmentRef]) -> None:
+    """Say that a command is about to refer to these files: they are kept from now on.
+
+    Raises `Problem` 404 for one that was deleted in between.
+    """
+    keys = {file.blob.key for file in files if file.blob.key.startswith(_folder(principal))}
+    if not keys:
+        return
+    async with console.database.write() as connection:
+        ours = uploads.c.blob_key.in_(keys)
+        await connection.execute(update(uploads).where(ours, uploads.c.state == WAITING).values(state=USED))
+        kept = (await connection.execute(select(uploads.c.blob_key).where(ours, uploads.c.state == USED))).scalars()
+        if keys - set(kept):
+            raise not_found("attachment")
+
+
+def used_by(connection: Connection, events: Iterable[TicketEvent]) -> None:
+    """Say the same of the files of replies and notes that were recorded. It blocks: for `Database.transact`.
+
+    `use` said it before; but a database from a back-up has forgotten it, and other systems write commands too.
+    """
+    keys = {
+        file.blob.key
+        for event in events if isinstance(event, ReplyRequested | NoteAdded)
+        for file in event.message.attachments if _FOLDER in file.blob.key
+    }  # fmt: skip
+    if keys:
+        connection.execute(
+            update(uploads).where(uploads.c.blob_key.in_(keys), uploads.c.state != USED).values(state=USED)
+        )
+
+
+def _folder(principal: Principal) -> str:
+    return f"{principal.portal_id}{_FOLDER}"
+
+
 async def _uploaded(console: Console, principal: Principal, upload_id: str) -> AttachmentRef:
     async with console.database.read() as connection:
         row = (
             await connection.execute(
-                select(uploads).where(uploads.c.id == upload_id, uploads.c.portal_id == principal.portal_id)
+                select(uploads).where(
+                    uploads.c.id == upload_id, uploads.c.portal_id == principal.portal_id, uploads.c.state != GOING
+                )
             )
         ).one_or_none()
     if row is None:

@@ -15,6 +15,7 @@ from mailroom_console.schema import metadata
 from mailroom_contracts import Reply, TicketCommand, TicketEvent, topics
 from sqlalchemy import Connection, text
 from support.processes import ServiceProcess, free_port
+from support.upload_desk import UploadDesk
 from support.waiting import eventually
 
 from .conftest import KEY, Bus, Starter, Story
@@ -94,6 +95,23 @@ async def test_the_migrations_make_what_the_code_expects(postgres: Postgres, tmp
             for table in metadata.sorted_tables:
                 await connection.execute(text(f'SELECT count(*) FROM "{table.name}"'))
         await database.close()
+
+
+async def test_files_that_nothing_used_are_purged_on_postgresql_too(postgres: Postgres, tmp_path: Path) -> None:
+    desk = UploadDesk(Database(postgres.url("uploads")), tmp_path / "blobs")
+    await desk.start()
+    await desk.give("unused", b"1")
+    used = await desk.give("used", b"2")
+    await desk.reply(used)
+    desk.later(days=31)
+    # whichever comes first: what was given is there afterwards, and its blob with it
+    _, again = await asyncio.gather(desk.purge(), desk.give("another name", b"1"))
+    assert (await desk.purge(), desk.blobs()) == (0, 2)
+    await desk.recorded(b"1")
+    desk.later(days=31)
+    assert await desk.purge() == 0
+    await desk.reply(again, used)
+    await desk.database.close()
 
 
 async def test_two_copies_side_by_side_and_the_leader_dies(
