@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from . import audit, passwords, times
 from .context import Console
 from .mailboxes import email_address, person_name
+from .memberships import publish_agent, queues_of, renew_queues, set_queues
 from .outbox import retract
 from .paging import Page
 from .principals import CONFIG, READ, TICKETS, Principal
 from .problems import Problem, conflict, forbidden, invalid, not_found, revision_conflict
-from .queues import publish_agent, publish_queue
-from .schema import agents, invitations, queue_agents, queues, sessions
+from .schema import agents, invitations, sessions
 
 INVITATION_US = 7 * times.DAY
 LONGEST_TTL_S = 7 * 24 * 3600.0
@@ -31,7 +31,7 @@ async def listed(console: Console, principal: Principal) -> Page:
     async with console.database.read() as connection:
         query = select(agents).where(agents.c.portal_id == principal.portal_id)
         rows = (await connection.execute(query.order_by(agents.c.name, agents.c.id))).all()
-        members = await _queues_of(connection, principal.portal_id)
+        members = await queues_of(connection, [row.id for row in rows])
     presence = await presence_of(console, principal.portal_id, [row.id for row in rows])
     return Page([_shown(row, members.get(row.id, []), presence.get(row.id, "unknown")) for row in rows])
 
@@ -111,13 +111,13 @@ async def add(
         )  # fmt: skip
     except IntegrityError:
         raise conflict("email_taken", f"{email} signs in here already.") from None
-    changed = await _set_queues(connection, portal_id, agent_id, queue_ids)
+    changed = await set_queues(connection, portal_id, agent_id, queue_ids)
     await audit.record(
         connection, portal_id=portal_id, by=by, action="agent.created", kind="agent", subject_id=agent_id, name=email,
         revision=revision, changes={"role": [None, role], "queue_ids": [None, queue_ids]}, now=now,
     )  # fmt: skip
     await publish_agent(connection, agent_id, now)
-    await _publish_queues(connection, changed, now)
+    await renew_queues(connection, changed, now)
     return agent_id
 
 
@@ -132,7 +132,7 @@ async def change(
         row = await _row(connection, principal, agent_id)
         if revision is not None and revision != row.revision:
             raise revision_conflict(row.revision)
-        own = (await _queues_of(connection, principal.portal_id)).get(agent_id, [])
+        own = (await queues_of(connection, [agent_id])).get(agent_id, [])
         before = {"name": row.name, "role": row.role, "active": row.active, "queue_ids": own}
         after: dict[str, Any] = {
             "name": person_name(name, "name") if name is not None else row.name,
@@ -151,7 +151,7 @@ async def change(
             )  # fmt: skip
             if done.rowcount != 1:
                 raise revision_conflict(row.revision + 1)
-            changed = await _set_queues(connection, principal.portal_id, agent_id, after["queue_ids"])
+            changed = await set_queues(connection, principal.portal_id, agent_id, after["queue_ids"])
             if not after["active"]:
                 await connection.execute(delete(sessions).where(sessions.c.agent_id == agent_id))
             await audit.record(
@@ -159,7 +159,7 @@ async def change(
                 subject_id=agent_id, name=row.email, revision=row.revision + 1, changes=changes, now=now,
             )  # fmt: skip
             await publish_agent(connection, agent_id, now)
-            await _publish_queues(connection, changed, now)
+            await renew_queues(connection, changed, now)
     if active is False:
         await _forget_presence(console, principal.portal_id, agent_id)
     return await one(console, principal, agent_id)
@@ -175,14 +175,14 @@ async def remove(console: Console, principal: Principal, agent_id: str) -> None:
         row = await _row(connection, principal, agent_id)
         if row.role == "administrator":
             await _check_not_last(connection, row)
-        changed = await _set_queues(connection, principal.portal_id, agent_id, [])
+        changed = await set_queues(connection, principal.portal_id, agent_id, [])
         await connection.execute(delete(agents).where(agents.c.id == agent_id))
         await audit.record(
             connection, portal_id=principal.portal_id, by=principal, action="agent.deleted", kind="agent",
             subject_id=agent_id, name=row.email, revision=row.revision, now=now,
         )  # fmt: skip
         await retract(connection, topics.AGENTS, agent_id)
-        await _publish_queues(connection, changed, now)
+        await renew_queues(connection, changed, now)
     await _forget_presence(console, principal.portal_id, agent_id)
 
 
@@ -224,49 +224,6 @@ async def _check_not_last(connection: AsyncConnection, row: Any) -> None:
     )  # fmt: skip
     if not others:
         raise conflict("last_administrator", "This is the last administrator of the portal.")
-
-
-async def _set_queues(connection: AsyncConnection, portal_id: str, agent_id: str, queue_ids: list[str]) -> list[str]:
-    """Set an agent's queues; the queues for which that changed, with their revision raised."""
-    wanted = set(queue_ids)
-    known = set(
-        (
-            await connection.execute(
-                select(queues.c.id).where(queues.c.portal_id == portal_id, queues.c.id.in_(wanted))
-            )
-        ).scalars()
-    )
-    if missing := wanted - known:
-        raise invalid("queue_ids", f"There is no queue {', '.join(sorted(missing))}.")
-    present = set(
-        (await connection.execute(select(queue_agents.c.queue_id).where(queue_agents.c.agent_id == agent_id))).scalars()
-    )
-    if gone := present - wanted:
-        await connection.execute(
-            delete(queue_agents).where(queue_agents.c.agent_id == agent_id, queue_agents.c.queue_id.in_(gone))
-        )
-    if new := wanted - present:
-        await connection.execute(insert(queue_agents), [{"queue_id": q, "agent_id": agent_id} for q in sorted(new)])
-    return sorted(gone | new)
-
-
-async def _publish_queues(connection: AsyncConnection, queue_ids: list[str], now: int) -> None:
-    for queue_id in queue_ids:
-        await connection.execute(
-            update(queues).where(queues.c.id == queue_id).values(revision=queues.c.revision + 1, updated_at=now)
-        )
-        await publish_queue(connection, queue_id, now)
-
-
-async def _queues_of(connection: AsyncConnection, portal_id: str) -> dict[str, list[str]]:
-    rows = await connection.execute(
-        select(queue_agents).join(queues, queues.c.id == queue_agents.c.queue_id)
-        .where(queues.c.portal_id == portal_id).order_by(queue_agents.c.queue_id)
-    )  # fmt: skip
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        found.setdefault(row.agent_id, []).append(row.queue_id)
-    return found
 
 
 async def _row(connection: AsyncConnection, principal: Principal, agent_id: str) -> Any:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailroom_contracts import Agent, Queue, ids, topics
+from mailroom_contracts import ids, topics
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import audit, times
+from . import audit
 from .context import Console
-from .outbox import publish, retract
+from .memberships import agents_of, publish_queue, renew_agents, set_agents
+from .outbox import retract
 from .paging import Page
 from .principals import CONFIG, READ, Principal
 from .problems import conflict, invalid, not_found, revision_conflict
-from .schema import addresses, agents, queue_agents, queues
+from .schema import addresses, queues
 
 
 async def listed(console: Console, principal: Principal) -> Page:
@@ -27,7 +28,7 @@ async def listed(console: Console, principal: Principal) -> Page:
                 select(queues).where(queues.c.portal_id == principal.portal_id).order_by(queues.c.name, queues.c.id)
             )
         ).all()
-        members = await _members(connection, [row.id for row in rows])
+        members = await agents_of(connection, [row.id for row in rows])
     visible = [row for row in rows if principal.sees(row.id)]
     counts = await console.read.queue_counts(principal.portal_id, [row.id for row in visible])
     return Page([_shown(row, members.get(row.id, []), counts.get(row.id, {})) for row in visible])
@@ -60,13 +61,13 @@ async def create(
             )  # fmt: skip
         except IntegrityError:
             raise conflict("name_taken", f"There is a queue {name!r} already.") from None
-        changed = await _set_members(connection, principal.portal_id, queue_id, agent_ids or [])
+        changed = await set_agents(connection, principal.portal_id, queue_id, agent_ids or [])
         await audit.record(
             connection, portal_id=principal.portal_id, by=principal, action="queue.created", kind="queue",
             subject_id=queue_id, name=name, revision=revision, changes={"agent_ids": [None, agent_ids or []]}, now=now,
         )  # fmt: skip
         await publish_queue(connection, queue_id, now)
-        await _publish_agents(connection, changed, now)
+        await renew_agents(connection, changed, now)
     return await one(console, principal, queue_id)
 
 
@@ -81,7 +82,7 @@ async def change(
         row = await _row(connection, principal, queue_id)
         if revision is not None and revision != row.revision:
             raise revision_conflict(row.revision)
-        before = {"name": row.name, "agent_ids": (await _members(connection, [queue_id])).get(queue_id, [])}
+        before = {"name": row.name, "agent_ids": (await agents_of(connection, [queue_id])).get(queue_id, [])}
         after: dict[str, Any] = {
             "name": _name(name) if name is not None else row.name,
             "agent_ids": sorted(set(agent_ids)) if agent_ids is not None else before["agent_ids"],
@@ -97,13 +98,13 @@ async def change(
                 raise conflict("name_taken", f"There is a queue {after['name']!r} already.") from None
             if done.rowcount != 1:
                 raise revision_conflict(row.revision + 1)
-            changed = await _set_members(connection, principal.portal_id, queue_id, after["agent_ids"])
+            changed = await set_agents(connection, principal.portal_id, queue_id, after["agent_ids"])
             await audit.record(
                 connection, portal_id=principal.portal_id, by=principal, action="queue.changed", kind="queue",
                 subject_id=queue_id, name=after["name"], revision=row.revision + 1, changes=changes, now=now,
             )  # fmt: skip
             await publish_queue(connection, queue_id, now)
-            await _publish_agents(connection, changed, now)
+            await renew_agents(connection, changed, now)
     return await one(console, principal, queue_id)
 
 
@@ -119,80 +120,14 @@ async def remove(console: Console, principal: Principal, queue_id: str) -> None:
             raise conflict("in_use", f"The queue is used by {', '.join(emails)}. Give them another queue first.")
         if tickets:
             raise conflict("in_use", "The queue holds tickets that are not closed. Move or close them first.")
-        members = (await _members(connection, [queue_id])).get(queue_id, [])
+        members = (await agents_of(connection, [queue_id])).get(queue_id, [])
         await connection.execute(delete(queues).where(queues.c.id == queue_id))
         await audit.record(
             connection, portal_id=principal.portal_id, by=principal, action="queue.deleted", kind="queue",
             subject_id=queue_id, name=row.name, revision=row.revision, now=now,
         )  # fmt: skip
         await retract(connection, topics.QUEUES, queue_id)
-        await _publish_agents(connection, members, now, bump=True)
-
-
-async def publish_queue(connection: AsyncConnection, queue_id: str, now: int) -> None:
-    """Put the queue as it is now into the outbox."""
-    row = (await connection.execute(select(queues).where(queues.c.id == queue_id))).one()
-    members = (await _members(connection, [queue_id])).get(queue_id, [])
-    at = times.moment(row.updated_at)
-    await publish(
-        connection, topics.QUEUES,
-        Queue(id=row.id, portal_id=row.portal_id, name=row.name, agent_ids=members, revision=row.revision,
-              updated_at=at),
-        now=times.moment(now),
-    )  # fmt: skip
-
-
-async def publish_agent(connection: AsyncConnection, agent_id: str, now: int) -> None:
-    """Put the agent as it is now into the outbox."""
-    row = (await connection.execute(select(agents).where(agents.c.id == agent_id))).one()
-    found = await connection.execute(select(queue_agents.c.queue_id).where(queue_agents.c.agent_id == agent_id))
-    await publish(
-        connection, topics.AGENTS,
-        Agent(id=row.id, portal_id=row.portal_id, email=row.email, name=row.name, role=row.role, active=row.active,
-              queue_ids=sorted(found.scalars()), revision=row.revision, updated_at=times.moment(row.updated_at)),
-        now=times.moment(now),
-    )  # fmt: skip
-
-
-async def _publish_agents(connection: AsyncConnection, agent_ids: list[str], now: int, *, bump: bool = True) -> None:
-    """Agents whose queues changed with a queue: a new revision of each."""
-    for agent_id in agent_ids:
-        if bump:
-            await connection.execute(
-                update(agents).where(agents.c.id == agent_id)
-                .values(revision=agents.c.revision + 1, updated_at=now)
-            )  # fmt: skip
-        await publish_agent(connection, agent_id, now)
-
-
-async def _set_members(connection: AsyncConnection, portal_id: str, queue_id: str, agent_ids: list[str]) -> list[str]:
-    """Set who works in a queue; the agents for whom that changed. Raises `Problem` 422 for an unknown agent."""
-    wanted = set(agent_ids)
-    known = await connection.execute(
-        select(agents.c.id).where(agents.c.portal_id == portal_id, agents.c.id.in_(wanted))
-    )
-    if missing := wanted - set(known.scalars()):
-        raise invalid("agent_ids", f"There is no agent {', '.join(sorted(missing))}.")
-    present = set(
-        (await connection.execute(select(queue_agents.c.agent_id).where(queue_agents.c.queue_id == queue_id))).scalars()
-    )
-    if gone := present - wanted:
-        await connection.execute(
-            delete(queue_agents).where(queue_agents.c.queue_id == queue_id, queue_agents.c.agent_id.in_(gone))
-        )
-    if new := wanted - present:
-        await connection.execute(insert(queue_agents), [{"queue_id": queue_id, "agent_id": a} for a in sorted(new)])
-    return sorted(gone | new)
-
-
-async def _members(connection: AsyncConnection, queue_ids: list[str]) -> dict[str, list[str]]:
-    rows = await connection.execute(
-        select(queue_agents).where(queue_agents.c.queue_id.in_(queue_ids)).order_by(queue_agents.c.agent_id)
-    )
-    members: dict[str, list[str]] = {}
-    for row in rows:
-        members.setdefault(row.queue_id, []).append(row.agent_id)
-    return members
+        await renew_agents(connection, members, now)
 
 
 async def _row(connection: AsyncConnection, principal: Principal, queue_id: str) -> Any:

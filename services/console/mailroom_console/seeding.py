@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select
 
 from . import addresses, agents, audit, passwords, portals, times, tokens
 from .database import Database
-from .queues import publish_queue
+from .memberships import publish_queue
 from .schema import portals as portals_table
 from .schema import queues as queues_table
 from .settings import ConsoleSettings
