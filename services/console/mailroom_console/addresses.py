@@ -17,6 +17,7 @@ from .context import Console
 from .mailboxes import domain_name, email_address, local_part, person_name
 from .outbox import publish, retract
 from .paging import MAX_LIMIT, Page, cursor, keys_of
+from .portal_rows import portal_row
 from .portals import domains_of
 from .principals import CONFIG, READ, Principal
 from .problems import Problem, conflict, invalid, not_found, revision_conflict
@@ -209,14 +210,7 @@ async def publish_address(connection: AsyncConnection, address_id: str, now: int
 
 async def row_of(connection: AsyncConnection, principal: Principal, address_id: str) -> Any:
     """The row of an address of the principal's portal. Raises `Problem` 404."""
-    row = (
-        await connection.execute(
-            select(addresses).where(addresses.c.id == address_id, addresses.c.portal_id == principal.portal_id)
-        )
-    ).one_or_none()
-    if row is None:
-        raise not_found("address")
-    return row
+    return await portal_row(connection, addresses, principal, address_id, "address")
 
 
 async def _smtp(

@@ -17,6 +17,7 @@ from .mailboxes import email_address, person_name
 from .memberships import publish_agent, queues_of, renew_queues, set_queues
 from .outbox import retract
 from .paging import Page
+from .portal_rows import portal_row
 from .principals import CONFIG, READ, TICKETS, Principal
 from .problems import Problem, conflict, forbidden, invalid, not_found, revision_conflict
 from .schema import agents, invitations, sessions
@@ -64,7 +65,7 @@ async def set_presence(
     if ttl_s is not None and not 0 < ttl_s <= LONGEST_TTL_S:
         raise invalid("ttl_s", "The time to live is more than 0 and at most seven days.")
     async with console.database.read() as connection:
-        row = await _row(connection, principal, agent_id)
+        row = await portal_row(connection, agents, principal, agent_id, "agent")
     if not row.active and presence != "offline":
         raise conflict("inactive_agent", "This agent is disabled.")
     try:
@@ -129,7 +130,7 @@ async def change(
     principal.require(CONFIG)
     now = console.now()
     async with console.database.write() as connection:
-        row = await _row(connection, principal, agent_id)
+        row = await portal_row(connection, agents, principal, agent_id, "agent")
         if revision is not None and revision != row.revision:
             raise revision_conflict(row.revision)
         own = (await queues_of(connection, [agent_id])).get(agent_id, [])
@@ -172,7 +173,7 @@ async def remove(console: Console, principal: Principal, agent_id: str) -> None:
         raise forbidden("You cannot delete yourself.")
     now = console.now()
     async with console.database.write() as connection:
-        row = await _row(connection, principal, agent_id)
+        row = await portal_row(connection, agents, principal, agent_id, "agent")
         if row.role == "administrator":
             await _check_not_last(connection, row)
         changed = await set_queues(connection, principal.portal_id, agent_id, [])
@@ -191,7 +192,7 @@ async def invite(console: Console, principal: Principal, agent_id: str) -> str:
     principal.require(CONFIG)
     now = console.now()
     async with console.database.write() as connection:
-        row = await _row(connection, principal, agent_id)
+        row = await portal_row(connection, agents, principal, agent_id, "agent")
         await audit.record(
             connection, portal_id=principal.portal_id, by=principal, action="agent.invited", kind="agent",
             subject_id=agent_id, name=row.email, now=now,
@@ -224,17 +225,6 @@ async def _check_not_last(connection: AsyncConnection, row: Any) -> None:
     )  # fmt: skip
     if not others:
         raise conflict("last_administrator", "This is the last administrator of the portal.")
-
-
-async def _row(connection: AsyncConnection, principal: Principal, agent_id: str) -> Any:
-    row = (
-        await connection.execute(
-            select(agents).where(agents.c.id == agent_id, agents.c.portal_id == principal.portal_id)
-        )
-    ).one_or_none()
-    if row is None:
-        raise not_found("agent")
-    return row
 
 
 def _check_role(role: str) -> str:

@@ -14,6 +14,7 @@ from .context import Console
 from .memberships import agents_of, publish_queue, renew_agents, set_agents
 from .outbox import retract
 from .paging import Page
+from .portal_rows import portal_row
 from .principals import CONFIG, READ, Principal
 from .problems import conflict, invalid, not_found, revision_conflict
 from .schema import addresses, queues
@@ -79,7 +80,7 @@ async def change(
     principal.require(CONFIG)
     now = console.now()
     async with console.database.write() as connection:
-        row = await _row(connection, principal, queue_id)
+        row = await portal_row(connection, queues, principal, queue_id, "queue")
         if revision is not None and revision != row.revision:
             raise revision_conflict(row.revision)
         before = {"name": row.name, "agent_ids": (await agents_of(connection, [queue_id])).get(queue_id, [])}
@@ -114,7 +115,7 @@ async def remove(console: Console, principal: Principal, queue_id: str) -> None:
     now = console.now()
     tickets = await console.read.unclosed_in(principal.portal_id, queue_id)
     async with console.database.write() as connection:
-        row = await _row(connection, principal, queue_id)
+        row = await portal_row(connection, queues, principal, queue_id, "queue")
         users = (await connection.execute(select(addresses.c.email).where(addresses.c.queue_id == queue_id))).scalars()
         if emails := list(users):
             raise conflict("in_use", f"The queue is used by {', '.join(emails)}. Give them another queue first.")
@@ -128,17 +129,6 @@ async def remove(console: Console, principal: Principal, queue_id: str) -> None:
         )  # fmt: skip
         await retract(connection, topics.QUEUES, queue_id)
         await renew_agents(connection, members, now)
-
-
-async def _row(connection: AsyncConnection, principal: Principal, queue_id: str) -> Any:
-    row = (
-        await connection.execute(
-            select(queues).where(queues.c.id == queue_id, queues.c.portal_id == principal.portal_id)
-        )
-    ).one_or_none()
-    if row is None:
-        raise not_found("queue")
-    return row
 
 
 async def _free_id(connection: AsyncConnection, portal_id: str, name: str) -> str:

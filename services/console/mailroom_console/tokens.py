@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from . import audit, passwords, times
 from .context import Console
 from .paging import Page
+from .portal_rows import portal_row
 from .principals import ADMIN, CONFIG, PLATFORM, READ, SCOPES, TICKETS, Principal
-from .problems import Problem, invalid, not_found
+from .problems import Problem, invalid
 from .schema import api_tokens, portals
 
 PREFIX = "mr_"
@@ -75,13 +76,7 @@ async def remove(console: Console, principal: Principal, token_id: str) -> None:
     principal.require(ADMIN)
     now = console.now()
     async with console.database.write() as connection:
-        row = (
-            await connection.execute(
-                select(api_tokens).where(api_tokens.c.id == token_id, api_tokens.c.portal_id == principal.portal_id)
-            )
-        ).one_or_none()
-        if row is None:
-            raise not_found("token")
+        row = await portal_row(connection, api_tokens, principal, token_id, "token")
         await connection.execute(delete(api_tokens).where(api_tokens.c.id == token_id))
         await audit.record(
             connection, portal_id=principal.portal_id, by=principal, action="token.deleted", kind="token",

@@ -10,7 +10,7 @@ from mailroom_console import addresses, portals, queues, smtp_accounts
 from mailroom_console.principals import CONFIG
 from mailroom_console.problems import Problem, not_found
 
-from . import address_form, address_view
+from . import address_form, address_view, deletion
 from .visit import Page, Visit
 
 
@@ -103,7 +103,7 @@ async def switch(visit: Visit) -> Response:
 
 async def ask_delete(visit: Visit) -> Response:
     """What deleting means, before it is done."""
-    return await _show_delete(visit, [])
+    return await _ask(visit)
 
 
 async def delete(visit: Visit) -> Response:
@@ -112,7 +112,7 @@ async def delete(visit: Visit) -> Response:
     try:
         await addresses.remove(visit.console, visit.who, address["id"])
     except Problem as problem:
-        return await _show_delete(visit, [problem.detail], problem.status)
+        return await _ask(visit, problem)
     return visit.go("/addresses", f"{address['email']} is deleted. Its tickets stay.")
 
 
@@ -148,7 +148,7 @@ async def _show_add(visit: Visit, form: dict[str, Any], problems: dict[str, Any]
     )  # fmt: skip
 
 
-async def _show_delete(visit: Visit, problems: list[str], status: int = 200) -> Response:
+async def _ask(visit: Visit, problem: Problem | None = None) -> Response:
     address = await addresses.one(visit.console, visit.who, visit.path("id"))
     told = [f"Mail to {address['email']} is refused from now on."]
     if address["kind"] == "gmail":
@@ -158,11 +158,8 @@ async def _show_delete(visit: Visit, problems: list[str], status: int = 200) -> 
     if address["can_send"]:
         told += ["Replies cannot leave from it any more. What still waits is told to its agents as not sent."]
     told += ["Its tickets and their history stay.", "Disabling does the same, and can be undone."]
-    return await visit.show(
-        "confirm.html", "addresses", status, title=f"Delete {address['email']}?", back=f"/addresses/{address['id']}",
-        problems=problems, consequences=told, action=f"/addresses/{address['id']}/delete", hidden={},
-        forbidden=bool(problems), confirm_text="Delete the address",
-    )  # fmt: skip
+    return await deletion.ask(visit, "addresses", f"/addresses/{address['id']}", kind="address", name=address["email"],
+                              consequences=told, problem=problem)  # fmt: skip
 
 
 def _kind(visit: Visit) -> str:

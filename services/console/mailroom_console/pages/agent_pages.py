@@ -11,6 +11,7 @@ from mailroom_console.changes import Change
 from mailroom_console.principals import CONFIG, TICKETS
 from mailroom_console.problems import Problem
 
+from . import deletion
 from .visit import Page, Visit, field_problems, local
 
 TAB_TTL_S = 45.0  # a tab renews it every 15 s
@@ -98,7 +99,7 @@ async def invite(visit: Visit) -> Response:
 
 async def ask_delete(visit: Visit) -> Response:
     """What deleting means."""
-    return await _show_delete(visit, [])
+    return await _ask(visit)
 
 
 async def delete(visit: Visit) -> Response:
@@ -107,20 +108,17 @@ async def delete(visit: Visit) -> Response:
     try:
         await agents.remove(visit.console, visit.who, agent["id"])
     except Problem as problem:
-        return await _show_delete(visit, [problem.detail], problem.status)
+        return await _ask(visit, problem)
     return visit.go("/queues", f"{agent['name'] or agent['email']} is deleted.")
 
 
-async def _show_delete(visit: Visit, problems: list[str], status: int = 200) -> Response:
+async def _ask(visit: Visit, problem: Problem | None = None) -> Response:
     agent = await agents.one(visit.console, visit.who, visit.path("id"))
     name = agent["name"] or agent["email"]
     told = [f"{name} is signed out and cannot sign in any more.", "What they wrote stays on its tickets.",
             "To give them no tickets for a while, make them inactive instead."]  # fmt: skip
-    return await visit.show(
-        "confirm.html", "queues", status, title=f"Delete {name}?", back=f"/agents/{agent['id']}", problems=problems,
-        consequences=told, action=f"/agents/{agent['id']}/delete", hidden={}, forbidden=bool(problems),
-        confirm_text="Delete the agent",
-    )  # fmt: skip
+    return await deletion.ask(visit, "queues", f"/agents/{agent['id']}", kind="agent", name=name, consequences=told,
+                              problem=problem)  # fmt: skip
 
 
 def _read(visit: Visit) -> dict[str, Any]:

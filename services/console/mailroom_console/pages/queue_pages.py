@@ -10,7 +10,7 @@ from mailroom_console import addresses, agents, queues
 from mailroom_console.principals import CONFIG, READ
 from mailroom_console.problems import Problem
 
-from . import words
+from . import deletion, words
 from .visit import Page, Visit, field_problems
 
 
@@ -89,7 +89,7 @@ async def update(visit: Visit) -> Response:
 
 async def ask_delete(visit: Visit) -> Response:
     """What deleting means."""
-    return await _show_delete(visit, [])
+    return await _ask(visit)
 
 
 async def delete(visit: Visit) -> Response:
@@ -98,18 +98,15 @@ async def delete(visit: Visit) -> Response:
     try:
         await queues.remove(visit.console, visit.who, queue["id"])
     except Problem as problem:
-        return await _show_delete(visit, [problem.detail], problem.status)
+        return await _ask(visit, problem)
     return visit.go("/queues", f"{queue['name']} is deleted.")
 
 
-async def _show_delete(visit: Visit, problems: list[str], status: int = 200) -> Response:
+async def _ask(visit: Visit, problem: Problem | None = None) -> Response:
     queue = await queues.one(visit.console, visit.who, visit.path("id"))
     told = ["Closed tickets stay and can still be found.", "A queue with addresses or open tickets cannot be deleted."]
-    return await visit.show(
-        "confirm.html", "queues", status, title=f"Delete {queue['name']}?", back=f"/queues/{queue['id']}",
-        problems=problems, consequences=told, action=f"/queues/{queue['id']}/delete", hidden={},
-        forbidden=bool(problems), confirm_text="Delete the queue",
-    )  # fmt: skip
+    return await deletion.ask(visit, "queues", f"/queues/{queue['id']}", kind="queue", name=queue["name"],
+                              consequences=told, problem=problem)  # fmt: skip
 
 
 def _read(visit: Visit) -> dict[str, Any]:
