@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from .model import Mail
 
@@ -135,7 +136,12 @@ def says_absent(text: str) -> bool:
 def is_machine_address(address: str) -> bool:
     """Whether the part before the @ is a machine's: mailer-daemon, postmaster, no-reply and their kin."""
     local = address.rpartition("@")[0] or address
-    return len(local) <= 200 and _MACHINE_LOCAL.fullmatch(local.lower().translate(_SAME)) is not None
+    return len(local) <= 200 and _is_machine(local)
+
+
+@lru_cache(maxsize=2000)  # mostly the sender of envelope and header are one
+def _is_machine(local: str) -> bool:
+    return _MACHINE_LOCAL.fullmatch(local.lower().translate(_SAME)) is not None
 
 
 def is_null_path(path: str) -> bool:

@@ -34,6 +34,11 @@ def traces(fields: dict[str, list[str]]) -> tuple[Forwarded, ...]:
                 for address in _ADDRESS.findall(value[:2000]):
                     found.setdefault((name, address))
     for value in fields.get("received", ())[:_MOST]:
-        if "for" in value and (match := _FOR.search(value[:2000])) is not None:
-            found.setdefault(("Received", match.group(1)))
+        value = value[:2000]
+        at = value.find("for", 1)
+        while at > 0:  # to look at each white space takes longer than to look for the word
+            if (match := _FOR.match(value, at - 1)) is not None:
+                found.setdefault(("Received", match.group(1)))
+                break
+            at = value.find("for", at + 3)
     return tuple(Forwarded(header, address) for header, address in list(found)[:_MOST])

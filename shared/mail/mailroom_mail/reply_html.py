@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import unescape
 from itertools import islice
 
+from .automatic import names_any
 from .quote_words import FORWARD_DIVIDER
 from .reply_text import has_history, mark, only_footers, own_lines
 
@@ -38,7 +39,12 @@ _SIGNATURES = (
     "gmail_signature", "moz-signature", 'id="Signature"', 'id="x_Signature"', "AppleMailSignature", "ms-outlook-mobile-signature",
     "ymail_android_signature", "protonmail_signature", "signature_old", 'id="signature"', "LEOSIGN", "mail-signature", "tutanota_signature",
 )  # fmt: skip
-_MARKS = tuple(wanted for wanted in (*_TO_END, *_ELEMENTS, *_SIGNATURES) if wanted[0] != "<")
+MARKS = tuple(wanted for wanted in (*_TO_END, *_ELEMENTS, *_SIGNATURES) if wanted[0] != "<")
+# One of these stands in each of the marks, so that most mails are looked through for a few words only.
+STEMS = (
+    "uote", "ignature", "essage", "rigin", "_orig", "cite", "eply", "_extra", "Fwd", "append", "Spelling", "zwchr", "QUOTED", "DIVIDER",
+    "OLK_", "LEOSIGN",
+)  # fmt: skip
 _SAMSUNG = "<!-- originalMessage -->"
 _TAG = re.compile(r"<[^<>]*>")
 _ATTRIBUTES = re.compile(r"<[a-zA-Z][^<>\s]*\s([^<>]{0,3000})")
@@ -144,7 +150,9 @@ def _is_footer_only(html: str) -> bool:
 def _present(html: str) -> frozenset[str]:
     """The marks that stand in attributes: most mails have more text than attributes, and some have none at all."""
     attributes = "\n".join(_ATTRIBUTES.findall(html)) if "=" in html else ""
-    return frozenset([wanted for wanted in _MARKS if wanted in attributes]) if attributes else frozenset()
+    if not attributes or not names_any(attributes, STEMS):
+        return frozenset()
+    return frozenset([wanted for wanted in MARKS if wanted in attributes])
 
 
 def _first_mark(html: str, marks: tuple[str, ...], present: frozenset[str]) -> int:

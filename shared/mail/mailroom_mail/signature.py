@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .automatic import names_any
+
 _DELIMITER = re.compile(r"\s*(?:--|––)[ \xa0]*\Z")
 _RULE = re.compile(r"\s*(?:[-_=*~#]\s?){2,}\s*\Z")
 _RULES = "-_=*~#"
@@ -63,7 +65,7 @@ _LEGAL = re.compile(
 def is_footer(line: str) -> bool:
     """Whether a line is what a mobile or web client adds ("Sent from my iPhone", "Get Outlook for iOS")."""
     low = line.strip().lower()
-    return 0 < len(low) <= 160 and any(hint in low for hint in _FOOTER_HINTS) and _FOOTER.match(low) is not None
+    return 0 < len(low) <= 160 and names_any(low, _FOOTER_HINTS) and _FOOTER.match(low) is not None
 
 
 def body_end(lines: Sequence[str]) -> int:

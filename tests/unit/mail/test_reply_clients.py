@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mailroom_mail import Mail, Mailbox, extract_reply
+from mailroom_mail import Mail, Mailbox, extract_reply, reply_html
 
 BODY = {
     "en": "Yes, Tuesday at nine suits us.",
@@ -270,3 +270,7 @@ def test_history_alone_is_shown_whole(client: object) -> None:
     assert "Would Tuesday" in reply.text
     assert reply.html is not None
     assert "Would Tuesday" in reply.html
+
+
+def test_each_mark_of_a_client_has_a_word_that_is_looked_for_first() -> None:
+    assert [mark for mark in reply_html.MARKS if not any(stem in mark for stem in reply_html.STEMS)] == []
