@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from ipaddress import ip_address
 
 import mailroom_mail
@@ -87,6 +88,7 @@ class DnsJudge:
         )
 
 
+@lru_cache(maxsize=4096)
 def is_local(client_ip: str) -> bool:
     """Whether an address is loopback, private or link-local (RFC 6890); an unreadable one is."""
     try:

@@ -22,6 +22,7 @@ from .settings import IngestSmtpSettings
 
 log = get_logger()
 BLOCK = 262_144
+_AFTER_NAME = (b" ", b"\r")
 
 
 class Over(Exception):
@@ -61,6 +62,7 @@ class Conversation(SMTP):
         self._over = False
         self._waiter: asyncio.Future[None] | None = None  # the conversation's task waits for input
         self._at_command = False  # and what it waits for is a command
+        self._then: Callable[[], Awaitable[None]] | None = None  # what the next input belongs to, if no command
         self._eof = False
         self._paused = False
         self._idle_at = 0.0
@@ -81,7 +83,7 @@ class Conversation(SMTP):
                 "AUTH")  # fmt: skip
 
     def commands_at_once(self) -> dict[str, Callable[[str], None]]:
-        """The commands that never wait for anything."""
+        """The commands that are answered without waiting, all of four letters; `_then` is what follows the answer."""
         return {}
 
     @property
@@ -99,7 +101,7 @@ class Conversation(SMTP):
                 self._paused = True
                 self.transport.pause_reading()  # type: ignore[attr-defined]
             return
-        if self._at_command:
+        if self._at_command and self._then is None:
             try:
                 if self._answered_at_once():
                     return
@@ -111,12 +113,13 @@ class Conversation(SMTP):
     def _answered_at_once(self) -> bool:
         """Whether all that came are commands that need no waiting: then they are answered."""
         while self._input:
-            name, space, _ = self._input[:5].partition(b" ")
-            handler = self._at_once.get(name.decode("latin-1").upper()) if space else None
-            if handler is None or (line := self._next_line()) is None:
+            handler = self._at_once.get(self._input[:4].decode("latin-1").upper())
+            if handler is None or self._input[4:5] not in _AFTER_NAME or (line := self._next_line()) is None:
                 return False
             if (command := self._admitted_command(line)) is not None:
                 handler(command[1])
+            if self._then is not None and self._input:
+                return False
         self._flush()
         self._reset_timeout()
         return True
@@ -229,7 +232,7 @@ class Conversation(SMTP):
         return line if line.isascii() and line.decode().isprintable() else _checked(line)
 
     async def _line(self) -> bytes | Reply:
-        """As `_next_line`, and waits for it."""
+        """As `_next_line`, and waits for it. Empty when what comes next is no command but for `_then`."""
         while (line := self._next_line()) is None:
             if len(self._input) > self._settings.smtp_max_command_line:
                 # the rest of the line is thrown away as it comes
@@ -243,6 +246,8 @@ class Conversation(SMTP):
                 await self._more()
             finally:
                 self._at_command = False
+            if self._then is not None:
+                return b""
         return line
 
     async def _handle_client(self) -> None:
@@ -273,7 +278,12 @@ class Conversation(SMTP):
                 self.transport.close()
 
     async def _command(self) -> None:
-        command = self._admitted_command(await self._line())
+        line = await self._line()
+        if self._then is not None:
+            then, self._then = self._then, None
+            await then()
+            return
+        command = self._admitted_command(line)
         if command is None:
             return
         name, argument = command

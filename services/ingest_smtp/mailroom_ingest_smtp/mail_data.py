@@ -25,6 +25,7 @@ class MailData:
         self._limit = limit
         # as if a line end stood before the first line, so that a dot there is a dot at the start of a line
         self._buffer = bytearray(b"\r\n")
+        self._dotted = False  # whether a line of what was kept begins with a dot
         self.too_big = False
         self.smuggling = False
 
@@ -62,13 +63,15 @@ class MailData:
         start = max(0, seen - 64)
         window = self._buffer if start == 0 and stop is None else self._buffer[start:stop]
         # bytes are looked for much faster than by the expression
-        dotted = b"\n." in window or b"\r." in window or (b"\0" in window and b"\0." in window)
+        lines = b"\n." in window
+        self._dotted = self._dotted or lines
+        dotted = lines or b"\r." in window or (b"\0" in window and b"\0." in window)
         if dotted and _ALMOST_END.search(window):
             self.smuggling = True
 
     def content(self) -> bytes:
         """The mail as the client sent it, without the stuffed dots; once only. Decides about `too_big`."""
-        buffer = self._buffer.replace(b"\r\n.", b"\r\n") if b"\r\n." in self._buffer else self._buffer
+        buffer = self._buffer.replace(b"\r\n.", b"\r\n") if self._dotted else self._buffer
         self._buffer = bytearray()
         if len(buffer) - 2 > self._limit:
             self.too_big = True

@@ -149,7 +149,7 @@ class Session(Conversation):
             self._set_rset_state()
 
     def commands_at_once(self) -> dict[str, Callable[[str], None]]:
-        return {"MAIL": self._take_mail, "RCPT": self._take_rcpt}
+        return {"MAIL": self._take_mail, "RCPT": self._take_rcpt, "DATA": self._go_ahead}
 
     async def smtp_MAIL(self, arg: str | None) -> None:
         self._take_mail(arg or "")
@@ -227,18 +227,25 @@ class Session(Conversation):
         return replies.RECIPIENT_OK
 
     async def smtp_DATA(self, arg: str | None) -> None:
+        self._go_ahead(arg or "")
+
+    def _go_ahead(self, arg: str) -> None:
         if arg:
             self._refuse(replies.NO_ARGUMENT_EXPECTED)
             return
         if not self._recipients:
             self._refuse(replies.RCPT_FIRST if self._sender is not None else replies.MAIL_FIRST)
             return
-        assert self._sender is not None
         self._say(replies.GO_AHEAD)
+        self._expect_mail_within(self._settings.smtp_data_timeout_s)
+        self._then = self._take_data
+
+    async def _take_data(self) -> None:
+        """Read the mail and have it taken in."""
+        assert self._sender is not None
         data = MailData(self._settings.smtp_max_size)
         held = 0
         try:
-            self._expect_mail_within(self._settings.smtp_data_timeout_s)
             fits, held = await self._receive(data)
             self._mail_until = float("inf")
             recipients, sender = self._recipients, self._sender

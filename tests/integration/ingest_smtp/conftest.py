@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import secrets
+import select
 import smtplib
 import socket
 import sys
@@ -136,6 +137,10 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
+
+    def silent(self, seconds: float) -> bool:
+        """Whether nothing comes within that time. Only between replies that were read whole."""
+        return not select.select([self.socket], [], [], seconds)[0]
 
     def reply(self) -> str:
         """One whole reply, lines joined by LF; "" at the end of the connection."""

@@ -227,6 +227,38 @@ def test_bdat_less_pipelining_in_one_packet(intake: Intake) -> None:
     assert {event.content.subject for event in intake.received()} == {"My order", "two"}
 
 
+def test_commands_come_in_any_pieces_and_in_any_case(intake: Intake) -> None:
+    with intake.raw() as wire:
+        wire.begin()
+        assert wire.ask(b"rset\r\n").startswith("250 2.0.0 ")
+        assert wire.ask(b"MAIL\r\n").startswith("501 5.5.4 ")
+        assert wire.ask(b"mail from:<jo@customer.example>\r\n").startswith("250 2.1.0 ")
+        assert wire.ask(b"data\r\n").startswith("503 5.5.1 ")
+        for piece in (b"RC", b"PT TO:<support@acm", b"e.example>", b"\r"):
+            wire.send(piece)
+            assert wire.silent(0.05)
+        assert wire.ask(b"\n").startswith("250 2.1.5 ")
+        assert wire.ask(b"DATA now\r\n").startswith("501 5.5.4 ")
+        wire.send(b"DAT")
+        assert wire.silent(0.05)
+        assert wire.ask(b"a\r\n").startswith("354 ")
+        for piece in (b"Subject: pieces\r", b"\n\r\nRSET\r\nDATA\r\n", b"QUIT\r\n.", b"\r"):
+            wire.send(piece)
+            assert wire.silent(0.05)
+        assert wire.ask(b"\n").startswith("250 2.6.0 ")
+        assert wire.ask(b"DATA\r\n").startswith("503 5.5.1 ")
+        # a mail may come without waiting for the answer to DATA, which RFC 2920 forbids and some do
+        wire.send(
+            b"MAIL FROM:<jo@customer.example>\r\nRCPT TO:<support@acme.example>\r\nDATA\r\nSubject: at once\r\n\r\n.\r\nRSET\r\n"
+        )
+        replies = [wire.reply()[:9] for _ in range(5)]
+        assert replies == ["250 2.1.0", "250 2.1.5", "354 End d", "250 2.6.0", "250 2.0.0"]
+    assert {event.content.subject: event.content.text for event in intake.received()} == {
+        "pieces": "RSET\nDATA\nQUIT\n",
+        "at once": "",
+    }
+
+
 def test_the_last_dot_together_with_the_end_of_sending(intake: Intake) -> None:
     with intake.raw() as wire:
         wire.begin("support@acme.example")
