@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from mailroom_contracts import TicketEvent, Undecodable, decode, topics
 from mailroom_runtime import metrics
-from mailroom_runtime.dead_letters import bury
+from mailroom_runtime.dead_letters import bury_record
 from mailroom_runtime.gathering import Gathering
 from mailroom_runtime.kafka import Producer, partitions_for
 from mailroom_runtime.logs import get_logger
@@ -172,10 +172,6 @@ class EventReader:
             return cast("TicketEvent | None", decode(topics.TICKET_EVENTS, record.value, record.headers))
         except Undecodable as error:
             if self._dead_letters is not None:  # a rebuild meets the same records again
-                await bury(
-                    self._dead_letters, topic=topics.TICKET_EVENTS, prefix=self._settings.topic_prefix,
-                    service="console", key=record.key, value=record.value, headers=record.headers,
-                    partition=record.partition, offset=record.offset, error=str(error),
-                    error_type=type(error).__name__,
-                )  # fmt: skip
+                await bury_record(self._dead_letters, record, error, topic=topics.TICKET_EVENTS,
+                                  prefix=self._settings.topic_prefix, service="console")  # fmt: skip
             return None

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from mailroom_contracts import Message, Topic, Undecodable, topics
 from mailroom_runtime import metrics
-from mailroom_runtime.dead_letters import bury
+from mailroom_runtime.dead_letters import bury_record
 from mailroom_runtime.gathering import Gathering
 from mailroom_runtime.groups import group_name
 from mailroom_runtime.kafka import BusDown, Producer
@@ -188,16 +188,7 @@ class Owner(ConsumerRebalanceListener):  # type: ignore[misc]
                 raise error
 
     async def _bury(self, record: ConsumerRecord, error: Undecodable) -> None:
-        await bury(
-            self._producer,
-            topic=topics.EMAIL_LANES,
-            prefix=self._service.settings.topic_prefix,
-            service=self._service.name,
-            key=record.key,
-            value=record.value,
-            headers=record.headers,
-            partition=record.partition,
-            offset=record.offset,
-            error=str(error),
-            error_type=type(error).__name__,
-        )
+        await bury_record(
+            self._producer, record, error, topic=topics.EMAIL_LANES,
+            prefix=self._service.settings.topic_prefix, service=self._service.name,
+        )  # fmt: skip

@@ -18,7 +18,7 @@ from mailroom_contracts import Message, Topic, Undecodable, decode, header
 
 from . import metrics
 from .blobs import BlobsDown
-from .dead_letters import bury
+from .dead_letters import bury_record
 from .gathering import Gathering
 from .groups import group_name
 from .kafka import BusDown, Producer
@@ -273,19 +273,10 @@ class _Worker:
         pause = 0.5
         while True:
             try:
-                await bury(
-                    self._producer,
-                    topic=topic,
-                    prefix=self._service.settings.topic_prefix,
-                    service=self._service.name,
-                    key=record.key,
-                    value=record.value,
-                    headers=record.headers,
-                    partition=record.partition,
-                    offset=record.offset,
-                    error=str(error) or type(error).__name__,
-                    error_type=type(error).__name__,
-                )
+                await bury_record(
+                    self._producer, record, error, topic=topic,
+                    prefix=self._service.settings.topic_prefix, service=self._service.name,
+                )  # fmt: skip
                 break
             except (BusDown, KafkaError):
                 await asyncio.sleep(pause)

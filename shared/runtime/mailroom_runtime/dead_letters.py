@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from aiokafka import ConsumerRecord
 from mailroom_contracts import Topic
 from mailroom_contracts.codec import Headers, rfc3339
 
@@ -72,3 +73,22 @@ async def bury(
         source, service
     ).inc()
     log.error("record.dead", topic=source, partition=partition, offset=offset, error=error, error_type=error_type)
+
+
+async def bury_record(
+    producer: Producer, record: ConsumerRecord, error: Exception, *, topic: Topic, prefix: str, service: str
+) -> None:
+    """`bury` for a record as it was read and what it raised. Raises `BusDown`."""
+    await bury(
+        producer,
+        topic=topic,
+        prefix=prefix,
+        service=service,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+        partition=record.partition,
+        offset=record.offset,
+        error=str(error) or type(error).__name__,
+        error_type=type(error).__name__,
+    )
