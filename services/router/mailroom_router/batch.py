@@ -1,7 +1,8 @@
-"""A batch of one partition's inputs, worked on ticket by ticket: decide, choose agents together, collect outputs."""
+"""A batch of inputs, worked on ticket by ticket: decide, choose agents together, collect outputs."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,9 @@ from .ticket import decide, finish
 
 log = get_logger()
 
+YIELD_EVERY = 50
+Lookup = Callable[[int, str], TicketState | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Raw:
@@ -48,9 +52,9 @@ class Raw:
 
 @dataclass(slots=True)
 class Worked:
-    """What came of a batch."""
+    """What came of a batch; the outputs of each partition by themselves."""
 
-    outputs: Outputs = field(default_factory=Outputs)
+    outputs: dict[int, Outputs] = field(default_factory=dict)
     misplaced: list[tuple[Raw, str]] = field(default_factory=list)  # with the ticket id that says where it belongs
     poison: list[tuple[Raw, Exception]] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
@@ -71,9 +75,12 @@ class Desk:
         self._book, self._keys, self._agents, self._gate = book, keys, agents, gate
         self._partition_of, self._reply_lasts = partition_of, reply_lasts
 
-    async def work(self, partition: int, raws: Sequence[Raw], lookup: Callable[[str], TicketState | None]) -> Worked:
-        """Decide every input in order, per ticket; inputs of different tickets share the round trips to Redis."""
-        worked = Worked()
+    async def work(self, raws: Sequence[Raw], lookup: Lookup) -> Worked:
+        """Decide every input in order, per ticket; inputs of different tickets share the round trips to Redis.
+
+        `lookup` finds the state of a ticket in a partition.
+        """
+        worked = Worked(outputs={raw.partition: Outputs() for raw in raws})
         waves: list[list[tuple[Raw, Input]]] = []
         depth: dict[str, int] = {}
         for raw in raws:
@@ -82,7 +89,7 @@ class Desk:
             except Undecodable as error:
                 worked.poison.append((raw, error))
                 continue
-            if self._partition_of(message.ticket_id) != partition:
+            if self._partition_of(message.ticket_id) != raw.partition:
                 worked.misplaced.append((raw, message.ticket_id))
                 continue
             level = depth.get(message.ticket_id, 0)
@@ -97,14 +104,20 @@ class Desk:
     async def _wave(
         self,
         wave: list[tuple[Raw, Input]],
-        lookup: Callable[[str], TicketState | None],
+        lookup: Lookup,
         worked: Worked,
     ) -> None:
         now = datetime.now(UTC)
-        states = {m.ticket_id: worked.outputs.states.get(m.ticket_id) or lookup(m.ticket_id) for _, m in wave}
+        outputs = worked.outputs
+        states = {
+            m.ticket_id: outputs[raw.partition].states.get(m.ticket_id) or lookup(raw.partition, m.ticket_id)
+            for raw, m in wave
+        }
         context = Context(self._book, self._keys, now, await self._online(wave, states), self._reply_lasts)
         drafts: list[tuple[Raw, Input, Draft]] = []
-        for raw, message in wave:
+        for number, (raw, message) in enumerate(wave, 1):
+            if number % YIELD_EVERY == 0:
+                await asyncio.sleep(0)  # what else the process does must not wait for all of it
             try:
                 drafts.append((raw, message, decide(states[message.ticket_id], message, context)))
             except Exception as error:
@@ -120,7 +133,7 @@ class Desk:
             decision = finish(draft, next(answers) if draft.wanted else None)
             trace = header(raw.headers, "traceparent")
             try:
-                worked.outputs.add(states[message.ticket_id], decision, child(trace) if trace else None)
+                outputs[raw.partition].add(states[message.ticket_id], decision, child(trace) if trace else None)
             except TooLarge as error:
                 worked.poison.append((raw, error))
                 continue

@@ -49,6 +49,11 @@ class Placing:
         self._dead_in_a_row = 0
         self._assigned_at = time.monotonic()
 
+    @property
+    def behind(self) -> int:
+        """How many mails wait here."""
+        return len(self._waiting)
+
     async def run(self) -> None:
         """Raises `Stopped` when offsets were lost or faust gave up."""
         app = self._app()

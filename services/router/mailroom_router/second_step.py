@@ -1,7 +1,7 @@
 """The second step's engine: consume, decide, produce, in Kafka transactions (decision 0002).
 
 One consumer group over the three inputs. Range assignment gives one worker the same partitions of all three (equal
-counts of partitions, equal subscriptions); each partition is worked on by itself, see `partition`.
+counts of partitions, equal subscriptions). Here they are read and shared out; `worker` works on them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,14 @@ from .partition import Partition, Shared
 from .redis_gate import RedisGate
 from .settings import RouterSettings
 from .store import Slot
+from .transactions import Membership, Transactions, committed, fence_last
+from .worker import Worker
 
 log = get_logger()
 
 GROUP = "router.tickets"
 INPUTS = GROUPS[GROUP]
-FULL, ROOM = 3_000, 1_000  # records queued per partition: above, it is paused; below, resumed
-HAND_OVER_S = 8.0
+FULL, ROOM = 2_000, 500  # records of a topic's partition that wait: above, it is paused; below, resumed
 LAG_EVERY_S = 1.0
 INDEXED_EVERY_S = 0.05  # what tickets' changes say goes into the index together
 
@@ -61,12 +63,16 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         gate: RedisGate,
         producer: Producer,
         learn: Any,
+        behind: Callable[[], int],
     ) -> None:
+        """`behind` says how many mails wait in the first step."""
         self._service, self._settings = service, service.settings
         self._book, self._agents, self._gate, self._producer, self._learn = book, agents, gate, producer, learn
         self._by_name: dict[str, Topic] = {t.full_name(self._settings.topic_prefix): t for t in INPUTS}
-        self._partitions: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
-        self._paused: set[int] = set()
+        self._behind = behind
+        self._group = group_name(self._settings.topic_prefix, GROUP)
+        self._paused: set[TopicPartition] = set()
+        self._worker: Worker | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._slot: Slot | None = None
         self._failure: BaseException | None = None
@@ -79,7 +85,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         self._slot = Slot(root / mark)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.kafka,
-            group_id=group_name(self._settings.topic_prefix, GROUP),
+            group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
@@ -99,12 +105,21 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
                 break
             except KafkaError:
                 await asyncio.sleep(1)
-        waiting = asyncio.create_task(self._drain_waiting(), name="waiting-tickets")
+        name = f"{self._settings.topic_prefix}.router.{self._slot.name}"
+        self._worker = worker = Worker(
+            Transactions(self._settings.kafka, name, self._group),
+            self._desk(consumer),
+            self._settings.topic_prefix,
+            self._settings.router_batch,
+            self._behind,
+        )
+        working = asyncio.create_task(worker.run(), name="worker")
+        waiting = asyncio.create_task(self._drain_waiting(worker), name="waiting-tickets")
         try:
             consumer.subscribe(list(self._by_name), listener=self)
             measured_at = 0.0
             gathering = Gathering(consumer, many_per_s=100, wait_ms=10)
-            while not self._service.stopping.is_set() and self._failure is None:
+            while not self._service.stopping.is_set() and self._failure is None and not working.done():
                 try:
                     batches = await consumer.getmany(timeout_ms=200, max_records=2_000)
                 except NoOffsetForPartitionError as error:
@@ -116,60 +131,67 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
                 gathering.saw(batches)
                 self._service.health.set("kafka", True)
                 for tp, records in batches.items():
-                    self._feed(tp, records)
-                self._balance(consumer)
+                    self._feed(worker, tp, records)
+                self._balance(worker, consumer)
                 if time.monotonic() - measured_at > LAG_EVERY_S:
                     measured_at = time.monotonic()
-                    self._measure_lag(consumer)
+                    self._measure_lag(worker, consumer)
             if self._failure is not None:
                 raise self._failure
+            if working.done():
+                working.result()
         finally:
             waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
-            await self._let_go(set(self._partitions))
+            worker.stop()
+            await asyncio.gather(waiting, working, return_exceptions=True)
             await consumer.stop()
             self._slot.release()
 
-    def _feed(self, tp: TopicPartition, records: Sequence[Any]) -> None:
-        owned = self._partitions.get(tp.partition)
-        if owned is None:
+    def _feed(self, worker: Worker, tp: TopicPartition, records: Sequence[Any]) -> None:
+        if tp.partition not in worker.partitions:
             # not taken over yet: what was read must be read again, never be passed over
             if self._consumer is not None and tp in self._consumer.assignment():
                 self._consumer.seek(tp, records[0].offset)
             return
         topic = self._by_name[tp.topic]
-        owned[0].feed([Raw(topic, tp.partition, r.offset, r.key, r.value, r.headers) for r in records])
+        raws = [Raw(topic, tp.partition, r.offset, r.key, r.value, r.headers) for r in records]
+        worker.feed(tp.partition, topic, raws)
 
-    def _balance(self, consumer: AIOKafkaConsumer) -> None:
-        """Pause partitions that have enough, resume those that have room."""
+    def _balance(self, worker: Worker, consumer: AIOKafkaConsumer) -> None:
+        """Pause what has enough, resume what has room."""
         assigned = consumer.assignment()
-        for number, (partition, _) in self._partitions.items():
-            parts = [tp for tp in assigned if tp.partition == number]
-            if partition.queued > FULL and number not in self._paused:
-                consumer.pause(*parts)
-                self._paused.add(number)
-            elif partition.queued < ROOM and number in self._paused:
-                consumer.resume(*parts)
-                self._paused.discard(number)
+        self._paused &= assigned
+        partitions = worker.partitions
+        for tp in assigned:
+            partition = partitions.get(tp.partition)
+            queued = partition.queued(self._by_name[tp.topic]) if partition is not None else 0
+            if queued > FULL and tp not in self._paused:
+                consumer.pause(tp)
+                self._paused.add(tp)
+            elif queued < ROOM and tp in self._paused:
+                consumer.resume(tp)
+                self._paused.discard(tp)
 
-    def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
+    def _measure_lag(self, worker: Worker, consumer: AIOKafkaConsumer) -> None:
+        partitions = worker.partitions
         for tp in consumer.assignment():
-            highwater, owned = consumer.highwater(tp), self._partitions.get(tp.partition)
-            if highwater is not None and owned is not None and (done := owned[0].done(tp)) is not None:
+            highwater, partition = consumer.highwater(tp), partitions.get(tp.partition)
+            if highwater is not None and partition is not None and (done := partition.done(tp)) is not None:
                 metrics.gauge("mailroom_lag", "Records behind", ["group", "topic", "partition"]).labels(
                     GROUP, tp.topic, tp.partition
                 ).set(max(0, highwater - done))
 
     # rebalances
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Finish the transactions under way, then give the partitions up."""
+        """Finish the transaction under way, then give the partitions up."""
         numbers = {tp.partition for tp in revoked}
         if numbers:
             log.info("partitions.revoked", partitions=sorted(numbers))
-        await self._let_go(numbers)
+        assert self._worker is not None
+        await self._worker.let_go(numbers)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Take partitions over; each opens by itself, records wait in its queue meanwhile."""
+        """Take partitions over; each opens by itself, records wait meanwhile."""
         try:
             self._take(assigned)
         except Exception as error:
@@ -178,6 +200,8 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
             raise
 
     def _take(self, assigned: set[TopicPartition]) -> None:
+        assert self._worker is not None
+        assert self._consumer is not None
         numbers = {tp.partition for tp in assigned}
         counts = {name: sum(1 for tp in assigned if tp.topic == name) for name in self._by_name}
         log.info("partitions.assigned", partitions=sorted(numbers))
@@ -186,76 +210,63 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
                 f"the topics of the router have different numbers of partitions ({counts}): see `mailroom doctor`"
             )
             return
-        shared = self._shared()
-        for number in sorted(numbers - set(self._partitions)):
-            partition = Partition(number, shared)
-            task = asyncio.create_task(partition.run(), name=f"partition-{number}")
-            task.add_done_callback(self._ended)
-            self._partitions[number] = (partition, task)
+        coordinator = self._consumer._coordinator
+        self._worker.take_over(
+            [Partition(number, self._shared()) for number in sorted(numbers - set(self._worker.partitions))],
+            Membership(coordinator.generation, coordinator.member_id),
+        )
         self._service.health.set("tickets", True)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None and self._failure is None:
-            log.error("partition.failed", error=str(error))
-            self._failure = error
+    def _desk(self, consumer: AIOKafkaConsumer) -> Desk:
+        name = next(iter(self._by_name))
+        settings = self._settings
 
-    async def _let_go(self, numbers: set[int]) -> None:
-        going = [self._partitions.pop(n) for n in numbers if n in self._partitions]
-        self._paused -= numbers
-        for partition, _ in going:
-            partition.hand_over()
-        tasks = [task for _, task in going]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=HAND_OVER_S)
-            for task in late:
-                log.warning("partition.hand_over_late", task=task.get_name())
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        @cache
+        def count() -> int:  # asked when there are records, so the consumer knows
+            return len(consumer.partitions_for_topic(name) or ()) or settings.partitions
 
-    def _shared(self) -> Shared:
-        assert self._consumer is not None
-        assert self._slot is not None
-        count = self._partition_count()
-        return Shared(
-            settings=self._settings,
-            desk=Desk(
-                self._book,
-                self._settings.message_id_ring(),
-                self._agents,
-                self._gate,
-                lambda ticket: partition_of(ticket, count),
-                timedelta(days=self._settings.router_reply_days),
-            ),
-            learn=self._learn,
-            committed=self._committed,
-            group=group_name(self._settings.topic_prefix, GROUP),
-            folder=self._slot.folder,
-            transactional_id=lambda number: f"{self._settings.topic_prefix}.router.{number}",
+        return Desk(
+            self._book,
+            settings.message_id_ring(),
+            self._agents,
+            self._gate,
+            lambda ticket_id: partition_of(ticket_id, count()),
+            timedelta(days=settings.router_reply_days),
         )
 
-    def _partition_count(self) -> int:
-        assert self._consumer is not None
-        found = self._consumer.partitions_for_topic(next(iter(self._by_name))) or set()
-        return len(found) or self._settings.partitions
+    def _shared(self) -> Shared:
+        assert self._slot is not None
+        return Shared(
+            settings=self._settings,
+            learn=self._learn,
+            committed=self._committed,
+            unblock=self._unblock,
+            folder=self._slot.folder,
+        )
+
+    def _inputs(self, number: int) -> list[TopicPartition]:
+        return [TopicPartition(name, number) for name in self._by_name]
 
     async def _committed(self, number: int) -> dict[TopicPartition, int]:
         assert self._consumer is not None
-        result: dict[TopicPartition, int] = {}
-        for name in self._by_name:
-            tp = TopicPartition(name, number)
-            async with asyncio.timeout(20):
-                offset = await self._consumer.committed(tp)
-            if offset is None:
-                raise Stopped(lost_offsets(GROUP, f"{name} partition {number}"))
-            result[tp] = offset
-        return result
+        async with asyncio.timeout(60):
+            found = await committed(self._consumer, self._group, self._inputs(number), self._settings.kafka)
+        for tp in self._inputs(number):
+            if tp not in found:
+                raise Stopped(lost_offsets(GROUP, f"{tp.topic} partition {number}"))
+        return found
+
+    async def _unblock(self, number: int) -> None:
+        assert self._consumer is not None
+        log.warning("partition.blocked", partition=number, reason="a transaction of another worker is open")
+        await fence_last(self._consumer, self._group, self._inputs(number), self._settings.kafka)
 
     # waiting tickets
-    async def _drain_waiting(self) -> None:
+    async def _drain_waiting(self, worker: Worker) -> None:
         """Once a second: where somebody of a queue is online, ask for an agent for its waiting tickets."""
         while True:
             await asyncio.sleep(1)
-            lists = [p.waiting for p, _ in self._partitions.values() if p.ready and len(p.waiting)]
+            lists = [p.waiting for p in worker.partitions.values() if p.ready and len(p.waiting)]
             metrics.gauge("mailroom_tickets_waiting", "Tickets that wait for an online agent").set(
                 sum(len(w) for w in lists)
             )

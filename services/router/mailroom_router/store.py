@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -32,10 +33,16 @@ class Slot:
             self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
+                break
             except BlockingIOError:
                 os.close(self._lock)
                 number += 1
+
+        mark = self.folder / "name"
+        if not mark.exists():
+            mark.write_text(secrets.token_hex(8))
+        self.name = mark.read_text()
+        """No other worker's, on this machine or another; the same after a restart."""
 
     def release(self) -> None:
         """Let another process have it."""

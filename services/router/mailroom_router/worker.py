@@ -1,0 +1,326 @@
+"""Decides and commits what the partitions of this process have: one transaction at a time, over all of them.
+
+What people wait for (mail, their commands, how their replies went) starts a transaction at once while little comes, and
+takes everything else along. While more mail comes than is worked on, what concerns automatic replies waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from mailroom_contracts import Record, Topic, topics
+from mailroom_runtime import metrics
+from mailroom_runtime.dead_letters import dead_headers
+from mailroom_runtime.gathering import Rate
+from mailroom_runtime.logs import get_logger
+from mailroom_runtime.service import Stopped
+
+from .batch import Desk, Raw, Worked
+from .partition import Partition
+from .transactions import Membership, MembershipLost, Outgoing, Transactions
+
+log = get_logger()
+
+DEAD_IN_A_ROW = 20
+HAND_OVER_S = 8.0
+PAUSES = (0.05, 0.2, 1.0, 2.0, 5.0)
+BATCH_BYTES = 4_000_000
+MANY = 400  # inputs that need not wait for more
+CALM_PER_S = 100.0  # inputs a second below which each transaction begins at once
+INTERVAL_S, LONGEST_S = 0.003, 0.1  # between two beginnings for each CALM_PER_S above that; at most
+PATIENT_S = 0.25  # how long patient inputs wait for company
+PATIENT_LONGEST_S = 30.0  # how long they wait while more mail comes than is worked on
+BACKLOG = 200  # mails that the first step has before that is so
+
+
+@dataclass(slots=True)
+class Owned:
+    """A partition and the task that opens it."""
+
+    partition: Partition
+    opening: asyncio.Task[None]
+
+
+class Worker:
+    """`take_over` and `let_go` say which partitions are this process's; `run` works on them until it is stopped."""
+
+    def __init__(
+        self, transactions: Transactions, desk: Desk, prefix: str, most: int, behind: Callable[[], int]
+    ) -> None:
+        """`most` inputs are in a transaction; `behind` says how many mails wait in the first step."""
+        self._transactions, self._desk, self._prefix = transactions, desk, prefix
+        self._most, self._behind = most, behind
+        self._owned: dict[int, Owned] = {}
+        self._membership = Membership(-1, "")
+        self._connected = False
+        self._settling: asyncio.Task[None] | None = None
+        self._fed = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._rate = Rate()  # of inputs
+        self._began_at = 0.0
+        self._dead_in_a_row = 0
+
+    @property
+    def partitions(self) -> dict[int, Partition]:
+        """Those that this process has."""
+        return {number: owned.partition for number, owned in self._owned.items()}
+
+    def feed(self, number: int, topic: Topic, raws: Sequence[Raw]) -> None:
+        """Records of a partition that this process has, in the order of their offsets."""
+        self._owned[number].partition.feed(topic, raws, time.monotonic())
+        self._fed.set()
+
+    # rebalances
+    def take_over(self, partitions: Sequence[Partition], membership: Membership) -> None:
+        """These are ours, from now until the next rebalance; each takes part once it is open."""
+        self._membership = membership
+        for partition in partitions:
+            self._owned[partition.number] = Owned(partition, self._open_soon(partition))
+
+    def _open_soon(self, partition: Partition) -> asyncio.Task[None]:
+        partition.ready = False
+        task = asyncio.create_task(self._open(partition), name=f"open-partition-{partition.number}")
+        task.add_done_callback(self._opened)
+        return task
+
+    async def _open(self, partition: Partition) -> None:
+        failures = 0
+        while True:
+            try:
+                await partition.open()
+                return
+            except (KafkaError, TimeoutError) as error:
+                log.warning("partition.not_open", partition=partition.number, error=type(error).__name__)
+                await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+                failures += 1
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None and not self._failure.done():
+            log.error("partition.failed", error=str(error))
+            self._failure.set_exception(error)
+        self._fed.set()
+
+    async def let_go(self, numbers: set[int]) -> None:
+        """Finish the transaction under way, then give these up."""
+        going = [self._owned.pop(n) for n in numbers if n in self._owned]
+        for owned in going:
+            owned.opening.cancel()
+        await asyncio.gather(*(owned.opening for owned in going), return_exceptions=True)
+        settling = self._settling
+        if going and settling is not None and not settling.done():
+            await asyncio.wait([settling], timeout=HAND_OVER_S)
+            if not settling.done():
+                log.warning("partition.hand_over_late", partitions=sorted(numbers))
+                settling.cancel()
+                await asyncio.wait([settling])
+        for owned in going:
+            owned.partition.close()
+
+    # working
+    async def run(self) -> None:
+        """Until `stop`. What fails for a while is tried again from the last commit. Raises `Stopped`."""
+        failures = 0
+        try:
+            while not self._stop.is_set():
+                if self._failure.done():
+                    self._failure.result()
+                try:
+                    await self._connect()
+                    raws = await self._next()
+                    if not raws:
+                        continue
+                    self._settling = asyncio.create_task(self._settle(raws), name="settle")
+                    await asyncio.wait([self._settling])
+                    if self._settling.cancelled():
+                        raise KafkaError("a transaction took too long")
+                    self._settling.result()
+                    failures = 0
+                except (KafkaError, TimeoutError) as error:
+                    log.warning("transaction.interrupted", error=type(error).__name__, reason=str(error)[:200])
+                    await self._disconnect()
+                    await self._pause(PAUSES[min(failures, len(PAUSES) - 1)])
+                    failures += 1
+        finally:
+            if self._settling is not None:
+                self._settling.cancel()
+                await asyncio.gather(self._settling, return_exceptions=True)
+            await self.let_go(set(self._owned))
+            await self._disconnect()
+
+    def stop(self) -> None:
+        """Begin no further transaction."""
+        self._stop.set()
+        self._fed.set()
+
+    async def _connect(self) -> None:
+        """Connect when that is needed; then nobody knows whether the last transaction was committed: ask, and read."""
+        if self._connected:
+            return
+        await self._transactions.open()
+        self._connected = True
+        for owned in self._owned.values():
+            if owned.opening.done() and not owned.partition.ready:
+                owned.opening = self._open_soon(owned.partition)
+
+    async def _disconnect(self) -> None:
+        self._connected = False
+        for partition in self.partitions.values():
+            partition.ready = False
+        try:
+            await self._transactions.close()
+        except (KafkaError, TimeoutError) as error:
+            log.warning("transactions.not_closed", error=type(error).__name__)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+
+    async def _next(self) -> list[Raw]:
+        """The inputs of the next transaction; [] when something else is to be looked at first."""
+        lanes = [lane for p in self.partitions.values() if p.ready for lane in p.lanes if len(lane)]
+        now = time.monotonic()
+        urgent = any(lane.urgent for lane in lanes)
+        due = self._began_at + self._interval_s()
+        if not urgent:
+            due = max(due, min((lane.since for lane in lanes), default=float("inf")) + PATIENT_S)
+        if due > now and sum(map(len, lanes)) < MANY:
+            self._fed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(due - now if due < float("inf") else None):
+                    await (self._stop if urgent else self._fed).wait()
+            return []
+        taken = self._take(now)
+        if taken:
+            self._began_at = now
+        else:  # what waits is to wait longer
+            await self._pause(LONGEST_S)
+        return taken
+
+    def _interval_s(self) -> float:
+        return min(LONGEST_S, max(0.0, (self._rate.per_s() / CALM_PER_S - 1) * INTERVAL_S))
+
+    def _take(self, now: float) -> list[Raw]:
+        """Each partition its share, people's first."""
+        ready = [p for p in self.partitions.values() if p.ready]
+        share = max(1, self._most // max(1, len(ready)))
+        taken: list[Raw] = []
+        for partition in ready:
+            taken += partition.take(share, patient=False)
+        left_over = any(lane.urgent for p in ready for lane in p.lanes)
+        if left_over or self._behind() > BACKLOG:
+            ready = [p for p in ready if any(now - lane.since > PATIENT_LONGEST_S for lane in p.lanes)]
+        for partition in ready:
+            room = min(share, self._most - len(taken))
+            if room > 0:
+                taken += partition.take(room, patient=True)
+        return self._within(taken)
+
+    def _within(self, raws: list[Raw]) -> list[Raw]:
+        """No more than a transaction should write; the rest goes back to where it was."""
+        size = 0
+        for number, raw in enumerate(raws):
+            size += len(raw.value or b"")
+            if size > BATCH_BYTES and number:
+                for partition in self.partitions.values():
+                    partition.put_back([r for r in raws[number:] if r.partition == partition.number])
+                return raws[:number]
+        return raws
+
+    async def _settle(self, raws: Sequence[Raw]) -> None:
+        """One batch, one transaction."""
+        started = time.monotonic()
+        partitions = self.partitions
+        by_partition: dict[int, list[Raw]] = {}
+        for raw in raws:
+            by_partition.setdefault(raw.partition, []).append(raw)
+        offsets: dict[TopicPartition, int] = {}
+        for number, some in by_partition.items():
+            offsets |= partitions[number].offsets_after(some)
+        worked = Worked()
+
+        async def outgoing() -> Outgoing:
+            nonlocal worked
+            worked = await self._desk.work(raws, lambda number, ticket: partitions[number].state(ticket))
+            return self._outgoing(worked)
+
+        try:
+            last = await self._transactions.write(self._membership, offsets, self._likely(raws), outgoing())
+        except BaseException as error:
+            for number, some in by_partition.items():
+                partitions[number].put_back(some)
+            if isinstance(error, MembershipLost):
+                log.warning("transaction.not_a_member", reason=str(error))
+            raise
+        states = topics.TICKETS.full_name(self._prefix)
+        for number, some in by_partition.items():
+            partitions[number].applied(some, worked.outputs[number], last.get(TopicPartition(states, number)))
+        self._rate.add(len(raws))
+        self._measure(worked, time.monotonic() - started, len(raws))
+        self._count_dead(worked, len(raws))
+
+    def _likely(self, raws: Sequence[Raw]) -> set[TopicPartition]:
+        """Nearly every input gives an event and a state, and a command an order."""
+        found = {(topic, raw.partition) for raw in raws for topic in (topics.TICKET_EVENTS, topics.TICKETS)}
+        found |= {(topics.EMAIL_OUTBOUND, raw.partition) for raw in raws if raw.topic is topics.TICKET_COMMANDS}
+        return {TopicPartition(topic.full_name(self._prefix), number) for topic, number in found}
+
+    def _outgoing(self, worked: Worked) -> Outgoing:
+        batches: dict[TopicPartition, list[Record]] = {}
+        others: list[tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]] = []
+        for number, outputs in worked.outputs.items():
+            for record in (*outputs.records, *outputs.state_records()):
+                tp = TopicPartition(record.topic.full_name(self._prefix), number)
+                batches.setdefault(tp, []).append(record)
+            others += [(r.topic.full_name(self._prefix), r.key, r.value, r.headers) for r in outputs.elsewhere]
+        for raw, ticket_id in worked.misplaced:
+            log.info("input.misplaced", topic=raw.topic.name, partition=raw.partition, ticket_id=ticket_id)
+            others.append((raw.topic.full_name(self._prefix), ticket_id.encode(), raw.value, list(raw.headers)))
+        for raw, error in worked.poison:
+            headers = dead_headers(
+                raw.headers,
+                topic=raw.topic.full_name(self._prefix),
+                partition=raw.partition,
+                offset=raw.offset,
+                service="router",
+                error=str(error) or type(error).__name__,
+                error_type=type(error).__name__,
+                now=datetime.now(UTC),
+            )
+            others.append((raw.topic.dead_name(self._prefix), raw.key, raw.value, headers))
+        return Outgoing(batches, others)
+
+    def _measure(self, worked: Worked, seconds: float, count: int) -> None:
+        metrics.histogram("mailroom_router_transaction_seconds", "One transaction").observe(seconds)
+        metrics.counter("mailroom_router_inputs_total", "Inputs of the second step").inc(count)
+        latency = metrics.histogram("mailroom_mail_to_ticket_seconds", "From acceptance to the ticket's event")
+        for one in worked.latencies:
+            latency.observe(one + seconds)
+
+    def _count_dead(self, worked: Worked, count: int) -> None:
+        for raw, error in worked.poison:
+            metrics.counter("mailroom_dead_total", "Records put on dead letters", ["topic", "service"]).labels(
+                raw.topic.full_name(self._prefix), "router"
+            ).inc()
+            log.error(
+                "record.dead",
+                topic=raw.topic.name,
+                partition=raw.partition,
+                offset=raw.offset,
+                error=str(error),
+                error_type=type(error).__name__,
+            )
+        self._dead_in_a_row = self._dead_in_a_row + len(worked.poison) if len(worked.poison) == count else 0
+        if self._dead_in_a_row >= DEAD_IN_A_ROW:
+            raise Stopped(
+                f"{self._dead_in_a_row} inputs in a row could not be processed: something is wrong with the router or "
+                "with a producer. See `mailroom dead list`"
+            )
