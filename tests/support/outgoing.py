@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import (
     Address,
     AddressStatus,
@@ -17,8 +16,6 @@ from mailroom_contracts import (
     Person,
     Portal,
     SmtpAccount,
-    Undecodable,
-    decode,
     topics,
 )
 from mailroom_contracts.topics import Topic
@@ -27,7 +24,7 @@ from mailroom_runtime.kafka import Producer
 from mailroom_runtime.sealing import Sealer
 from mailroom_runtime.settings import ServiceSettings
 
-from support.topics import delete_topics
+from support.topics import delete_topics, messages_so_far
 
 SECRET_KEYS = "k1:" + "QUFB" * 10 + "QUFBQQ=="
 
@@ -68,7 +65,7 @@ class Installation:
 
     async def read(self, topic: Topic) -> list[Any]:
         """Every record of a topic so far, per partition in order; tombstones as (key, None)."""
-        return [item async for item in _records(self.settings, topic)]
+        return [item async for item in messages_so_far(self.settings, topic)]
 
     async def reports(self, outbound_id: str | None = None) -> list[DeliveryReport]:
         found = [r for r in await self.read(topics.EMAIL_DELIVERY) if isinstance(r, DeliveryReport)]
@@ -120,26 +117,3 @@ async def installation(
         await producer.send(topics.PORTALS, Portal(id="p1", name="Acme", domains=["acme.example"]))
         yield Installation(settings, producer, folder)
     await delete_topics(kafka, prefix)
-
-
-async def _records(settings: ServiceSettings, topic: Topic) -> AsyncIterator[Any]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        parts = [TopicPartition(topic.full_name(settings.topic_prefix), p) for p in range(settings.partitions)]
-        consumer.assign(parts)
-        ends = await consumer.end_offsets(parts)
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for batch in (await consumer.getmany(timeout_ms=100)).values():
-                for record in batch:
-                    if record.value is None:
-                        yield (record.key.decode(), None)
-                        continue
-                    try:
-                        message = decode(topic, record.value, record.headers)
-                    except Undecodable:
-                        continue  # a test's own poison
-                    if message is not None:
-                        yield message
-    finally:
-        await consumer.stop()

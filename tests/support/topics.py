@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from mailroom_contracts import Topic, Undecodable, decode
 from mailroom_runtime import topic_admin
+from mailroom_runtime.kafka import read_to_end
 from mailroom_runtime.settings import ServiceSettings
 
 
@@ -46,6 +48,20 @@ async def delete_topics(bootstrap: str, prefix: str) -> None:
             await admin.delete_topics(mine)
     finally:
         await admin.close()
+
+
+async def messages_so_far(settings: ServiceSettings, topic: Topic) -> AsyncIterator[Any]:
+    """Every message of a topic, per partition in order; tombstones as (key, None). A test's own poison is left out."""
+    async for record in read_to_end(settings, [topic.full_name(settings.topic_prefix)], committed_only=False):
+        if record.value is None:
+            yield (record.key.decode(), None)
+            continue
+        try:
+            message = decode(topic, record.value, record.headers)
+        except Undecodable:
+            continue
+        if message is not None:
+            yield message
 
 
 def run_apart(work: Coroutine[Any, Any, Any]) -> Any:

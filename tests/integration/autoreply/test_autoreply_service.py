@@ -8,29 +8,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import (
     Actor,
     Address,
     AutoReply,
     AutoReplyCommand,
-    Message,
     MessageAdded,
     Person,
     Portal,
     Queue,
     TicketCreated,
     TicketMessage,
-    decode,
     topics,
 )
-from mailroom_contracts.topics import Topic
 from mailroom_runtime import topic_admin
 from mailroom_runtime.kafka import Producer
 from mailroom_runtime.settings import ServiceSettings
 from support.processes import ServiceProcess
 from support.servers import ValkeyServer
-from support.topics import delete_topics
+from support.topics import delete_topics, messages_so_far
 from support.waiting import eventually
 
 START = Callable[..., ServiceProcess]
@@ -65,27 +61,10 @@ class Bench(SimpleNamespace):
     async def commands(self) -> list[AutoReplyCommand]:
         """Every command so far, repeats included."""
         found: list[AutoReplyCommand] = []
-        async for message in records(self.settings, topics.TICKET_COMMANDS):
+        async for message in messages_so_far(self.settings, topics.TICKET_COMMANDS):
             assert isinstance(message, AutoReplyCommand)
             found.append(message)
         return found
-
-
-async def records(settings: ServiceSettings, topic: Topic) -> AsyncIterator[Message]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        parts = [TopicPartition(topic.full_name(settings.topic_prefix), p) for p in range(settings.partitions)]
-        consumer.assign(parts)
-        ends = await consumer.end_offsets(parts)
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for batch in (await consumer.getmany(timeout_ms=100)).values():
-                for record in batch:
-                    message = decode(topic, record.value, record.headers)
-                    if message is not None:
-                        yield message
-    finally:
-        await consumer.stop()
 
 
 @pytest.fixture

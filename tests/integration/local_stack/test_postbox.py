@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import smtplib
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.processes import Process, free_port, port_open
+from support import mailbox as mailbox_process
 from support.waiting import wait_until
 
-POSTBOX = Path(__file__).resolve().parents[3] / "deploy" / "local" / "postbox.py"
 
-
-class Mailbox(Process):
-    def __init__(self, folder: Path) -> None:
-        self.smtp_port, self.http_port = free_port(), free_port()
-        env = {
-            "MAILBOX_SMTP_PORT": str(self.smtp_port),
-            "MAILBOX_HTTP_PORT": str(self.http_port),
-            "MAILBOX_DATA": str(folder / "letters"),
-        }
-        super().__init__([sys.executable, str(POSTBOX)], folder / "mailbox.log", env)
-
-    def start(self) -> None:
-        self.launch()
-        wait_until(lambda: port_open(self.http_port) and port_open(self.smtp_port))
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.http_port}{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read())
+class Mailbox(mailbox_process.Mailbox):
+    """One that this test writes to."""
 
     def send(self, message: EmailMessage, sender: str, *recipients: str) -> None:
         with smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=10) as client:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,45 +9,19 @@ from typing import Any
 
 import pytest
 from mailroom_contracts import OutboundMail, topics
+from support.mailbox import Mailbox
 from support.outgoing import Installation, installation
-from support.processes import REPOSITORY, Process, ServiceProcess, free_port, port_open
+from support.processes import ServiceProcess
 from support.servers import ValkeyServer
-from support.waiting import eventually, wait_until
+from support.waiting import eventually
 
 START = Callable[..., ServiceProcess]
-
-
-class Mailbox(Process):
-    """The local mailbox as a process of this test's own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.smtp_port, self.http_port = free_port(), free_port()
-        env = {
-            "MAILBOX_SMTP_PORT": str(self.smtp_port),
-            "MAILBOX_HTTP_PORT": str(self.http_port),
-            "MAILBOX_DATA": str(folder / "mailbox"),
-        }
-        super().__init__([sys.executable, str(REPOSITORY / "deploy/local/postbox.py")], folder / "mailbox.log", env)
-
-    def messages(self) -> list[dict[str, Any]]:
-        """Newest first."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/messages?limit=1000", timeout=5) as answer:
-            found = json.load(answer)
-        return list(found["messages"] if isinstance(found, dict) else found)
-
-    def behave(self, **how: Any) -> None:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.http_port}/behaviour", json.dumps(how).encode(), method="POST"
-        )
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            assert answer.status < 300
 
 
 @pytest.fixture
 def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
     box = Mailbox(tmp_path)
-    box.launch()
-    wait_until(lambda: port_open(box.smtp_port) and port_open(box.http_port), what="the mailbox")
+    box.start()
     yield box
     box.kill()
 
@@ -71,7 +42,7 @@ async def test_an_automatic_reply_goes_out_once(office: Installation, start_serv
     await office.producer.send(topics.EMAIL_OUTBOUND, order)  # the router repeats itself
     service = start_service("outbound", office.env)
     await eventually(lambda: _states_are(office, order, ["sent"]), what="the report")
-    (mail,) = mailbox.messages()
+    (mail,) = mailbox.call("GET", "/messages")
     headers = {name.lower(): value for name, value in _pairs(mail["headers"])}
     assert headers["auto-submitted"] == "auto-replied"
     assert headers["x-auto-response-suppress"] == "All"
@@ -85,14 +56,14 @@ async def test_an_automatic_reply_goes_out_once(office: Installation, start_serv
     # and once more, after it is done: the lane remembers
     await office.producer.send(topics.EMAIL_OUTBOUND, order)
     await office.send(2, "support", "kim@c.example", kind="auto_reply")
-    await eventually(lambda: len(mailbox.messages()) == 2)
+    await eventually(lambda: len(mailbox.call("GET", "/messages")) == 2)
     service.terminate()
     service.start()
     await office.producer.send(topics.EMAIL_OUTBOUND, order)
     await office.send(3, "support", "lee@c.example", kind="auto_reply")
-    await eventually(lambda: len(mailbox.messages()) >= 3)
+    await eventually(lambda: len(mailbox.call("GET", "/messages")) >= 3)
     await eventually(lambda: _nothing_waits(office))
-    assert sorted(m["to"][0] if isinstance(m["to"], list) else m["to"] for m in mailbox.messages()) == [
+    assert sorted(m["to"][0] if isinstance(m["to"], list) else m["to"] for m in mailbox.call("GET", "/messages")) == [
         "jo@c.example", "kim@c.example", "lee@c.example",
     ]  # fmt: skip
     assert await office.states("o1") == ["sent"]
@@ -116,13 +87,13 @@ async def test_what_may_not_leave_is_refused(office: Installation, start_service
     }  # fmt: skip
     assert "only receives" in (reports["o1"].reason or "")
     assert "in time" in (reports["o5"].reason or "")
-    assert len(mailbox.messages()) == 1
+    assert len(mailbox.call("GET", "/messages")) == 1
 
 
 async def test_deferred_cancelled_failed_and_sent_later(
     office: Installation, start_service: START, mailbox: Mailbox
 ) -> None:
-    mailbox.behave(mode="defer", to="later@c.example")
+    mailbox.call("POST", "/behaviour", {"mode": "defer", "to": "later@c.example"})
     service = start_service("outbound", office.env)
     order = await office.send(1, "support", "later@c.example", kind="auto_reply")
     gone = await office.send(2, "support", "later@c.example", kind="auto_reply")
@@ -134,7 +105,7 @@ async def test_deferred_cancelled_failed_and_sent_later(
     )
     await eventually(lambda: _state_seen(office, "o2", "cancelled"))
     service.kill()  # the schedule survives
-    mailbox.behave(mode="refuse", to="no@c.example")
+    mailbox.call("POST", "/behaviour", {"mode": "refuse", "to": "no@c.example"})
     service.start()
     await office.send(3, "support", "no@c.example", kind="auto_reply")
     await eventually(lambda: _state_seen(office, "o1", "sent"), 30)
@@ -146,7 +117,7 @@ async def test_deferred_cancelled_failed_and_sent_later(
     assert failed.recipients[0].recipient == "no@c.example"
     assert failed.recipients[0].status == "5.1.1"
     await eventually(lambda: _nothing_waits(office))
-    assert [m["to"] for m in mailbox.messages()] in (["later@c.example"], [["later@c.example"]])
+    assert [m["to"] for m in mailbox.call("GET", "/messages")] in (["later@c.example"], [["later@c.example"]])
     assert order.id == "o1"
 
 
@@ -160,7 +131,7 @@ async def test_long_bodies_and_poison(office: Installation, start_service: START
     long = "A long line of text that makes the body long.\n" * 2000
     await office.send(1, "support", "jo@c.example", kind="auto_reply", text=long)
     await eventually(lambda: _state_seen(office, "o1", "sent"))
-    assert mailbox.messages()[0]["text"].strip() == long.strip()
+    assert mailbox.call("GET", "/messages")[0]["text"].strip() == long.strip()
     entries = await office.read_entries()
     assert all(len(e.order.text) < 100 for e in entries if e.outbound_id == "o1")
     dead = topics.EMAIL_LANES.dead_name(office.settings.topic_prefix)
