@@ -119,7 +119,7 @@ async def one_round(stack: Stack, signer: Signer, folder: Path, count: int, run:
     mails = list(signed_mails(run, count, signer))
     file = folder / f"{run}.jsonl"
     write_mails(file, mails)
-    async with TicketWatch(f"127.0.0.1:{stack.port(19092)}") as watch:
+    async with TicketWatch(f"127.0.0.1:{stack.port(19092)}", together_bytes=1 << 18) as watch:
         before = used(stack)
         sending = asyncio.create_task(deliver(stack.port(2525), file))
         await watch.until(count, timeout_s=60 + count / 10)

@@ -14,7 +14,10 @@ from mailroom_runtime.kafka import partitions_for
 class TicketWatch:
     """From the end of the topic, as it was on entering, on."""
 
-    def __init__(self, bootstrap: str, *, prefix: str = "mailroom", wait_ms: int = 100) -> None:
+    def __init__(
+        self, bootstrap: str, *, prefix: str = "mailroom", wait_ms: int = 100, together_bytes: int = 1
+    ) -> None:
+        """`together_bytes` are gathered for up to `wait_ms`: where nothing is timed, watching should cost little."""
         self.seen: dict[str, float] = {}  # receipt id: when its event was read (seconds since the epoch)
         self.events = 0
         self.messages = 0
@@ -23,7 +26,7 @@ class TicketWatch:
         self._name = topics.TICKET_EVENTS.full_name(prefix)
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap, enable_auto_commit=False, isolation_level="read_committed",
-            fetch_max_wait_ms=wait_ms, max_partition_fetch_bytes=4 << 20,
+            fetch_max_wait_ms=wait_ms, fetch_min_bytes=together_bytes, max_partition_fetch_bytes=4 << 20,
         )  # fmt: skip
 
     async def __aenter__(self) -> Self:
