@@ -17,14 +17,14 @@ HERE = Path(__file__).resolve().parent
 class Part:
     """One process: how it is started, its own environment, and how long it may take to stop (seconds).
 
-    `patient`: nobody waits for what it does, so on a busy machine others come first.
+    `nice`: how far others come first on a busy machine (0: not at all, 19: it gets what they leave).
     """
 
     name: str
     command: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_s: int = 25
-    patient: bool = False
+    nice: int = 0
 
 
 # The module of each service; the order is that of the flow.
@@ -37,8 +37,9 @@ SERVICES: dict[str, str] = {
     "outbound": "mailroom_outbound",
     "ingest_gmail": "mailroom_ingest_gmail",
 }
-# Mail becomes tickets first, and people see them; what follows from them catches up.
-PATIENT = ("router_audit", "autoreply", "outbound")
+# What was accepted becomes a ticket before more is accepted: senders queue well, and a backlog helps nobody. What
+# follows from a ticket catches up.
+NICE = {"ingest_smtp": 5, "router_audit": 19, "autoreply": 19, "outbound": 19}
 INFRASTRUCTURE = ("kafka", "valkey", "mailbox")
 
 
@@ -49,7 +50,7 @@ def infrastructure(layout: Layout) -> list[Part]:
     return [
         Part("kafka", [sys.executable, str(HERE / "broker.py"), *broker]),
         Part("valkey", KeyValueServer(ports["redis"], layout.data / "valkey").command()),
-        Part("mailbox", [sys.executable, str(HERE / "postbox.py")], patient=True),
+        Part("mailbox", [sys.executable, str(HERE / "postbox.py")], nice=19),
     ]
 
 
@@ -60,7 +61,7 @@ def services(layout: Layout) -> list[Part]:
             name,
             [sys.executable, "-m", module],
             {"MAILROOM_HEALTH_PORT": str(layout.health_port(name))},
-            patient=name in PATIENT,
+            nice=NICE.get(name, 0),
         )
         for name, module in SERVICES.items()
     ]

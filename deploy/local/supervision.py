@@ -146,7 +146,7 @@ class Supervision:
         return "\n\n".join(_escaped(section) for section in sections) + "\n"
 
     def _program(self, part: Part, priority: int) -> str:
-        command = ["nice", "-n", "19", *part.command] if part.patient else part.command
+        command = ["nice", "-n", str(part.nice), *part.command] if part.nice else part.command
         own = ",".join(f'{name}="{value}"' for name, value in part.environment.items())
         return (
             f"[program:{part.name}]\ncommand={shlex.join(command)}\ndirectory={REPOSITORY}\nenvironment={own}\n"

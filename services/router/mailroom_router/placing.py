@@ -15,7 +15,7 @@ import faust
 from mailroom_contracts import Undecodable, topics
 from mailroom_runtime.consume import DEAD_IN_A_ROW
 from mailroom_runtime.dead_letters import bury
-from mailroom_runtime.gathering import Gathering
+from mailroom_runtime.gathering import Gathering, Pace
 from mailroom_runtime.groups import group_name
 from mailroom_runtime.kafka import BusDown, Producer
 from mailroom_runtime.logs import get_logger
@@ -48,6 +48,7 @@ class Placing:
         self._idle = asyncio.Event()
         self._dead_in_a_row = 0
         self._assigned_at = time.monotonic()
+        self._pace = Pace(calm_per_s=150, step_s=0.02, longest_s=0.05)
 
     @property
     def behind(self) -> int:
@@ -156,10 +157,13 @@ class Placing:
                 self._idle.set()
                 await self._fed.wait()
                 self._idle.clear()
+            if (early := self._pace.due() - time.monotonic()) > 0:
+                await asyncio.sleep(early)
             events = [self._waiting[i] for i in range(min(len(self._waiting), self._settings.router_batch))]
             if gathering is None:  # faust's own consumer, in its thread; there is one once it brought something
                 gathering = Gathering(app.consumer._thread._consumer, many_per_s=60, wait_ms=10)
             gathering.counted(len(events))
+            self._pace.began(len(events))
             await self._batch(events)
             for event in events:
                 self._waiting.popleft()

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 from mailroom_contracts import Record, Topic, topics
 from mailroom_runtime import metrics
 from mailroom_runtime.dead_letters import dead_headers
-from mailroom_runtime.gathering import Rate
+from mailroom_runtime.gathering import Pace
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Stopped
 
@@ -33,8 +33,7 @@ HAND_OVER_S = 8.0
 PAUSES = (0.05, 0.2, 1.0, 2.0, 5.0)
 BATCH_BYTES = 4_000_000
 MANY = 400  # inputs that need not wait for more
-CALM_PER_S = 100.0  # inputs a second below which each transaction begins at once
-INTERVAL_S, LONGEST_S = 0.003, 0.1  # between two beginnings for each CALM_PER_S above that; at most
+LONGEST_S = 0.1  # between two beginnings, at most
 PATIENT_S = 0.25  # how long patient inputs wait for company
 PATIENT_LONGEST_S = 30.0  # how long they wait while more mail comes than is worked on
 BACKLOG = 200  # mails that the first step has before that is so
@@ -64,8 +63,7 @@ class Worker:
         self._fed = asyncio.Event()
         self._stop = asyncio.Event()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._rate = Rate()  # of inputs
-        self._began_at = 0.0
+        self._pace = Pace(calm_per_s=150, step_s=0.03, longest_s=LONGEST_S)  # by what people wait for
         self._dead_in_a_row = 0
 
     @property
@@ -189,7 +187,7 @@ class Worker:
         lanes = [lane for p in self.partitions.values() if p.ready for lane in p.lanes if len(lane)]
         now = time.monotonic()
         urgent = any(lane.urgent for lane in lanes)
-        due = self._began_at + self._interval_s()
+        due = self._pace.due()
         if not urgent:
             due = max(due, min((lane.since for lane in lanes), default=float("inf")) + PATIENT_S)
         if due > now and sum(map(len, lanes)) < MANY:
@@ -199,14 +197,9 @@ class Worker:
                     await (self._stop if urgent else self._fed).wait()
             return []
         taken = self._take(now)
-        if taken:
-            self._began_at = now
-        else:  # what waits is to wait longer
+        if not taken:  # what waits is to wait longer
             await self._pause(LONGEST_S)
         return taken
-
-    def _interval_s(self) -> float:
-        return min(LONGEST_S, max(0.0, (self._rate.per_s() / CALM_PER_S - 1) * INTERVAL_S))
 
     def _take(self, now: float) -> list[Raw]:
         """Each partition its share, people's first."""
@@ -215,6 +208,7 @@ class Worker:
         taken: list[Raw] = []
         for partition in ready:
             taken += partition.take(share, patient=False)
+        self._pace.began(len(taken))
         left_over = any(lane.urgent for p in ready for lane in p.lanes)
         if left_over or self._behind() > BACKLOG:
             ready = [p for p in ready if any(now - lane.since > PATIENT_LONGEST_S for lane in p.lanes)]
@@ -263,7 +257,6 @@ class Worker:
         states = topics.TICKETS.full_name(self._prefix)
         for number, some in by_partition.items():
             partitions[number].applied(some, worked.outputs[number], last.get(TopicPartition(states, number)))
-        self._rate.add(len(raws))
         self._measure(worked, time.monotonic() - started, len(raws))
         self._count_dead(worked, len(raws))
 

@@ -38,6 +38,30 @@ class Rate:
         return self._count / WINDOW_S
 
 
+class Pace:
+    """How far apart batches begin: a batch has costs of its own, which are worth sharing only where much comes.
+
+    Up to `calm_per_s` records a second nothing waits; then `step_s` for each `calm_per_s` more, `longest_s` at most.
+    """
+
+    def __init__(
+        self, *, calm_per_s: float, step_s: float, longest_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._calm, self._step_s, self._longest_s, self._clock = calm_per_s, step_s, longest_s, clock
+        self._rate = Rate(clock)
+        self._began_at = float("-inf")
+
+    def began(self, count: int) -> None:
+        """A batch of so many records begins now."""
+        self._rate.add(count)
+        self._began_at = self._clock()
+
+    def due(self) -> float:
+        """When the next may begin, by the same clock."""
+        more = self._rate.per_s() / self._calm - 1
+        return self._began_at + min(self._longest_s, max(0.0, more * self._step_s))
+
+
 class Gathering:
     """Sets how long a consumer's fetches wait. Above `many_per_s` records a second: up to `wait_ms` for 256 kB."""
 
