@@ -68,7 +68,7 @@ async def app(service: Service[RouterSettings]) -> None:
             FirstStep(book, index, gate, settings.message_id_ring(), rebuild_wait_s=settings.router_rebuild_wait_s),
             producer,
         )
-        second = SecondStep(service, book, agents, gate, producer, learn, lambda: first.behind)
+        second = SecondStep(service, book, agents, gate, producer, learn)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(first.run())

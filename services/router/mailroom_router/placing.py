@@ -7,6 +7,7 @@ cancelled in a rebalance acknowledges nothing that was not done. What faust skip
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from typing import Any
@@ -49,11 +50,6 @@ class Placing:
         self._dead_in_a_row = 0
         self._assigned_at = time.monotonic()
         self._pace = Pace(calm_per_s=150, step_s=0.02, longest_s=0.05)
-
-    @property
-    def behind(self) -> int:
-        """How many mails wait here."""
-        return len(self._waiting)
 
     async def run(self) -> None:
         """Raises `Stopped` when offsets were lost or faust gave up."""
@@ -155,13 +151,13 @@ class Placing:
             if not self._waiting:
                 self._fed.clear()
                 self._idle.set()
-                await self._fed.wait()
+                await self._fed_again(gathering)
                 self._idle.clear()
             if (early := self._pace.due() - time.monotonic()) > 0:
                 await asyncio.sleep(early)
             events = [self._waiting[i] for i in range(min(len(self._waiting), self._settings.router_batch))]
             if gathering is None:  # faust's own consumer, in its thread; there is one once it brought something
-                gathering = Gathering(app.consumer._thread._consumer, many_per_s=60, wait_ms=10)
+                gathering = Gathering(app.consumer._thread._consumer, many_per_s=60, wait_ms=6, longest_ms=40)
             gathering.counted(len(events))
             self._pace.began(len(events))
             await self._batch(events)
@@ -169,6 +165,14 @@ class Placing:
                 self._waiting.popleft()
                 event.ack()
             self._room.set()
+
+    async def _fed_again(self, gathering: Gathering | None) -> None:
+        while not self._fed.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._fed.wait()
+            if gathering is not None:  # or nobody would tell the consumer that nothing comes any more
+                gathering.counted(0)
 
     async def _batch(self, events: list[Any]) -> None:
         arrivals = [Arrival(e.message.value, _headers(e.message)) for e in events]

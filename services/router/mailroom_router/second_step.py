@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -63,13 +63,10 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         gate: RedisGate,
         producer: Producer,
         learn: Any,
-        behind: Callable[[], int],
     ) -> None:
-        """`behind` says how many mails wait in the first step."""
         self._service, self._settings = service, service.settings
         self._book, self._agents, self._gate, self._producer, self._learn = book, agents, gate, producer, learn
         self._by_name: dict[str, Topic] = {t.full_name(self._settings.topic_prefix): t for t in INPUTS}
-        self._behind = behind
         self._group = group_name(self._settings.topic_prefix, GROUP)
         self._paused: set[TopicPartition] = set()
         self._worker: Worker | None = None
@@ -111,14 +108,13 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
             self._desk(consumer),
             self._settings.topic_prefix,
             self._settings.router_batch,
-            self._behind,
         )
         working = asyncio.create_task(worker.run(), name="worker")
         waiting = asyncio.create_task(self._drain_waiting(worker), name="waiting-tickets")
         try:
             consumer.subscribe(list(self._by_name), listener=self)
             measured_at = 0.0
-            gathering = Gathering(consumer, many_per_s=100, wait_ms=10)
+            gathering = Gathering(consumer, many_per_s=100, wait_ms=5, longest_ms=40)
             while not self._service.stopping.is_set() and self._failure is None and not working.done():
                 try:
                     batches = await consumer.getmany(timeout_ms=200, max_records=2_000)

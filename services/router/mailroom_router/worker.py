@@ -1,15 +1,17 @@
 """Decides and commits what the partitions of this process have: one transaction at a time, over all of them.
 
 What people wait for (mail, their commands, how their replies went) starts a transaction at once while little comes, and
-takes everything else along. While more mail comes than is worked on, what concerns automatic replies waits.
+takes everything else along. While mail is late, since more comes than is worked on or others use the processor, what
+concerns automatic replies waits: it would make mail later, here and in every service that it leads to.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -35,8 +37,8 @@ BATCH_BYTES = 4_000_000
 MANY = 400  # inputs that need not wait for more
 LONGEST_S = 0.1  # between two beginnings, at most
 PATIENT_S = 0.25  # how long patient inputs wait for company
-PATIENT_LONGEST_S = 30.0  # how long they wait while more mail comes than is worked on
-BACKLOG = 200  # mails that the first step has before that is so
+PATIENT_LONGEST_S = 30.0  # how long they wait while mail is late
+LATE_S, LATE_FOR_S = 0.15, 0.5  # from acceptance to the event; how long one late transaction counts
 
 
 @dataclass(slots=True)
@@ -50,12 +52,10 @@ class Owned:
 class Worker:
     """`take_over` and `let_go` say which partitions are this process's; `run` works on them until it is stopped."""
 
-    def __init__(
-        self, transactions: Transactions, desk: Desk, prefix: str, most: int, behind: Callable[[], int]
-    ) -> None:
-        """`most` inputs are in a transaction; `behind` says how many mails wait in the first step."""
-        self._transactions, self._desk, self._prefix = transactions, desk, prefix
-        self._most, self._behind = most, behind
+    def __init__(self, transactions: Transactions, desk: Desk, prefix: str, most: int) -> None:
+        """`most` inputs are in a transaction."""
+        self._transactions, self._desk, self._prefix, self._most = transactions, desk, prefix, most
+        self._late_until = 0.0
         self._owned: dict[int, Owned] = {}
         self._membership = Membership(-1, "")
         self._connected = False
@@ -210,7 +210,7 @@ class Worker:
             taken += partition.take(share, patient=False)
         self._pace.began(len(taken))
         left_over = any(lane.urgent for p in ready for lane in p.lanes)
-        if left_over or self._behind() > BACKLOG:
+        if left_over or now < self._late_until:
             ready = [p for p in ready if any(now - lane.since > PATIENT_LONGEST_S for lane in p.lanes)]
         for partition in ready:
             room = min(share, self._most - len(taken))
@@ -297,6 +297,8 @@ class Worker:
         latency = metrics.histogram("mailroom_mail_to_ticket_seconds", "From acceptance to the ticket's event")
         for one in worked.latencies:
             latency.observe(one + seconds)
+        if worked.latencies and statistics.median(worked.latencies) + seconds > LATE_S:
+            self._late_until = time.monotonic() + LATE_FOR_S
 
     def _count_dead(self, worked: Worked, count: int) -> None:
         for raw, error in worked.poison:

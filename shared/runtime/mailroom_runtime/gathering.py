@@ -63,10 +63,17 @@ class Pace:
 
 
 class Gathering:
-    """Sets how long a consumer's fetches wait. Above `many_per_s` records a second: up to `wait_ms` for 256 kB."""
+    """Sets how long a consumer's fetches wait. Above `many_per_s` records a second: up to `wait_ms` for 256 kB.
 
-    def __init__(self, consumer: Any, *, many_per_s: float = 50.0, wait_ms: int = 50, rate: Rate | None = None) -> None:
+    With `longest_ms` the wait grows with what comes, from `wait_ms` at `many_per_s` on.
+    """
+
+    def __init__(
+        self, consumer: Any, *, many_per_s: float = 50.0, wait_ms: int = 50, longest_ms: int = 0,
+        rate: Rate | None = None,
+    ) -> None:  # fmt: skip
         self._consumer, self._many, self._wait_ms = consumer, many_per_s, wait_ms
+        self._longest_ms = max(longest_ms, wait_ms)
         self._rate = rate or Rate()
         self._alone_ms: int | None = None
         self.together = False  # whether many come now
@@ -81,6 +88,8 @@ class Gathering:
         fetcher = self._consumer._fetcher  # aiokafka reads both for every request, and has no setter
         if self._alone_ms is None:
             self._alone_ms = fetcher._fetch_max_wait_ms
-        self.together = self._rate.per_s() > self._many
+        per_s = self._rate.per_s()
+        self.together = per_s > self._many
+        wait_ms = min(self._longest_ms, int(self._wait_ms * per_s / self._many)) if self.together else self._alone_ms
         fetcher._fetch_min_bytes = TOGETHER_BYTES if self.together else ALONE_BYTES
-        fetcher._fetch_max_wait_ms = self._wait_ms if self.together else self._alone_ms
+        fetcher._fetch_max_wait_ms = wait_ms

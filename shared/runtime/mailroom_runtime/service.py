@@ -119,7 +119,7 @@ def run(name: str, settings_class: type[S], app: Callable[[Service[S]], Awaitabl
     # What was imported is never garbage, and a record's models go without the collector: to look for cycles every 700
     # allocations, as is the default, took the router a third of its time under load.
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(100_000, 20, 50)
 
     async def main() -> int:
         return await Service(name, settings).run(app)

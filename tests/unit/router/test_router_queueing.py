@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mailroom_contracts import Topic, topics
 from mailroom_router import worker as module
-from mailroom_router.batch import Desk, Raw
+from mailroom_router.batch import Desk, Raw, Worked
 from mailroom_router.partition import Lane, Partition, Shared
 from mailroom_router.settings import RouterSettings
 from mailroom_router.transactions import Membership, Transactions
@@ -37,8 +37,8 @@ class _Opened(Partition):
         self.ready = True
 
 
-async def _worker(behind: int = 0, most: int = 500, numbers: tuple[int, ...] = (0,)) -> Worker:
-    worker = Worker(cast(Transactions, None), cast(Desk, None), "mailroom", most, lambda: behind)
+async def _worker(most: int = 500, numbers: tuple[int, ...] = (0,)) -> Worker:
+    worker = Worker(cast(Transactions, None), cast(Desk, None), "mailroom", most)
     worker.take_over([_Opened(n, cast(Shared, _Shared())) for n in numbers], Membership(1, "m"))
     await asyncio.sleep(0)
     return worker
@@ -110,11 +110,12 @@ async def test_a_stop_ends_the_waiting() -> None:
         assert await task == []
 
 
-async def test_automatic_replies_wait_while_more_mail_comes_than_is_worked_on_but_not_for_ever(
+async def test_automatic_replies_wait_while_mail_is_late_but_not_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "LONGEST_S", 0.0)
-    worker = await _worker(behind=module.BACKLOG + 1)
+    worker = await _worker()
+    worker._measure(Worked(latencies=[0.01, module.LATE_S, 9.0]), 0.001, 3)
     mail, report = _raw(topics.EMAIL_ROUTED), _raw(topics.EMAIL_DELIVERY)
     worker.feed(0, topics.EMAIL_DELIVERY, [report])
     worker.feed(0, topics.EMAIL_ROUTED, [mail])
