@@ -186,20 +186,19 @@ class Worker:
         """The inputs of the next transaction; [] when something else is to be looked at first."""
         lanes = [lane for p in self.partitions.values() if p.ready for lane in p.lanes if len(lane)]
         now = time.monotonic()
-        urgent = any(lane.urgent for lane in lanes)
-        due = self._pace.due()
+        urgent = [lane for lane in lanes if lane.urgent]
+        due, many = self._pace.due(), sum(map(len, urgent or lanes)) >= MANY
         if not urgent:
-            due = max(due, min((lane.since for lane in lanes), default=float("inf")) + PATIENT_S)
-        if due > now and sum(map(len, lanes)) < MANY:
+            since = min((lane.since for lane in lanes), default=float("inf"))
+            late_until = min(self._late_until, since + PATIENT_LONGEST_S)
+            due, many = max(due, since + PATIENT_S, late_until), many and now >= late_until
+        if due > now and not many:
             self._fed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(due - now if due < float("inf") else None):
                     await (self._stop if urgent else self._fed).wait()
             return []
-        taken = self._take(now)
-        if not taken:  # what waits is to wait longer
-            await self._pause(LONGEST_S)
-        return taken
+        return self._take(now)
 
     def _take(self, now: float) -> list[Raw]:
         """Each partition its share, people's first."""
@@ -211,7 +210,7 @@ class Worker:
         self._pace.began(len(taken))
         left_over = any(lane.urgent for p in ready for lane in p.lanes)
         if left_over or now < self._late_until:
-            ready = [p for p in ready if any(now - lane.since > PATIENT_LONGEST_S for lane in p.lanes)]
+            ready = [p for p in ready if any(now >= lane.since + PATIENT_LONGEST_S for lane in p.lanes)]
         for partition in ready:
             room = min(share, self._most - len(taken))
             if room > 0:

@@ -110,20 +110,28 @@ async def test_a_stop_ends_the_waiting() -> None:
         assert await task == []
 
 
-async def test_automatic_replies_wait_while_mail_is_late_but_not_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "LONGEST_S", 0.0)
+async def test_automatic_replies_wait_while_mail_is_late_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LATE_FOR_S", 60.0)
+    monkeypatch.setattr(module, "PATIENT_S", 0.0)
     worker = await _worker()
     worker._measure(Worked(latencies=[0.01, module.LATE_S, 9.0]), 0.001, 3)
-    mail, report = _raw(topics.EMAIL_ROUTED), _raw(topics.EMAIL_DELIVERY)
-    worker.feed(0, topics.EMAIL_DELIVERY, [report])
+    mail, reports = _raw(topics.EMAIL_ROUTED), [_raw(topics.EMAIL_DELIVERY, offset=n) for n in range(module.MANY + 1)]
+    worker.feed(0, topics.EMAIL_DELIVERY, reports)
+    task = await _waits(worker)
+    assert not task.done()
     worker.feed(0, topics.EMAIL_ROUTED, [mail])
+    assert await task == []  # it looks again, at once
     assert await _batch(worker) == [mail]
-    monkeypatch.setattr(module, "PATIENT_S", 0.0)
-    assert await worker._next() == []
-    monkeypatch.setattr(module, "PATIENT_LONGEST_S", -1.0)
-    assert await _batch(worker) == [report]
+    monkeypatch.setattr(module, "PATIENT_LONGEST_S", 0.0)
+    assert await _batch(worker) == reports
+
+
+async def test_one_late_mail_among_many_makes_nothing_wait() -> None:
+    worker = await _worker()
+    worker._measure(Worked(latencies=[0.01, 0.02, 9.0]), 0.001, 3)
+    worker.feed(0, topics.EMAIL_DELIVERY, [_raw(topics.EMAIL_DELIVERY)])
+    worker.feed(0, topics.EMAIL_ROUTED, [_raw(topics.EMAIL_ROUTED)])
+    assert len(await _batch(worker)) == 2
 
 
 async def test_a_partition_with_much_leaves_room_for_the_others() -> None:
