@@ -37,7 +37,7 @@ BATCH_BYTES = 4_000_000
 MANY = 400  # inputs that need not wait for more
 LONGEST_S = 0.1  # between two beginnings, at most
 PATIENT_S = 0.25  # how long patient inputs wait for company
-PATIENT_LONGEST_S = 30.0  # how long they wait while mail is late
+PATIENT_LONGEST_S = 60.0  # how long they wait while mail is late
 LATE_S, LATE_FOR_S = 0.15, 0.5  # from acceptance to the event; how long one late transaction counts
 
 
