@@ -31,6 +31,7 @@ log = get_logger()
 GROUP = "router.place"
 MOST_WAITING = 2_000
 STOP_S = 8.0
+LOOK_S = 1.0  # while nothing comes
 UNASSIGNED_S = (
     60.0  # with more workers than partitions somebody has none for ever: others' commits show that all is well
 )
@@ -169,7 +170,7 @@ class Placing:
     async def _fed_again(self, gathering: Gathering | None) -> None:
         while not self._fed.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
+                async with asyncio.timeout(LOOK_S):
                     await self._fed.wait()
             if gathering is not None:  # or nobody would tell the consumer that nothing comes any more
                 gathering.counted(0)

@@ -1,0 +1,31 @@
+"""The first step's loop, apart from faust."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from mailroom_router import placing as module
+from mailroom_router.placing import Placing
+from mailroom_runtime.gathering import Gathering, Rate
+
+
+async def test_when_nothing_comes_any_more_fetches_wait_as_long_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the consumer asks the broker a hundred times a second, for ever after it once had much to do."""
+    monkeypatch.setattr(module, "LOOK_S", 0.001)
+    now = [100.0]
+    fetcher = SimpleNamespace(_fetch_min_bytes=1, _fetch_max_wait_ms=500)
+    gathering = Gathering(cast(Any, SimpleNamespace(_fetcher=fetcher)), wait_ms=5, rate=Rate(lambda: now[0]))
+    gathering.counted(1000)
+    assert fetcher._fetch_max_wait_ms == 5
+    placing = Placing(cast(Any, SimpleNamespace(settings=None)), cast(Any, None), cast(Any, None))
+    waiting = asyncio.create_task(placing._fed_again(gathering))
+    now[0] += 2.0
+    async with asyncio.timeout(5):
+        while fetcher._fetch_max_wait_ms != 500:
+            await asyncio.sleep(0)
+    placing._fed.set()
+    async with asyncio.timeout(5):
+        await waiting
