@@ -47,8 +47,9 @@ def main() -> None:
     Queue.objects.update_or_create(
         slug="support",
         defaults={
-            "title": "Support", "email_address": "support@acme.example", "allow_email_submission": True, "email_box_type": "local",
-            "email_box_local_dir": str(folder / "mails"), "email_box_interval": 0, "email_box_last_check": None,
+            "title": "Support", "email_address": "support@acme.example", "allow_email_submission": True,
+            "email_box_type": "local", "email_box_local_dir": str(folder / "mails"), "email_box_interval": 0,
+            "email_box_last_check": None,
         },
     )  # fmt: skip
     before = FollowUp.objects.count()
