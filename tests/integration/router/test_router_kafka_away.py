@@ -31,6 +31,7 @@ async def world(
 
 @pytest.mark.timeout(240)
 async def test_kafka_away_for_a_while(world: World, kafka_server: KafkaServer, start_service: Starter) -> None:
+    started = time.monotonic()
     router = start_service("router", world.env())
     sent = [mail(n, sender=f"c{n}@customer.example") for n in range(600)]
     await world.put(*sent)
@@ -58,7 +59,9 @@ async def test_kafka_away_for_a_while(world: World, kafka_server: KafkaServer, s
     await world.put(late)
     await eventually(lambda: _has(world, late.id), 30)
     assert router.running
-    assert len(router.output()) < 200_000, "no flood of log lines"
+    # by the second: aiokafka says something of each partition while the broker comes back, which a busy machine draws out;
+    # its reconnect storm would be hundreds of kilobytes a second
+    assert len(router.output()) < 10_000 * (time.monotonic() - started), "no flood of log lines"
 
 
 async def _has(world: World, cause: str) -> bool:
