@@ -113,7 +113,7 @@ class Process:
             self._process.wait(10)
 
     def terminate(self, timeout: float = 20.0) -> int:
-        """SIGTERM and wait; the exit status. Raises subprocess.TimeoutExpired after killing one that does not go."""
+        """SIGTERM and wait; the exit status. One that does not go tells what it waits for, is killed, and fails the test."""
         assert self._process is not None, "not started"
         if self.running:
             self.resume()
@@ -121,8 +121,18 @@ class Process:
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
+            self._tell()
             self.kill()
-            raise
+            raise AssertionError(
+                f"{self.command} did not stop in {timeout:g} s; its log ends:\n{self.tail()}"
+            ) from None
+
+    def _tell(self) -> None:
+        """What it waits for, into its log: see `mailroom_runtime.service.show_tasks`."""
+        said = self.output()
+        self.signal(signal.SIGUSR1)
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: self.output() != said, 10, every=0.1)
 
     def wait(self, timeout: float) -> int:
         """The exit status, once it ended by itself."""
@@ -183,9 +193,7 @@ class ServiceProcess(Process):
         if not self.ready:
             state = "not ready" if self.running else f"ended with {self.returncode}"
             if self.running:
-                said = self.output()
-                os.kill(self.pid, signal.SIGUSR1)  # it tells what it waits for
-                wait_until(lambda: self.output() != said or time.monotonic() > deadline + 15, 20, every=0.1)
+                self._tell()
             raise AssertionError(f"{self.name}: {state} after {timeout:g} s; its log ends:\n{self.tail()}")
         return self
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from mailroom_runtime.logs import get_logger
+from mailroom_runtime.tasks import end, together
 from sqlalchemy.exc import DBAPIError
 
 from .database import Database
@@ -24,23 +25,22 @@ Work = Callable[[], Sequence[Coroutine[Any, Any, None]]]
 async def lead(database: Database, work: Work, *, follow: Work) -> None:
     """Run `work` while this copy leads, `follow` while another does. Raises what the work raises."""
     if database.sqlite:
-        await _together(work())
+        await together(*work())
         return
     while True:
         try:
             async with database.engine.connect() as raw:
                 connection = await raw.execution_options(isolation_level="AUTOCOMMIT")
-                following = asyncio.create_task(_together(follow()))
+                following = asyncio.create_task(together(*follow()))
                 try:
                     while not (await connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK})")).scalar():
                         if following.done():
                             following.result()
                         await asyncio.sleep(LOOK_EVERY_S)
                 finally:
-                    following.cancel()
-                    await asyncio.gather(following, return_exceptions=True)
+                    await end(following)
                 log.info("console.leading")
-                leading = asyncio.create_task(_together(work()))
+                leading = asyncio.create_task(together(*work()))
                 try:
                     while not leading.done():
                         await asyncio.wait({leading}, timeout=LOOK_EVERY_S)
@@ -48,19 +48,9 @@ async def lead(database: Database, work: Work, *, follow: Work) -> None:
                     leading.result()
                     return
                 finally:
-                    leading.cancel()
-                    await asyncio.gather(leading, return_exceptions=True)
+                    await end(leading)
                     # closed, not given back to the pool: the lock lives as long as the connection
                     await raw.invalidate()
         except (DBAPIError, OSError) as error:
             log.warning("console.leadership_lost", error=type(error).__name__)
             await asyncio.sleep(LOOK_EVERY_S)
-
-
-async def _together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    try:
-        async with asyncio.TaskGroup() as group:
-            for each in work:
-                group.create_task(each)
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from errors

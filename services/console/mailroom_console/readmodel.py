@@ -10,6 +10,7 @@ from mailroom_contracts import CommandRefused, InputIgnored, NoteAdded, ReplyReq
 from mailroom_runtime.kafka import Producer
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Service
+from mailroom_runtime.tasks import end
 from sqlalchemy import insert, select, update
 
 from . import read_store, times
@@ -70,13 +71,13 @@ class ReadModel(ReadCounts):
                         follower.result()
                     log.error("readmodel.offsets_gone", generation=self.tables.generation)
                 await self._build_other()
-                follower.cancel()
+                await end(follower)
                 with contextlib.suppress(asyncio.CancelledError, OffsetsGone):
-                    await follower
+                    follower.result()
                 await self._switch()
                 follower = asyncio.create_task(self._follow(state))
         finally:
-            follower.cancel()
+            await end(follower)
 
     async def shadow(self, service: Service[Any]) -> None:
         """Beside another copy that writes: show the generation that it shows."""
@@ -136,10 +137,7 @@ class ReadModel(ReadCounts):
             if task.done():
                 task.result()
         finally:
-            ready.cancel()
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await end(ready, task)
             self._builder = None
 
     async def _switch(self) -> None:

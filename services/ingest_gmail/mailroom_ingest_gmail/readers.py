@@ -17,6 +17,7 @@ from mailroom_runtime.logs import get_logger
 from mailroom_runtime.sealing import SealBroken, Sealer
 from mailroom_runtime.service import Service
 from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.tasks import end
 
 from .account import ASPECT, Account
 from .plan import backoff_s, pause_s
@@ -146,9 +147,7 @@ class Readers:
 
     async def _stop(self, keys: set[str]) -> None:
         tasks = [self._tasks.pop(key)[0] for key in keys]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
     async def _read(self, address: Address) -> None:
         settings = self._service.settings

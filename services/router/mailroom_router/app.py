@@ -10,6 +10,7 @@ from mailroom_runtime import metrics
 from mailroom_runtime.kafka import Producer
 from mailroom_runtime.service import Service, Stopped
 from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.tasks import together
 from mailroom_runtime.valkey import connect
 
 from . import placing, second_step
@@ -70,10 +71,6 @@ async def app(service: Service[RouterSettings]) -> None:
         )
         second = SecondStep(service, book, agents, gate, producer, learn)
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(first.run())
-                group.create_task(second.run())
-        except ExceptionGroup as errors:
-            stopped = errors.subgroup(Stopped)
-            raise (stopped or errors).exceptions[0] from errors
-    await client.aclose()
+            await together(first.run(), second.run())
+        finally:
+            await client.aclose()

@@ -202,9 +202,9 @@ class Partition:
             isolation_level="read_committed",
             fetch_max_wait_ms=50,
         )
-        await consumer.start()
         count = 0
         try:
+            await consumer.start()
             consumer.assign([tp])
             if store.checkpoint > (await consumer.end_offsets([tp]))[tp]:
                 log.warning("partition.store_is_ahead", partition=self.number)  # the topic was made anew

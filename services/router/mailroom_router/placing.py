@@ -21,6 +21,8 @@ from mailroom_runtime.groups import group_name
 from mailroom_runtime.kafka import BusDown, Producer
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Service, Stopped
+from mailroom_runtime.tasks import end
+from mode.threads import WorkerThread
 
 from .first_step import Arrival, FirstStep
 from .placing_watch import watch
@@ -55,7 +57,7 @@ class Placing:
     async def run(self) -> None:
         """Raises `Stopped` when offsets were lost or faust gave up."""
         app = self._app()
-        tasks = {
+        tasks: dict[str, asyncio.Task[Any]] = {
             "routing": asyncio.create_task(self._route(app), name="route-batches"),
             "stopping": asyncio.create_task(self._service.stopping.wait()),
             "crashed": asyncio.create_task(app._crashed.wait()),
@@ -63,10 +65,15 @@ class Placing:
                 watch(self._settings, GROUP, lambda: self._mine(app), lambda: not self._waiting), name="placing-watch"
             ),
         }
+        app.consumer._thread.Worker = _ConsumerThread
+        # it returns when the group has let it in, which takes as long as the slowest member
+        starting = asyncio.create_task(app.start(), name="start-faust")
         try:
-            await app.start()
-            self._service.health.set("placing", True)
-            await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({starting, *tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                self._service.health.set("placing", True)
+                await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
             for name in ("routing", "watch"):
                 if tasks[name].done():
                     tasks[name].result()
@@ -75,18 +82,20 @@ class Placing:
             # what was taken is finished, and its offsets are committed by the app's own stop
             async with asyncio.timeout(5):
                 await self._idle.wait()
+                # stopped in the midst of a rebalance, faust's consumer would wait for ever to be told of its end
+                while app.rebalancing:  # noqa: ASYNC110 - faust says it by a flag only
+                    await asyncio.sleep(0.05)
         except TimeoutError:
-            log.warning("placing.not_drained", waiting=len(self._waiting))
+            log.warning("placing.not_drained", waiting=len(self._waiting), rebalancing=app.rebalancing)
         finally:
+            await end(starting)
             try:
                 async with asyncio.timeout(STOP_S):
                     await app.stop()
             except TimeoutError:
                 # what it did not commit is routed again, to where it went before
                 log.warning("placing.stop_timed_out", after_s=STOP_S)
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            await end(*tasks.values())
 
     def _mine(self, app: Any) -> set[int]:
         """The assigned partitions; all of them while none is assigned for too long, which is a standstill too."""
@@ -222,6 +231,20 @@ class Placing:
                     f"{DEAD_IN_A_ROW} mails in a row could not be read: something is wrong with the router or with "
                     "what writes email.received. See `mailroom dead list`"
                 )
+
+
+class _ConsumerThread(WorkerThread):
+    """faust's consumer thread, which must keep neither the loop nor the process from ending.
+
+    mode joins it in the loop, and a thread that waits for that loop (to be told of a rebalance) then never ends.
+    """
+
+    def __init__(self, service: Any, **kwargs: Any) -> None:
+        super().__init__(service, **kwargs)
+        self.daemon = True
+
+    def stop(self) -> None:
+        """Not joined: when it is asked to stop, its consumer has left the group already, or will never."""
 
 
 def _headers(message: Any) -> list[tuple[str, bytes]]:

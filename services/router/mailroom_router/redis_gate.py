@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import redis.asyncio
 from aiokafka.errors import KafkaError
 from mailroom_runtime.logs import get_logger
+from mailroom_runtime.tasks import end
 from mailroom_runtime.valkey import REDIS_DOWN
 
 log = get_logger()
@@ -104,7 +105,7 @@ class RedisGate:
                 self._set_ready(True)
                 log.info("index.rebuilt", seconds=round(time.monotonic() - started, 2))
         finally:
-            keeper.cancel()
+            await end(keeper)
             # away: the lock ends by itself, and an error here would take the place of being cancelled
             with contextlib.suppress(*REDIS_DOWN):
                 await self.client.delete(self._lock_key)

@@ -26,6 +26,7 @@ from mailroom_runtime.groups import GROUPS, group_name
 from mailroom_runtime.kafka import Producer
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Service, Stopped
+from mailroom_runtime.tasks import end
 
 from .agents import Agents
 from .batch import Desk, Raw
@@ -44,6 +45,7 @@ GROUP = "router.tickets"
 INPUTS = GROUPS[GROUP]
 FULL, ROOM = 2_000, 500  # records of a topic's partition that wait: above, it is paused; below, resumed
 LAG_EVERY_S = 1.0
+STOP_S = 5.0
 INDEXED_EVERY_S = 0.05  # what tickets' changes say goes into the index together
 
 
@@ -137,10 +139,15 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
             if working.done():
                 working.result()
         finally:
-            waiting.cancel()
             worker.stop()
-            await asyncio.gather(waiting, working, return_exceptions=True)
-            await consumer.stop()
+            await end(waiting)
+            await asyncio.gather(working, return_exceptions=True)
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await consumer.stop()
+            except TimeoutError:
+                # it waits for a rebalance that another member holds up; the group does without it after its session
+                log.warning("consumer.stop_timed_out", after_s=STOP_S)
             self._slot.release()
 
     def _feed(self, worker: Worker, tp: TopicPartition, records: Sequence[Any]) -> None:

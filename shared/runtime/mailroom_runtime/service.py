@@ -2,12 +2,14 @@
 
 Stage one (SIGTERM or SIGINT): `stopping` is set, the app takes nothing new and finishes what it has.
 Stage two (`drain_s` later, or a second signal): what still runs is cancelled.
+A process that is still there `FORCED_S` after stage two tells where its threads are, and ends as `kill -9` would end it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import signal
 import sys
@@ -20,9 +22,11 @@ from . import reconnect
 from .health import Health
 from .logs import configure, get_logger
 from .settings import ServiceSettings, load
+from .tasks import end
 
 S = TypeVar("S", bound=ServiceSettings)
 log = get_logger()
+FORCED_S = 8.0  # 23 s with the default `drain_s`: Kubernetes and systemd give 30 and 90
 
 
 class Stopped(RuntimeError):
@@ -79,16 +83,15 @@ class Service(Generic[S]):
                 await asyncio.wait({main}, timeout=self.settings.drain_s)
             if not main.done():
                 log.warning("service.drain_timed_out", after_s=self.settings.drain_s)
-                main.cancel()
+                show_tasks()
+                await end(main)
             with contextlib.suppress(asyncio.CancelledError):
                 await main
         except Stopped as error:
             self._failure = error
         finally:
             stop.cancel()
-            for task in list(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end(*self._tasks)
             await self.health.close()
         if self._failure is not None:
             status = 1
@@ -122,7 +125,16 @@ def run(name: str, settings_class: type[S], app: Callable[[Service[S]], Awaitabl
     gc.set_threshold(100_000, 20, 50)
 
     async def main() -> int:
-        return await Service(name, settings).run(app)
+        service = Service(name, settings)
+
+        async def ends_in_time() -> None:
+            await service.stopping.wait()
+            faulthandler.dump_traceback_later(settings.drain_s + FORCED_S, exit=True)
+
+        watch = asyncio.create_task(ends_in_time())
+        status = await service.run(app)
+        watch.cancel()
+        return status
 
     try:
         status = uvloop.run(main())

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -177,3 +178,22 @@ async def test_the_auditor_puts_back_what_had_no_outcome_and_leaves_a_slow_route
     settled = time.monotonic()
     await eventually(lambda: time.monotonic() - settled > 5, 10)
     assert metric(auditor, "mailroom_audit_brought_back_total") == 2
+
+
+async def test_a_worker_stops_in_the_midst_of_a_rebalance(world: World, start_service: Starter, tmp_path: Path) -> None:
+    stays = start_service("router", world.env(MAILROOM_ROUTER_SESSION_TIMEOUT_S="60"))
+    guest = ServiceProcess("router", world.env(MAILROOM_DATA=str(tmp_path / "guest")), tmp_path / "guest.log")
+    guest.launch()
+    try:
+        await eventually(lambda: "service.started" in guest.output(), 20)
+        # the groups wait for this one until its session ends, and whoever joins meanwhile waits with them
+        stays.pause()
+        await eventually(lambda: "redis.found" in guest.output(), 20)
+        assert guest.terminate(20) == 0
+        assert "drain_timed_out" not in guest.output()
+    finally:
+        stays.resume()
+        guest.kill()
+    received = mail("after", sender="c@customer.example")
+    await world.put(received)
+    await everything_has_an_outcome(world, [received.id], 60)

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import topics
 from mailroom_runtime.kafka import partitions_for
 from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.tasks import end
 
 from .tally import Tally
 
@@ -45,8 +46,7 @@ class Observer:
     async def close(self) -> None:
         """Stop watching."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
         if self._consumer is not None:
             await self._consumer.stop()
 
