@@ -18,6 +18,8 @@ from support.processes import ServiceProcess
 from support.servers import KafkaServer, ValkeyServer
 from support.topics import create_topics, delete_topics, run_apart
 
+HERE = Path(__file__).parent
+
 # In CI the same examples in every run, so that red means the change; elsewhere new ones, to find more. No deadlines:
 # the machine is shared, and what must be fast has a benchmark.
 hypothesis_settings.register_profile("ci", derandomize=True, deadline=None)
@@ -39,22 +41,23 @@ APART = ("load", "e2e", "integration/router", "integration/outbound", "integrati
          "integration/local_stack", "integration/cli")  # fmt: skip
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the kinds of tests, and say which of them belong to one process."""
-    here = Path(__file__).parent
-    order = LONG_FIRST if config.getoption("dist", "no") != "no" else QUICK_FIRST
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the kinds of tests."""
+    order = LONG_FIRST if "PYTEST_XDIST_WORKER" in os.environ else QUICK_FIRST
 
     def place(item: pytest.Item) -> int:
-        file = item.path.relative_to(here)
+        file = item.path.relative_to(HERE)
         return next((n for n, folder in enumerate(order) if file.is_relative_to(folder)), len(order))
 
     items.sort(key=place)
-    for item in items:
-        file = item.path.relative_to(here)
-        if not any(file.is_relative_to(folder) for folder in APART):
-            folders = [folder for folder in TOGETHER if file.is_relative_to(folder)]
-            item.add_marker(pytest.mark.xdist_group([*folders, file.as_posix()][0]))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Say which tests belong to one process: here, since pytest-xdist reads it before any conftest has its turn."""
+    file = item.path.relative_to(HERE)
+    if not any(file.is_relative_to(folder) for folder in APART):
+        folders = [folder for folder in TOGETHER if file.is_relative_to(folder)]
+        item.add_marker(pytest.mark.xdist_group([*folders, file.as_posix()][0]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
