@@ -167,7 +167,7 @@ class Placing:
                 await asyncio.sleep(early)
             events = [self._waiting[i] for i in range(min(len(self._waiting), self._settings.router_batch))]
             if gathering is None:  # faust's own consumer, in its thread; there is one once it brought something
-                gathering = Gathering(app.consumer._thread._consumer, many_per_s=60, wait_ms=6, longest_ms=40)
+                gathering = Gathering(app.consumer._thread._consumer, many_per_s=150, wait_ms=15, longest_ms=40)
             gathering.counted(len(events))
             self._pace.began(len(events))
             await self._batch(events)

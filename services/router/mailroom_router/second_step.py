@@ -116,7 +116,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             consumer.subscribe(list(self._by_name), listener=self)
             measured_at = 0.0
-            gathering = Gathering(consumer, many_per_s=100, wait_ms=5, longest_ms=40)
+            gathering = Gathering(consumer, many_per_s=300, wait_ms=15, longest_ms=40)
             while not self._service.stopping.is_set() and self._failure is None and not working.done():
                 try:
                     batches = await consumer.getmany(timeout_ms=200, max_records=2_000)

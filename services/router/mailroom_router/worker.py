@@ -38,7 +38,7 @@ MANY = 400  # inputs that need not wait for more
 LONGEST_S = 0.1  # between two beginnings, at most
 PATIENT_S = 0.25  # how long patient inputs wait for company
 PATIENT_LONGEST_S = 60.0  # how long they wait while mail is late
-LATE_S, LATE_FOR_S = 0.15, 0.5  # from acceptance to the event; how long one late transaction counts
+LATE_S, LATE_FOR_S = 0.05, 0.5  # from acceptance to the event, as is asked; how long one late transaction counts
 
 
 @dataclass(slots=True)
