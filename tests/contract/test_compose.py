@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
+from mailroom_runtime.service import FORCED_S
+from mailroom_runtime.settings import ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOW = ["kafka", "valkey", "topics", "ingest_smtp", "ingest_gmail", "router", "router_audit", "autoreply", "outbound",
@@ -24,6 +26,16 @@ def test_our_services_have_limits_secrets_as_files_and_a_read_only_root() -> Non
         assert service["deploy"]["resources"]["limits"]["memory"], name
         assert set(service["secrets"]) == {"mailroom_secret_keys", "mailroom_message_id_keys"}, name
         assert not any("KEYS" in key for key in service["environment"]), name
+
+
+def test_our_services_get_the_time_that_a_stop_takes_at_most() -> None:
+    longest = ServiceSettings.model_fields["drain_s"].default + FORCED_S
+    for name in FLOW[3:-1]:
+        assert float(COMPOSE["services"][name]["stop_grace_period"].removesuffix("s")) > longest, name
+    for file in (ROOT / "deploy" / "kubernetes" / "base").glob("*.yaml"):
+        for document in yaml.safe_load_all(file.read_text()):
+            if document["kind"] == "Deployment":
+                assert document["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > longest, file.name
 
 
 def test_every_port_is_on_loopback() -> None:
