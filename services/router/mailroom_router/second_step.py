@@ -119,7 +119,11 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
             gathering = Gathering(consumer, many_per_s=300, wait_ms=15, longest_ms=40)
             while not self._service.stopping.is_set() and self._failure is None and not working.done():
                 try:
-                    batches = await consumer.getmany(timeout_ms=200, max_records=2_000)
+                    # its own timeout does not count while a rebalance is under way, which another member can hold up
+                    async with asyncio.timeout(1):
+                        batches = await consumer.getmany(timeout_ms=200, max_records=2_000)
+                except TimeoutError:
+                    continue
                 except NoOffsetForPartitionError as error:
                     raise Stopped(lost_offsets(GROUP, error)) from error
                 except KafkaError as error:
