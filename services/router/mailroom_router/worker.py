@@ -23,6 +23,7 @@ from mailroom_runtime.dead_letters import dead_headers
 from mailroom_runtime.gathering import Pace
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.service import Stopped
+from mailroom_runtime.tasks import end
 
 from .batch import Desk, Raw, Worked
 from .partition import Partition
@@ -109,16 +110,13 @@ class Worker:
     async def let_go(self, numbers: set[int]) -> None:
         """Finish the transaction under way, then give these up."""
         going = [self._owned.pop(n) for n in numbers if n in self._owned]
-        for owned in going:
-            owned.opening.cancel()
-        await asyncio.gather(*(owned.opening for owned in going), return_exceptions=True)
+        await end(*(owned.opening for owned in going))
         settling = self._settling
         if going and settling is not None and not settling.done():
             await asyncio.wait([settling], timeout=HAND_OVER_S)
             if not settling.done():
                 log.warning("partition.hand_over_late", partitions=sorted(numbers))
-                settling.cancel()
-                await asyncio.wait([settling])
+                await end(settling)
         for owned in going:
             owned.partition.close()
 
@@ -148,8 +146,7 @@ class Worker:
                     failures += 1
         finally:
             if self._settling is not None:
-                self._settling.cancel()
-                await asyncio.gather(self._settling, return_exceptions=True)
+                await end(self._settling)
             await self.let_go(set(self._owned))
             await self._disconnect()
 
