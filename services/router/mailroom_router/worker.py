@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -133,7 +133,7 @@ class Worker:
                     raws = await self._next()
                     if not raws:
                         continue
-                    self._settling = asyncio.create_task(self._settle(raws), name="settle")
+                    self._settling = asyncio.create_task(self._settle(raws, self.partitions), name="settle")
                     await asyncio.wait([self._settling])
                     if self._settling.cancelled():
                         raise KafkaError("a transaction took too long")
@@ -225,10 +225,9 @@ class Worker:
                 return raws[:number]
         return raws
 
-    async def _settle(self, raws: Sequence[Raw]) -> None:
-        """One batch, one transaction."""
+    async def _settle(self, raws: Sequence[Raw], partitions: Mapping[int, Partition]) -> None:
+        """One batch, one transaction. `partitions` are those it was taken from: a rebalance may begin before this does."""
         started = time.monotonic()
-        partitions = self.partitions
         by_partition: dict[int, list[Raw]] = {}
         for raw in raws:
             by_partition.setdefault(raw.partition, []).append(raw)

@@ -7,11 +7,13 @@ import time
 from typing import Any, cast
 
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 from mailroom_contracts import Topic, topics
 from mailroom_router import worker as module
 from mailroom_router.batch import Desk, Raw, Worked
+from mailroom_router.outputs import Outputs
 from mailroom_router.partition import Lane, Partition, Shared
 from mailroom_router.settings import RouterSettings
 from mailroom_router.transactions import Membership, Transactions
@@ -177,3 +179,34 @@ def test_what_was_done_before_is_not_worked_on_again() -> None:
     partition.feed(topics.EMAIL_ROUTED, [_raw(topics.EMAIL_ROUTED, offset=n) for n in range(5)], 0.0)
     partition.lanes[0].skip_to(2)
     assert [raw.offset for raw in partition.take(10, patient=True)] == [2, 3, 4]
+
+
+async def test_a_batch_that_was_taken_is_finished_when_a_rebalance_begins_before_it() -> None:
+    written: list[Any] = []
+
+    class _Transactions:
+        async def write(self, membership: Membership, offsets: Any, likely: Any, outgoing: Any) -> dict[Any, int]:
+            await outgoing
+            written.append(offsets)
+            return {}
+
+    class _Desk:
+        async def work(self, raws: Any, state: Any) -> Worked:
+            return Worked(outputs={0: Outputs()})
+
+    class _Applied(_Opened):
+        def applied(self, raws: Any, outputs: Outputs, states_to: int | None) -> None:
+            assert "closed" not in written
+
+        def close(self) -> None:
+            written.append("closed")
+
+    worker = Worker(cast(Transactions, _Transactions()), cast(Desk, _Desk()), "mailroom", 500)
+    worker.take_over([_Applied(0, cast(Shared, _Shared()))], Membership(1, "m"))
+    await asyncio.sleep(0)
+    worker.feed(0, topics.EMAIL_ROUTED, [_raw(topics.EMAIL_ROUTED)])
+    raws = await _batch(worker)
+    worker._settling = asyncio.create_task(worker._settle(raws, worker.partitions))
+    await worker.let_go({0})  # it has no partition any more before the batch's first step
+    await worker._settling
+    assert written == [{TopicPartition("mailroom.email.routed.v1", 0): 1}, "closed"]
