@@ -14,6 +14,7 @@ from mailroom_runtime.intake import Understood, normalise, understand
 from mailroom_runtime.kafka import BusDown, Producer, RecordTooLarge
 from mailroom_runtime.logs import get_logger
 from mailroom_runtime.patience import Patience
+from mailroom_runtime.pulse import Pulse
 from mailroom_runtime.tracing import new_traceparent
 
 from . import replies
@@ -38,12 +39,14 @@ class Acceptance:
         producer: Producer,
         blobs: BlobStore,
         judge: Judge,
+        pulse: Pulse,
         *,
         inline_limit: int,
         timeout_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._producer, self._blobs, self._judge = producer, blobs, judge
+        """`pulse` is waited for before a mail is stored: what comes within a moment goes on together."""
+        self._producer, self._blobs, self._judge, self._pulse = producer, blobs, judge, pulse
         self._inline_limit, self._patience, self._now = inline_limit, Patience(timeout_s), now
         self._taken = metrics.counter("mailroom_mail_accepted_total", "Mails accepted", ["source"])
         self._failed = metrics.counter("mailroom_mail_deferred_total", "Mails answered 451", ["reason"])
@@ -85,6 +88,7 @@ class Acceptance:
         traceparent = new_traceparent()
         try:
             async with self._patience.lasting():
+                await self._pulse.next()
                 event = await normalise(
                     delivery.raw,
                     blobs=self._blobs,

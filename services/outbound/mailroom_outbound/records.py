@@ -10,9 +10,9 @@ from mailroom_contracts import DeliveryReport, LaneEntry, encode, header, tombst
 from mailroom_runtime import metrics
 from mailroom_runtime.kafka import BusDown, Producer, partition_of
 from mailroom_runtime.logs import get_logger
+from mailroom_runtime.pulse import Pulse
 
 from .lane import Step
-from .pulse import Pulse
 
 log = get_logger()
 SOURCE = "outbound"
@@ -38,7 +38,7 @@ class Records:
 
     def __init__(self, producer: Producer, *, partitions: int) -> None:
         self._producer, self._partitions = producer, partitions
-        self._soon, self._at_once = Pulse(0.05), Pulse(0.01)
+        self._soon, self._at_once = Pulse(0.05, calm_s=0.002), Pulse(0.01, calm_s=0.002)
 
     async def put(self, entry: LaneEntry, writer: str) -> None:
         """Write an entry and wait for the acknowledgement. Raises `BusDown`."""

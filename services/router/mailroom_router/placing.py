@@ -33,6 +33,7 @@ log = get_logger()
 GROUP = "router.place"
 MOST_WAITING = 2_000
 STOP_S = 8.0
+STILL_TURNS = 5
 LOOK_S = 1.0  # while nothing comes
 UNASSIGNED_S = (
     60.0  # with more workers than partitions somebody has none for ever: others' commits show that all is well
@@ -163,6 +164,7 @@ class Placing:
                 self._idle.set()
                 await self._fed_again(gathering)
                 self._idle.clear()
+            await self._all_handed_over()
             if (early := self._pace.due() - time.monotonic()) > 0:
                 await asyncio.sleep(early)
             events = [self._waiting[i] for i in range(min(len(self._waiting), self._settings.router_batch))]
@@ -175,6 +177,13 @@ class Placing:
                 self._waiting.popleft()
                 event.ack()
             self._room.set()
+
+    async def _all_handed_over(self) -> None:
+        """faust hands the mails of one fetch over one by one, in as many turns of the loop: they are one batch."""
+        still, before = 0, len(self._waiting)
+        while still < STILL_TURNS and len(self._waiting) < self._settings.router_batch:
+            await asyncio.sleep(0)
+            still, before = still + 1 if len(self._waiting) == before else 0, len(self._waiting)
 
     async def _fed_again(self, gathering: Gathering | None) -> None:
         while not self._fed.is_set():

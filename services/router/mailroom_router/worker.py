@@ -39,6 +39,7 @@ MANY = 400  # inputs that need not wait for more
 LONGEST_S = 0.1  # between two beginnings, at most
 PATIENT_S = 0.25  # how long patient inputs wait for company
 PATIENT_LONGEST_S = 60.0  # how long they wait while mail is late
+PATIENT_MOST, PATIENT_MOST_S = 40, 1.0  # so many in a transaction while mail comes, which waits for its end
 LATE_S, LATE_FOR_S = 0.05, 0.5  # from acceptance to the event, as is asked; how long one late transaction counts
 
 
@@ -57,6 +58,7 @@ class Worker:
         """`most` inputs are in a transaction."""
         self._transactions, self._desk, self._prefix, self._most = transactions, desk, prefix, most
         self._late_until = 0.0
+        self._urgent_at = float("-inf")
         self._owned: dict[int, Owned] = {}
         self._membership = Membership(-1, "")
         self._connected = False
@@ -205,13 +207,18 @@ class Worker:
         for partition in ready:
             taken += partition.take(share, patient=False)
         self._pace.began(len(taken))
+        if taken:
+            self._urgent_at = now
+        left = PATIENT_MOST if now - self._urgent_at < PATIENT_MOST_S else self._most
         left_over = any(lane.urgent for p in ready for lane in p.lanes)
         if left_over or now < self._late_until:
             ready = [p for p in ready if any(now >= lane.since + PATIENT_LONGEST_S for lane in p.lanes)]
+            left = self._most
         for partition in ready:
-            room = min(share, self._most - len(taken))
+            room = min(share, self._most - len(taken), left)
             if room > 0:
-                taken += partition.take(room, patient=True)
+                taken += (more := partition.take(room, patient=True))
+                left -= len(more)
         return self._within(taken)
 
     def _within(self, raws: list[Raw]) -> list[Raw]:

@@ -29,3 +29,35 @@ async def test_when_nothing_comes_any_more_fetches_wait_as_long_as_before(monkey
     placing._fed.set()
     async with asyncio.timeout(5):
         await waiting
+
+
+async def test_the_mails_of_one_fetch_are_one_batch_though_faust_hands_them_over_one_by_one() -> None:
+    settings = SimpleNamespace(router_batch=500)
+    placing = Placing(cast(Any, SimpleNamespace(settings=settings)), cast(Any, None), cast(Any, None))
+
+    async def hand_over() -> None:
+        for number in range(20):
+            placing._waiting.append(number)
+            for _ in range(module.STILL_TURNS - 1):
+                await asyncio.sleep(0)
+
+    handing = asyncio.create_task(hand_over())
+    async with asyncio.timeout(5):
+        await placing._all_handed_over()
+    assert len(placing._waiting) == 20
+    await handing
+
+
+async def test_a_batch_does_not_wait_for_more_than_it_may_hold() -> None:
+    settings = SimpleNamespace(router_batch=3)
+    placing = Placing(cast(Any, SimpleNamespace(settings=settings)), cast(Any, None), cast(Any, None))
+
+    async def always() -> None:
+        while True:
+            placing._waiting.append(0)
+            await asyncio.sleep(0)
+
+    handing = asyncio.create_task(always())
+    async with asyncio.timeout(5):
+        await placing._all_handed_over()
+    handing.cancel()

@@ -128,6 +128,19 @@ async def test_automatic_replies_wait_while_mail_is_late_but_not_for_ever(monkey
     assert await _batch(worker) == reports
 
 
+async def test_a_mail_takes_few_along_since_the_next_mail_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENT_S", 0.0)
+    worker = await _worker()
+    reports = [_raw(topics.EMAIL_DELIVERY, offset=n) for n in range(3 * module.PATIENT_MOST)]
+    worker.feed(0, topics.EMAIL_DELIVERY, reports)
+    worker.feed(0, topics.EMAIL_ROUTED, [_raw(topics.EMAIL_ROUTED)])
+    assert len(await _batch(worker)) == 1 + module.PATIENT_MOST
+    assert len(await _batch(worker)) == module.PATIENT_MOST
+    monkeypatch.setattr(module, "PATIENT_MOST_S", 0.0)  # no mail comes any more
+    worker.feed(0, topics.EMAIL_DELIVERY, [_raw(topics.EMAIL_DELIVERY, offset=len(reports) + n) for n in range(60)])
+    assert len(await _batch(worker)) == module.PATIENT_MOST + 60
+
+
 async def test_one_late_mail_among_many_makes_nothing_wait() -> None:
     worker = await _worker()
     worker._measure(Worked(latencies=[0.01, 0.02, 9.0]), 0.001, 3)
