@@ -213,7 +213,8 @@ class Worker:
         left_over = any(lane.urgent for p in ready for lane in p.lanes)
         if left_over or now < self._late_until:
             ready = [p for p in ready if any(now >= lane.since + PATIENT_LONGEST_S for lane in p.lanes)]
-            left = self._most
+            longest = max((now - lane.since for p in ready for lane in p.lanes), default=0.0)
+            left = int(PATIENT_MOST * (1.0 + max(0.0, longest - PATIENT_LONGEST_S)))  # the longer, the more
         for partition in ready:
             room = min(share, self._most - len(taken), left)
             if room > 0:
