@@ -88,7 +88,7 @@ class Acceptance:
         traceparent = new_traceparent()
         try:
             async with self._patience.lasting():
-                await self._pulse.next()
+                await self._pulse.next(delivery.connection)
                 event = await normalise(
                     delivery.raw,
                     blobs=self._blobs,

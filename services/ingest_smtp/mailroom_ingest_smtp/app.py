@@ -52,7 +52,7 @@ async def app(service: Service[IngestSmtpSettings]) -> None:
         producer,
         BlobStore(settings.blob_url),
         judge,
-        Pulse(GATHERED_S, many_per_s=GATHERED_FROM, most_per_s=GATHERED_TO, others=lambda: len(house)),
+        Pulse(GATHERED_S, many_per_s=GATHERED_FROM, most_per_s=GATHERED_TO),
         inline_limit=settings.inline_limit_bytes,
         timeout_s=settings.smtp_accept_timeout_s,
     )

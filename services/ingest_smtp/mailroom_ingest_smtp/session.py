@@ -35,6 +35,7 @@ class Delivery:
     tls: bool
     lmtp: bool
     from_front: bool
+    connection: int  # which one: it sends its next mail after the reply to this
 
 
 class Intake(Protocol):
@@ -269,6 +270,7 @@ class Session(Conversation):
                 tls=self.session is not None and self.session.ssl is not None,
                 lmtp=self.lmtp,
                 from_front=self._house.is_front(self._client_ip),
+                connection=id(self),
             )
             del raw
             self._flush()

@@ -8,34 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from .gathering import Rate
 
 ENOUGH = 40  # who wait are not kept waiting for more
 WORTH = 1.3  # so many in a beat, or waiting is for nothing; then each PROBE-th tries whether that has changed
 PROBE = 40
+ACTIVE_S = 1.0  # who came within this may come again
 
 
 class Pulse:
     """One beat for all who wait, up to `busy_s` seconds later while more than `many_per_s` come, else after `calm_s`.
 
     Nobody waits for longer than `calm_s` above `most_per_s`, where what comes while one batch is written is company
-    enough, nor when waiting brings none (a sender that sends one after the other). `others` says how many there are
-    that may come: when all of them wait, nobody else will.
+    enough, nor when waiting brings none (a sender that sends one after the other).
     """
 
     def __init__(
         self, busy_s: float, *, calm_s: float = 0.0, many_per_s: float = 50.0, most_per_s: float = float("inf"),
-        others: Callable[[], int] = lambda: ENOUGH, clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self._busy_s, self._calm_s, self._many, self._most, self._others = (
-            busy_s,
-            calm_s,
-            many_per_s,
-            most_per_s,
-            others,
-        )
+        self._busy_s, self._calm_s, self._many, self._most, self._clock = busy_s, calm_s, many_per_s, most_per_s, clock
+        self._active: dict[Hashable, float] = {}  # when each came last, the latest at the end
         self._beat = asyncio.Event()
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -44,9 +39,10 @@ class Pulse:
         self._company = 2.0
         self._passed = 0
 
-    async def next(self) -> None:
-        """Wait for the next beat."""
+    async def next(self, who: Hashable = None) -> None:
+        """Wait for the next beat. `who`: one that comes again only after this; when all such wait, nobody else comes."""
         self._rate.add(1)
+        enough = ENOUGH if who is None else min(ENOUGH, self._active_with(who))
         if self._timer is None:
             self._busy = self._is_worth_it()
             pause_s = self._busy_s if self._busy else self._calm_s
@@ -55,9 +51,17 @@ class Pulse:
             self._timer = asyncio.get_running_loop().call_later(pause_s, self._strike)
         self._waiting += 1
         beat = self._beat
-        if self._waiting >= min(ENOUGH, self._others()):
+        if self._waiting >= enough:
             self._strike()
         await beat.wait()
+
+    def _active_with(self, who: Hashable) -> int:
+        now = self._clock()
+        self._active.pop(who, None)
+        self._active[who] = now
+        while now - next(iter(self._active.values())) > ACTIVE_S:
+            del self._active[next(iter(self._active))]
+        return len(self._active)
 
     def _is_worth_it(self) -> bool:
         if not self._many < self._rate.per_s() <= self._most:

@@ -12,7 +12,7 @@ from mailroom_mail import Verdicts
 
 
 def delivery(client_ip: str = "9.9.9.9", *, front: bool = False) -> Delivery:
-    return Delivery(b"From: a@b.example\r\n\r\n", "a@b.example", [], client_ip, "mx.b.example", False, False, front)
+    return Delivery(b"From: a@b.example\r\n\r\n", "a@b.example", [], client_ip, "mx.b.example", False, False, front, 1)
 
 
 class Lookups:

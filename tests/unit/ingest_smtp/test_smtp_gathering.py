@@ -29,16 +29,20 @@ class Bus:
 
 
 async def test_nothing_is_stored_or_answered_before_the_beat_and_all_is_after_it(tmp_path: Path) -> None:
-    bus, pulse = Bus(), Pulse(60.0, calm_s=60.0, others=lambda: 3)
+    bus, pulse = Bus(), Pulse(60.0, calm_s=60.0)
     acceptance = Acceptance(
         cast(Any, bus), BlobStore(tmp_path.as_uri()), NoJudge(), pulse, inline_limit=200_000, timeout_s=5.0
     )
 
     def mail(number: int) -> asyncio.Task[list[replies.Reply]]:
         raw = f"From: a@b.example\r\nSubject: {number}\r\nMessage-ID: <{number}@b.example>\r\n\r\nHi\r\n".encode()
-        delivery = Delivery(raw, "a@b.example", [HERE], "192.0.2.1", "mx", tls=False, lmtp=False, from_front=False)
+        delivery = Delivery(
+            raw, "a@b.example", [HERE], "192.0.2.1", "mx", tls=False, lmtp=False, from_front=False, connection=number
+        )
         return asyncio.create_task(acceptance.take(delivery))
 
+    for number in (1, 2, 3):
+        pulse._active_with(number)  # three connections have sent mail a moment ago
     first = [mail(1), mail(2)]
     while pulse._waiting < len(first):
         await asyncio.sleep(0)

@@ -69,15 +69,19 @@ async def test_enough_are_not_kept_waiting() -> None:
             group.create_task(pulse.next())
 
 
-async def test_nobody_waits_when_all_who_could_come_are_there() -> None:
+async def test_nobody_waits_when_all_who_came_a_moment_ago_are_there() -> None:
     clock = Clock()
-    pulse = Pulse(60.0, clock=clock, others=lambda: 3)
+    pulse = _busy(clock)
+    for who in ("idle", "a", "b", "c"):
+        pulse._active_with(who)
+        clock.now += 0.3
     pulse._rate.add(60)
+    clock.now += 0.2  # "idle" was longer ago than a second
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        first = [group.create_task(pulse.next()) for _ in range(2)]
+        first = [group.create_task(pulse.next(who)) for who in ("a", "b")]
         await asyncio.sleep(0)
         assert not any(task.done() for task in first)
-        group.create_task(pulse.next())
+        group.create_task(pulse.next("c"))
 
 
 async def test_one_after_the_other_soon_waits_no_more_and_company_is_noticed_again() -> None:
