@@ -63,6 +63,7 @@ class Acceptance:
         author = understood.mail.from_
         from_domain = author.email.rpartition("@")[2].lower() if author is not None else None
         verdicts = await self._judge.verdicts(delivery, from_domain or None)
+        await self._pulse.next(delivery.connection)
         outcome: dict[str, Reply] = {}
         for portal_id, recipients in portals.items():
             outcome[portal_id] = await self._publish(delivery, portal_id, recipients, understood, verdicts)
@@ -88,7 +89,6 @@ class Acceptance:
         traceparent = new_traceparent()
         try:
             async with self._patience.lasting():
-                await self._pulse.next(delivery.connection)
                 event = await normalise(
                     delivery.raw,
                     blobs=self._blobs,

@@ -209,18 +209,21 @@ class Worker:
         self._pace.began(len(taken))
         if taken:
             self._urgent_at = now
-        left = PATIENT_MOST if now - self._urgent_at < PATIENT_MOST_S else self._most
-        left_over = any(lane.urgent for p in ready for lane in p.lanes)
-        if left_over or now < self._late_until:
-            ready = [p for p in ready if any(now >= lane.since + PATIENT_LONGEST_S for lane in p.lanes)]
-            longest = max((now - lane.since for p in ready for lane in p.lanes), default=0.0)
-            left = int(PATIENT_MOST * (1.0 + max(0.0, longest - PATIENT_LONGEST_S)))  # the longer, the more
+        ready, left = self._along(now, ready)
         for partition in ready:
             room = min(share, self._most - len(taken), left)
             if room > 0:
                 taken += (more := partition.take(room, patient=True))
                 left -= len(more)
         return self._within(taken)
+
+    def _along(self, now: float, ready: list[Partition]) -> tuple[list[Partition], int]:
+        """Whose patient inputs a transaction takes along, and how many in all."""
+        if now < self._late_until or any(lane.urgent for p in ready for lane in p.lanes):
+            overdue = [p for p in ready if any(now >= lane.since + PATIENT_LONGEST_S for lane in p.lanes)]
+            longest = max((now - lane.since for p in overdue for lane in p.lanes), default=0.0)
+            return overdue, int(PATIENT_MOST * (1.0 + max(0.0, longest - PATIENT_LONGEST_S)))  # the longer, the more
+        return ready, PATIENT_MOST if now - self._urgent_at < PATIENT_MOST_S else self._most
 
     def _within(self, raws: list[Raw]) -> list[Raw]:
         """No more than a transaction should write; the rest goes back to where it was."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from .gathering import Rate
@@ -30,7 +31,7 @@ class Pulse:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._busy_s, self._calm_s, self._many, self._most, self._clock = busy_s, calm_s, many_per_s, most_per_s, clock
-        self._active: dict[Hashable, float] = {}  # when each came last, the latest at the end
+        self._active: OrderedDict[Hashable, float] = OrderedDict()  # when each came last, the latest at the end
         self._beat = asyncio.Event()
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -57,10 +58,10 @@ class Pulse:
 
     def _active_with(self, who: Hashable) -> int:
         now = self._clock()
-        self._active.pop(who, None)
         self._active[who] = now
+        self._active.move_to_end(who)
         while now - next(iter(self._active.values())) > ACTIVE_S:
-            del self._active[next(iter(self._active))]
+            self._active.popitem(last=False)
         return len(self._active)
 
     def _is_worth_it(self) -> bool:

@@ -53,3 +53,24 @@ async def test_nothing_is_stored_or_answered_before_the_beat_and_all_is_after_it
     assert sorted(bus.sent) == ["1", "2", "3"]
     assert all(answer[0].text.startswith("250 ") for answer in answers)
     assert len(list(tmp_path.rglob("*.pack"))) == 1
+
+
+async def test_a_mail_for_several_portals_waits_once(tmp_path: Path) -> None:
+    beats: list[int] = []
+
+    class Counted(Pulse):
+        async def next(self, who: object = None) -> None:
+            beats.append(1)
+
+    bus = Bus()
+    acceptance = Acceptance(
+        cast(Any, bus), BlobStore(tmp_path.as_uri()), NoJudge(), Counted(60.0), inline_limit=200_000, timeout_s=5.0
+    )
+    there = [HERE, Recipient("help@other.example", "p2", "ad2")]
+    raw = b"From: a@b.example\r\nSubject: both\r\nMessage-ID: <1@b.example>\r\n\r\nHi\r\n"
+    delivery = Delivery(
+        raw, "a@b.example", there, "192.0.2.1", "mx", tls=False, lmtp=False, from_front=False, connection=1
+    )
+    await acceptance.take(delivery)
+    assert bus.sent == ["both", "both"]
+    assert beats == [1]
