@@ -19,14 +19,14 @@ if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / "deploy/local")]
 
 import httpx
-from mailroom_console import passwords
+from mailroom_console.access import passwords
 from mailroom_console.api import build_api
-from mailroom_console.changes import Changes
 from mailroom_console.context import Console
-from mailroom_console.database import Database
-from mailroom_console.live import Live
-from mailroom_console.readmodel import ReadModel
+from mailroom_console.live.changes import Changes
+from mailroom_console.live.live import Live
+from mailroom_console.read_model.model import ReadModel
 from mailroom_console.settings import ConsoleSettings
+from mailroom_console.storage.database import Database
 from sqlalchemy import create_engine, text
 
 ABOUT = "any list, search or ticket with 1,000,000 tickets, against the same on an empty portal (lower is better: ms)"

@@ -15,7 +15,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from mailroom_mail import careful, read
+from mailroom_mail import read
+from mailroom_mail.reading import careful
 
 sys.path.insert(0, str(Path(__file__).parent))
 from ordinary_mails import ordinary_mails

@@ -133,8 +133,8 @@ async def faust_rate(bootstrap: str, folder: Path, count: int, *, partitions: in
     process = Process(
         [sys.executable, str(REPOSITORY / "tests/bench/bare_faust.py"), bootstrap, prefix], folder / "faust.log"
     )
-    from mailroom_runtime.kafka import Producer
-    from mailroom_runtime.settings import ServiceSettings
+    from mailroom_runtime.bus.kafka import Producer
+    from mailroom_runtime.process.settings import ServiceSettings
 
     producer = Producer(ServiceSettings(kafka=bootstrap, topic_prefix=prefix), source="bench")
     await producer.start()

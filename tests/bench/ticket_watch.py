@@ -8,7 +8,7 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import header, topics
-from mailroom_runtime.kafka import partitions_for
+from mailroom_runtime.bus.kafka import partitions_for
 
 
 class TicketWatch:

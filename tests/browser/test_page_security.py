@@ -7,7 +7,7 @@ import secrets
 import httpx
 import pytest
 from mailroom_console.pages import all_pages
-from mailroom_console.pages.visit import Page
+from mailroom_console.pages.frame.visit import Page
 
 from browser.standing_stack import Agent, StandingStack
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from mailroom_runtime.service import FORCED_S
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.launch import FORCED_S
+from mailroom_runtime.process.settings import ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOW = ["kafka", "valkey", "topics", "ingest_smtp", "ingest_gmail", "router", "router_audit", "autoreply", "outbound",

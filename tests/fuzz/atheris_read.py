@@ -11,7 +11,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["mailroom_mail"]):
-    from mailroom_mail import careful, classify, extract_reply, fast, read
+    from mailroom_mail import classify, extract_reply, read
+    from mailroom_mail.reading import careful, fast
 
 CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
 

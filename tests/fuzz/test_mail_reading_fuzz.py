@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mailroom_mail import Mail, careful, fast, read, sanitize
+from mailroom_mail import Mail, read, sanitize
+from mailroom_mail.reading import careful, fast
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mail_shapes import SHAPES

@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 from mailroom_contracts import topics
-from mailroom_runtime.kafka import read_to_end
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus.kafka import read_to_end
+from mailroom_runtime.process.settings import ServiceSettings
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 from mailroom_cli.load.plan import LoadPlan
 from mailroom_cli.load.senders import Refused, SmtpSender
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.process.settings import ServiceSettings
 from rich.console import Console
 from rich.table import Table
 from support.stacks import Stack

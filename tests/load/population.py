@@ -17,7 +17,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from bench.ordinary_mails import prose
 from mailroom_contracts import Delivery, MessageSummary, OutboundMail, Person, Quote, TicketState, encode, ids, topics
-from mailroom_mail.ticket_numbers import ticket_number
+from mailroom_mail.threads.ticket_numbers import ticket_number
 from mailroom_router.second_step import partition_of
 
 SHAPES = 200

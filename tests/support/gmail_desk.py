@@ -20,7 +20,7 @@ from mailroom_contracts import (
     decode,
     topics,
 )
-from mailroom_runtime.kafka import read_to_end
+from mailroom_runtime.bus.kafka import read_to_end
 
 from .gmail_emulator import google_env
 from .gmail_proxy import Proxy

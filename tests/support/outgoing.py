@@ -19,10 +19,10 @@ from mailroom_contracts import (
     topics,
 )
 from mailroom_contracts.topics import Topic
-from mailroom_runtime import topic_admin
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.sealing import Sealer
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus import topic_admin
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.process.settings import ServiceSettings
+from mailroom_runtime.seals.sealing import Sealer
 
 from support.topics import delete_topics, messages_so_far
 

@@ -128,7 +128,7 @@ class Process:
             ) from None
 
     def _tell(self) -> None:
-        """What it waits for, into its log: see `mailroom_runtime.service.show_tasks`."""
+        """What it waits for, into its log: see `mailroom_runtime.process.service.show_tasks`."""
         said = self.output()
         self.signal(signal.SIGUSR1)
         with contextlib.suppress(AssertionError):

@@ -32,10 +32,10 @@ from mailroom_contracts import (
     ids,
     topics,
 )
-from mailroom_runtime import topic_admin
-from mailroom_runtime.groups import group_name
-from mailroom_runtime.kafka import Producer, partitions_for
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus import topic_admin
+from mailroom_runtime.bus.groups import group_name
+from mailroom_runtime.bus.kafka import Producer, partitions_for
+from mailroom_runtime.process.settings import ServiceSettings
 from pydantic import SecretStr
 
 KEYS = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="

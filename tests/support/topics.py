@@ -10,9 +10,9 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from mailroom_contracts import Topic, Undecodable, decode
-from mailroom_runtime import topic_admin
-from mailroom_runtime.kafka import read_to_end
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus import topic_admin
+from mailroom_runtime.bus.kafka import read_to_end
+from mailroom_runtime.process.settings import ServiceSettings
 
 
 async def create_topics(bootstrap: str, prefix: str, partitions: int = 4) -> list[str]:

@@ -9,14 +9,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from mailroom_console import times, upload_purge, uploads
+from mailroom_console import times
 from mailroom_console.context import Console
-from mailroom_console.database import Database
 from mailroom_console.principals import TICKETS, Principal
-from mailroom_console.schema import agents, drafts, portals
+from mailroom_console.storage import upload_states
+from mailroom_console.storage.database import Database
+from mailroom_console.storage.schema import agents, drafts, portals
+from mailroom_console.uploads import purge as upload_purge
+from mailroom_console.uploads import records as uploads
 from mailroom_contracts import Actor, AttachmentRef, BlobRef, ReplyRequested, TicketMessage
-from mailroom_runtime.blob_removal import BlobRemover
-from mailroom_runtime.blobs import BlobStore
+from mailroom_runtime.blobs.removal import BlobRemover
+from mailroom_runtime.blobs.store import BlobStore
 from sqlalchemy import insert
 
 NOBODY = Principal(kind="token", id="t1", portal_id="p1", name="Test", scopes=frozenset({TICKETS}))
@@ -69,7 +72,7 @@ class UploadDesk:
         message = TicketMessage(id="m1", direction="out", kind="reply", at=self.now, attachments=[file])
         event = ReplyRequested(id="e1", ticket_id="t1", portal_id="p1", version=2, at=self.now, causation_id="c1",
                                actor=Actor(kind="agent"), message=message, outbound_id="o1")  # fmt: skip
-        await self.database.transact(lambda connection: uploads.used_by(connection, [event]))
+        await self.database.transact(lambda connection: upload_states.used_by(connection, [event]))
 
     async def draft(self, *upload_ids: str) -> None:
         content = {"text": "Hi", "attachments": [{"id": each} for each in upload_ids]}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from mailroom_contracts import Actor, Address, AutoReplyCommand, Queue, TicketCreated, ids
-from mailroom_mail.templates import TemplateContext, render
+from mailroom_mail.writing.templates import TemplateContext, render
 
 
 def command(
     created: TicketCreated, *, address: Address, queue: Queue | None, not_after: datetime, now: datetime
 ) -> AutoReplyCommand:
-    """The command, its id derived from the ticket. Raises `mailroom_mail.templates.TemplateBroken`."""
+    """The command, its id derived from the ticket. Raises `mailroom_mail.writing.templates.TemplateBroken`."""
     context = TemplateContext.of(
         ticket_number=created.number,
         customer_name=created.customer.name,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from mailroom_contracts import Address, Agent, MessageAdded, Portal, Queue, TicketCreated, topics
-from mailroom_mail.templates import TemplateBroken
-from mailroom_runtime import metrics
-from mailroom_runtime.consume import Inbound, consume
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Service
-from mailroom_runtime.tables import ConfigTables
-from mailroom_runtime.valkey import Shared, connect
+from mailroom_mail.writing.templates import TemplateBroken
+from mailroom_runtime.bus.consume import Inbound, consume
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.bus.tables import ConfigTables
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service
+from mailroom_runtime.redis.valkey import Shared, connect
 
 from .answer import command
 from .beginnings import Beginnings

@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict
 
 from mailroom_contracts import TicketCreated
-from mailroom_runtime.valkey import Shared
+from mailroom_runtime.redis.valkey import Shared
 
 KEPT_S = 2 * 24 * 3600  # longer than a reply may be late
 KEPT_IN_MEMORY = 5_000

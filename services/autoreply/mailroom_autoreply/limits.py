@@ -13,10 +13,10 @@ from enum import StrEnum
 import redis.asyncio
 from aiokafka.errors import KafkaError
 from mailroom_contracts import AutoReplyCommand
-from mailroom_runtime.consume import Pause
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.settings import ServiceSettings
-from mailroom_runtime.valkey import Shared
+from mailroom_runtime.bus.consume import Pause
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.settings import ServiceSettings
+from mailroom_runtime.redis.valkey import Shared
 from redis.exceptions import ResponseError
 
 from .decision import sender_key

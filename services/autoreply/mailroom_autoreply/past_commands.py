@@ -7,8 +7,8 @@ from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import AutoReplyCommand, Undecodable, decode, topics
-from mailroom_runtime.kafka import partitions_for
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus.kafka import partitions_for
+from mailroom_runtime.process.settings import ServiceSettings
 
 
 async def auto_replies_since(settings: ServiceSettings, since: datetime) -> AsyncIterator[AutoReplyCommand]:

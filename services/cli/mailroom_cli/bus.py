@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from aiokafka.errors import KafkaError
 from mailroom_contracts.topics import TOPICS
-from mailroom_runtime.settings import ServiceSettings, load
-from mailroom_runtime.topic_admin import create as create_topics
+from mailroom_runtime.bus.topic_admin import create as create_topics
+from mailroom_runtime.process.settings import ServiceSettings, load
 
 from .output import AsJson, Failure, console, show
 

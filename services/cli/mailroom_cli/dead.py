@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import header
 from mailroom_contracts.topics import TOPICS, by_name
-from mailroom_runtime.dead_letters import ADDED
-from mailroom_runtime.kafka import Producer, read_to_end
-from mailroom_runtime.settings import ServiceSettings, load
+from mailroom_runtime.bus.dead_letters import ADDED
+from mailroom_runtime.bus.kafka import Producer, read_to_end
+from mailroom_runtime.process.settings import ServiceSettings, load
 
 from .output import AsJson, Failure, console, show
 

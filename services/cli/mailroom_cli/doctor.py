@@ -14,11 +14,11 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from mailroom_runtime.groups import GROUPS, group_name
-from mailroom_runtime.kafka import partitions_for
-from mailroom_runtime.settings import ServiceSettings, load
-from mailroom_runtime.topic_admin import drift
-from mailroom_runtime.valkey import REDIS_DOWN, connect
+from mailroom_runtime.bus.groups import GROUPS, group_name
+from mailroom_runtime.bus.kafka import partitions_for
+from mailroom_runtime.bus.topic_admin import drift
+from mailroom_runtime.process.settings import ServiceSettings, load
+from mailroom_runtime.redis.valkey import REDIS_DOWN, connect
 
 from .client import DEFAULT_URL, Api
 from .output import AsJson, Failure, console, show

@@ -7,24 +7,27 @@ import contextlib
 
 import httpx
 import uvicorn
-from mailroom_runtime.blob_removal import BlobRemover
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.presence import Presence
-from mailroom_runtime.sealing import Sealer
-from mailroom_runtime.service import Service, Stopped
-from mailroom_runtime.valkey import connect
+from mailroom_runtime.blobs.removal import BlobRemover
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service, Stopped
+from mailroom_runtime.redis.presence import Presence
+from mailroom_runtime.redis.valkey import connect
+from mailroom_runtime.seals.sealing import Sealer
 
-from . import forwarding, seeding, upload_purge
-from .changes import Changes
+from mailroom_console.activity.dead_letters import DeadLetterReader
+from mailroom_console.addresses import forwarding
+from mailroom_console.live.changes import Changes
+from mailroom_console.live.live import Live
+from mailroom_console.read_model.model import ReadModel
+from mailroom_console.storage.database import Database
+from mailroom_console.storage.leadership import lead
+from mailroom_console.storage.outbox import Publisher
+from mailroom_console.uploads import purge as upload_purge
+
+from . import seeding
 from .context import Console
-from .database import Database
-from .dead_letters import DeadLetterReader
-from .leadership import lead
-from .live import Live
-from .outbox import Publisher
-from .readmodel import ReadModel
 from .settings import ConsoleSettings
 from .web import build
 

@@ -8,18 +8,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import httpx
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.presence import Presence
-from mailroom_runtime.sealing import Sealer
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.redis.presence import Presence
+from mailroom_runtime.seals.sealing import Sealer
+
+from mailroom_console.storage.database import Database
 
 from . import times
-from .database import Database
 from .settings import ConsoleSettings
 
 if TYPE_CHECKING:
-    from .live import Live
-    from .readmodel import ReadModel
+    from mailroom_console.live.live import Live
+    from mailroom_console.read_model.model import ReadModel
 
 
 @dataclass(slots=True)

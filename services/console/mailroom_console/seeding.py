@@ -8,14 +8,19 @@ import sys
 from pathlib import Path
 
 from mailroom_contracts import ids
-from mailroom_runtime.logs import get_logger
+from mailroom_runtime.process.logs import get_logger
 from sqlalchemy import func, insert, select
 
-from . import addresses, agents, audit, passwords, portals, times, tokens
-from .database import Database
-from .memberships import publish_queue
-from .schema import portals as portals_table
-from .schema import queues as queues_table
+from mailroom_console.access import audit, passwords, tokens
+from mailroom_console.addresses import records as addresses
+from mailroom_console.people import agents
+from mailroom_console.people.memberships import publish_queue
+from mailroom_console.portals import records as portals
+from mailroom_console.storage.database import Database
+from mailroom_console.storage.schema import portals as portals_table
+from mailroom_console.storage.schema import queues as queues_table
+
+from . import times
 from .settings import ConsoleSettings
 
 log = get_logger()

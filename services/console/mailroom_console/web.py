@@ -8,9 +8,11 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import google, signin
+from mailroom_console.access import signin
+from mailroom_console.addresses import google
+from mailroom_console.api.application import PROBLEM_TYPE
+
 from .api import build_api
-from .api.application import PROBLEM_TYPE
 from .context import Console
 from .pages import mount
 from .problems import Problem

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from mailroom_contracts import Address, AddressStatus, EmailReceived, GmailCursor, topics
 from mailroom_gmail import Arrival, Expired, GmailClient, GmailTrouble, Limited, RawMessage, Refused, Temporary
 from mailroom_gmail.client import UNITS
-from mailroom_runtime import metrics
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.kafka import BusDown, Producer
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.tracing import new_traceparent
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.kafka import BusDown, Producer
+from mailroom_runtime.bus.tracing import new_traceparent
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
 
 from .mailbox import received
 from .plan import (

@@ -6,12 +6,12 @@ import asyncio
 
 from mailroom_contracts import Address
 from mailroom_gmail import GoogleSettings
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.sealing import Sealer
-from mailroom_runtime.service import Service, Stopped
-from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.bus.tables import ConfigTables
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service, Stopped
+from mailroom_runtime.seals.sealing import Sealer
 
 from . import push
 from .readers import Readers

@@ -8,7 +8,7 @@ from datetime import datetime
 from mailroom_contracts import Address, EmailReceived, Envelope, GmailOrigin, Verdicts
 from mailroom_gmail import RawMessage
 from mailroom_mail import verify_message_id
-from mailroom_runtime.blobs import BlobStore
+from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.intake import normalise, understand
 
 from .plan import is_sent

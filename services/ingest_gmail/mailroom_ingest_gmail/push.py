@@ -17,9 +17,9 @@ import google.auth.transport.requests
 import httplib2
 from google.auth.exceptions import GoogleAuthError
 from mailroom_gmail import GmailTrouble
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.sealing import SealBroken
-from mailroom_runtime.service import Service
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service
+from mailroom_runtime.seals.sealing import SealBroken
 
 from .readers import Readers
 from .settings import IngestGmailSettings

@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from mailroom_contracts import Address, AddressStatus, GmailCursor, topics
 from mailroom_gmail import GmailClient, GmailTrouble, GoogleSettings, Limited, Revoked, kept_token
-from mailroom_runtime import metrics
-from mailroom_runtime.blobs import BlobsDown, BlobStore
-from mailroom_runtime.kafka import BusDown, Producer, partition_of, read_to_end
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.sealing import SealBroken, Sealer
-from mailroom_runtime.service import Service
-from mailroom_runtime.tables import ConfigTables
-from mailroom_runtime.tasks import end
+from mailroom_runtime.blobs.store import BlobsDown, BlobStore
+from mailroom_runtime.bus.kafka import BusDown, Producer, partition_of, read_to_end
+from mailroom_runtime.bus.tables import ConfigTables
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service
+from mailroom_runtime.process.tasks import end
+from mailroom_runtime.seals.sealing import SealBroken, Sealer
 
 from .account import ASPECT, Account
 from .plan import backoff_s, pause_s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.process.settings import ServiceSettings
 from pydantic import Field
 
 

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import topics
-from mailroom_runtime.groups import group_name
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Service
+from mailroom_runtime.bus.groups import group_name
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service
 
 from .settings import IngestGmailSettings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mailroom_contracts import DkimResult, Verdicts
-from mailroom_mail.trusted_results import header_block, trusted_results
+from mailroom_mail.trust.trusted_results import header_block, trusted_results
 
 GOOGLE = ("mx.google.com",)
 _RETURN_PATH = re.compile(rb"^Return-Path:\s*<([^>\r\n]*)>", re.IGNORECASE | re.MULTILINE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailroom_runtime.service import run
+from mailroom_runtime.launch import run
 
 from .app import app
 from .settings import IngestSmtpSettings

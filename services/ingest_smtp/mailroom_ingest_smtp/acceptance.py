@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from mailroom_contracts import Envelope, Verdicts, topics
-from mailroom_runtime import metrics
-from mailroom_runtime.blobs import BlobsDown, BlobStore
+from mailroom_runtime.blobs.store import BlobsDown, BlobStore
+from mailroom_runtime.bus.kafka import BusDown, Producer, RecordTooLarge
+from mailroom_runtime.bus.patience import Patience
+from mailroom_runtime.bus.pulse import Pulse
+from mailroom_runtime.bus.tracing import new_traceparent
 from mailroom_runtime.intake import Understood, normalise, understand
-from mailroom_runtime.kafka import BusDown, Producer, RecordTooLarge
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.patience import Patience
-from mailroom_runtime.pulse import Pulse
-from mailroom_runtime.tracing import new_traceparent
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
 
 from . import replies
 from .recipients import Recipient

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 
 from mailroom_contracts import Address, Portal
-from mailroom_runtime import metrics
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.pulse import Pulse
-from mailroom_runtime.service import Service
-from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.bus.pulse import Pulse
+from mailroom_runtime.bus.tables import ConfigTables
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service
 
 from .acceptance import Acceptance
 from .authentication import DnsJudge, NoJudge

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import mailroom_mail
 from mailroom_contracts import DkimResult, Verdicts
-from mailroom_mail.dns_lookup import Resolver
+from mailroom_mail.trust.dns_lookup import Resolver
 
 from .session import Delivery
 

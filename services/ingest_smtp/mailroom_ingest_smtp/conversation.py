@@ -12,8 +12,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 from aiosmtpd.smtp import SMTP
-from mailroom_runtime import metrics
-from mailroom_runtime.logs import get_logger
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
 
 from . import replies
 from .house import House

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mailroom_contracts import Address, Portal
-from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.bus.tables import ConfigTables
 
 FRESH_WITHIN_S = 5.0  # DESIGN section 2, "Start-up"
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from mailroom_runtime.service import Stopped
+from mailroom_runtime.process.service import Stopped
 
 BACKLOG = 512
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mailroom_runtime.logs import get_logger
+from mailroom_runtime.process.logs import get_logger
 
 from . import replies
 from .conversation import Conversation, Over

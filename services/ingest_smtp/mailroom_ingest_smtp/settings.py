@@ -7,7 +7,7 @@ import ssl
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.process.settings import ServiceSettings
 from pydantic import Field, field_validator, model_validator
 
 Network = IPv4Network | IPv6Network

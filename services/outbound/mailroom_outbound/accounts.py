@@ -6,9 +6,9 @@ import asyncio
 from datetime import datetime
 
 from mailroom_contracts import AddressStatus, Undecodable, decode, topics
-from mailroom_runtime.kafka import BusDown, Producer, read_to_end
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus.kafka import BusDown, Producer, read_to_end
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.settings import ServiceSettings
 
 log = get_logger()
 ASPECT = "sending"

@@ -8,13 +8,13 @@ import socket
 import time
 
 from mailroom_contracts import Address, Portal, topics
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.consume import consume
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Service
-from mailroom_runtime.tables import ConfigTables
-from mailroom_runtime.valkey import connect
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.consume import consume
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.bus.tables import ConfigTables
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service
+from mailroom_runtime.redis.valkey import connect
 
 from .accounts import Accounts
 from .couriers import Couriers

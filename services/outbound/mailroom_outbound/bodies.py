@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from mailroom_contracts import OutboundMail, Quote
-from mailroom_runtime.blobs import BlobStore
+from mailroom_runtime.blobs.store import BlobStore
 
 INLINE_CHARACTERS = 8_000
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from mailroom_contracts import Address, OutboundMail, Person, Quote
 from mailroom_mail import Attachment, Mailbox, OutgoingMail, QuotedMail, compose
-from mailroom_runtime.blobs import BlobStore
+from mailroom_runtime.blobs.store import BlobStore
 
 from .bodies import whole_quote, with_body
 from .courier import Letter

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from mailroom_contracts import Address
 from mailroom_gmail import GmailClient, GoogleSettings, kept_token
 from mailroom_mail import dkim_sign
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.sealing import SealBroken, Sealer
-from mailroom_runtime.smtp_connect import Access, open_session
-from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.bus.tables import ConfigTables
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.seals.sealing import SealBroken, Sealer
+from mailroom_runtime.smtp.connect import Access, open_session
 
 from .courier import Courier
 from .gmail import GmailCourier, UnderWay

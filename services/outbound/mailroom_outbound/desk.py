@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 
 from mailroom_contracts import LaneEntry
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.health import Health
-from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.tables import ConfigTables
+from mailroom_runtime.process.health import Health
 
 from .accounts import Accounts
 from .couriers import Couriers

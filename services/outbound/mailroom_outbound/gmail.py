@@ -11,7 +11,7 @@ import time
 
 from mailroom_contracts import OutboundMail
 from mailroom_gmail import Expired, GmailClient, GmailTrouble, Limited, Refused, Revoked, Sent
-from mailroom_runtime import metrics
+from mailroom_runtime.process import metrics
 
 from .courier import LEASE_LOST, Deferred, Delivered, Failed, Hold, Letter, Outcome
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.smtp_connect import SmtpTrouble
-from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.bus.tables import ConfigTables
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.smtp.connect import SmtpTrouble
 
 from .accounts import Accounts
 from .couriers import AccountBroken, Couriers

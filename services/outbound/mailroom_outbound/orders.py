@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from mailroom_contracts import OutboundMail, encode, topics
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.consume import Inbound, Poison
-from mailroom_runtime.kafka import Producer, RecordTooLarge
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.consume import Inbound, Poison
+from mailroom_runtime.bus.kafka import Producer, RecordTooLarge
 
 from . import lane
 from .bodies import without_body

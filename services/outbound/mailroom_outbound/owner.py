@@ -9,13 +9,13 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from mailroom_contracts import Message, Topic, Undecodable, topics
-from mailroom_runtime import metrics
-from mailroom_runtime.dead_letters import bury_record
-from mailroom_runtime.gathering import Gathering
-from mailroom_runtime.groups import group_name
-from mailroom_runtime.kafka import BusDown, Producer
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Service
+from mailroom_runtime.bus.dead_letters import bury_record
+from mailroom_runtime.bus.gathering import Gathering
+from mailroom_runtime.bus.groups import group_name
+from mailroom_runtime.bus.kafka import BusDown, Producer
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service
 
 from .desk import Desk
 from .lease import Holder

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from mailroom_contracts import DeliveryReport, LaneEntry, encode, header, tombstone, topics
-from mailroom_runtime import metrics
-from mailroom_runtime.kafka import BusDown, Producer, partition_of
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.pulse import Pulse
+from mailroom_runtime.bus.kafka import BusDown, Producer, partition_of
+from mailroom_runtime.bus.pulse import Pulse
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
 
 from .lane import Step
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mailroom_contracts import RecipientReport
-from mailroom_runtime.smtp_connect import SmtpTrouble, said
+from mailroom_runtime.smtp.connect import SmtpTrouble, said
 
 from .courier import Deferred, Delivered, Failed, Hold, Outcome
 

@@ -14,11 +14,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from mailroom_contracts import LaneEntry
-from mailroom_runtime import metrics
-from mailroom_runtime.blobs import BlobMissing, BlobsDown
-from mailroom_runtime.kafka import BusDown, RecordTooLarge
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.valkey import REDIS_DOWN
+from mailroom_runtime.blobs.store import BlobMissing, BlobsDown
+from mailroom_runtime.bus.kafka import BusDown, RecordTooLarge
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.redis.valkey import REDIS_DOWN
 
 from . import lane
 from .agenda import Agenda

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit
 
 from mailroom_contracts import SmtpAccount
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.process.settings import ServiceSettings
 from pydantic import Field, SecretStr, field_validator
 
 from .schedule import DAY_S, Policy

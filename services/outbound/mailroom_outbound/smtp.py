@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from mailroom_contracts import OutboundMail, SmtpAccount
-from mailroom_runtime.smtp_connect import Access, SmtpTrouble, open_session
+from mailroom_runtime.smtp.connect import Access, SmtpTrouble, open_session
 
 from .courier import LEASE_LOST, Courier, Deferred, Failed, Hold, Letter, Outcome
 from .replies import Reply, of_acceptance, of_recipients, of_transaction, of_trouble

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import redis.asyncio
-from mailroom_runtime.presence import presence_key
+from mailroom_runtime.redis.presence import presence_key
 from redis.exceptions import NoScriptError
 
 from .draft import Wanted

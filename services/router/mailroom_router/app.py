@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 
 from mailroom_contracts import Message, Topic
-from mailroom_runtime import metrics
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.service import Service, Stopped
-from mailroom_runtime.tables import ConfigTables
-from mailroom_runtime.tasks import together
-from mailroom_runtime.valkey import connect
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.bus.tables import ConfigTables
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.service import Service, Stopped
+from mailroom_runtime.process.tasks import together
+from mailroom_runtime.redis.valkey import connect
 
 from . import placing, second_step
 from .agents import Agents

@@ -21,9 +21,9 @@ from mailroom_contracts import (
     header,
     topics,
 )
-from mailroom_runtime import metrics
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.tracing import child
+from mailroom_runtime.bus.tracing import child
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
 
 from .agents import Agents
 from .book import Book

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from mailroom_runtime.consume import lost_offsets
-from mailroom_runtime.groups import GROUPS, group_name
-from mailroom_runtime.kafka import partitions_for
-from mailroom_runtime.service import Stopped
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus.consume import lost_offsets
+from mailroom_runtime.bus.groups import GROUPS, group_name
+from mailroom_runtime.bus.kafka import partitions_for
+from mailroom_runtime.process.service import Stopped
+from mailroom_runtime.process.settings import ServiceSettings
 
 
 async def check_offsets(settings: ServiceSettings, *groups: str) -> None:

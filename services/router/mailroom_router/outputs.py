@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mailroom_contracts import EmailRouted, Record, TicketState, encode, topics
-from mailroom_runtime.tracing import child
+from mailroom_runtime.bus.tracing import child
 
 from .draft import Decision
 from .facts import Facts, facts

@@ -11,8 +11,8 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import Topic, Undecodable, header, topics
 from mailroom_contracts.tickets import TicketState
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Stopped
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Stopped
 
 from .batch import Raw
 from .facts import Facts, facts

@@ -14,14 +14,14 @@ from typing import Any
 
 import faust
 from mailroom_contracts import Undecodable, topics
-from mailroom_runtime.consume import DEAD_IN_A_ROW
-from mailroom_runtime.dead_letters import bury
-from mailroom_runtime.gathering import Gathering, Pace
-from mailroom_runtime.groups import group_name
-from mailroom_runtime.kafka import BusDown, Producer
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Service, Stopped
-from mailroom_runtime.tasks import end
+from mailroom_runtime.bus.consume import DEAD_IN_A_ROW
+from mailroom_runtime.bus.dead_letters import bury
+from mailroom_runtime.bus.gathering import Gathering, Pace
+from mailroom_runtime.bus.groups import group_name
+from mailroom_runtime.bus.kafka import BusDown, Producer
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service, Stopped
+from mailroom_runtime.process.tasks import end
 from mode.threads import WorkerThread
 
 from .first_step import Arrival, FirstStep

@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from mailroom_contracts import topics
-from mailroom_runtime.groups import group_name
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Stopped
+from mailroom_runtime.bus.groups import group_name
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Stopped
 
 from .settings import RouterSettings
 from .stall import Standstill

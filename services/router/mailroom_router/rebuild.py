@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from mailroom_contracts import TicketState, Undecodable, decode_as, topics
-from mailroom_runtime.kafka import read_to_end
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus.kafka import read_to_end
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.settings import ServiceSettings
 
 from .agents import Agents
 from .facts import Facts, facts

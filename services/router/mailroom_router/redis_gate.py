@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import redis.asyncio
 from aiokafka.errors import KafkaError
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.tasks import end
-from mailroom_runtime.valkey import REDIS_DOWN
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.tasks import end
+from mailroom_runtime.redis.valkey import REDIS_DOWN
 
 log = get_logger()
 T = TypeVar("T")

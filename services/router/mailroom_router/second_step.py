@@ -19,14 +19,15 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 from mailroom_contracts import Topic, topics
-from mailroom_runtime import kafka, metrics
-from mailroom_runtime.consume import lost_offsets
-from mailroom_runtime.gathering import Gathering
-from mailroom_runtime.groups import GROUPS, group_name
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Service, Stopped
-from mailroom_runtime.tasks import end
+from mailroom_runtime.bus import kafka
+from mailroom_runtime.bus.consume import lost_offsets
+from mailroom_runtime.bus.gathering import Gathering
+from mailroom_runtime.bus.groups import GROUPS, group_name
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service, Stopped
+from mailroom_runtime.process.tasks import end
 
 from .agents import Agents
 from .batch import Desk, Raw

@@ -18,12 +18,12 @@ from datetime import UTC, datetime
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import Record, Topic, topics
-from mailroom_runtime import metrics
-from mailroom_runtime.dead_letters import dead_headers
-from mailroom_runtime.gathering import Pace
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Stopped
-from mailroom_runtime.tasks import end
+from mailroom_runtime.bus.dead_letters import dead_headers
+from mailroom_runtime.bus.gathering import Pace
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Stopped
+from mailroom_runtime.process.tasks import end
 
 from .batch import Desk, Raw, Worked
 from .partition import Partition

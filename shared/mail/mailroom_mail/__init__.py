@@ -8,94 +8,86 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .model import (
-    Attachment,
-    Bounce,
-    BouncedRecipient,
-    Forwarded,
-    Kind,
-    Mail,
-    Mailbox,
-)
+from mailroom_mail.reading.model import Attachment, Bounce, BouncedRecipient, Forwarded, Kind, Mail, Mailbox
 
 if TYPE_CHECKING:
-    from .authentication import organisational_domain as organisational_domain
-    from .authentication import verdicts as verdicts
-    from .automatic import is_machine_address as is_machine_address
-    from .bounces import bounce_statuses as bounce_statuses
-    from .bounces import is_failure as is_failure
-    from .composition import OutgoingMail as OutgoingMail
-    from .composition import QuotedMail as QuotedMail
-    from .composition import compose as compose
-    from .composition import dkim_sign as dkim_sign
-    from .composition import needs_smtputf8 as needs_smtputf8
-    from .composition import text_to_html as text_to_html
-    from .composition import trimmed_references as trimmed_references
-    from .conversation import conversation_root as conversation_root
-    from .conversation import referenced_ids as referenced_ids
-    from .conversation import strip_subject as strip_subject
-    from .dns_lookup import Resolver as Resolver
-    from .kinds import classify as classify
-    from .known_forwarders import forwarded_verdict as forwarded_verdict
-    from .known_forwarders import forwarder_of as forwarder_of
-    from .known_forwarders import known_forwarder as known_forwarder
-    from .message_identity import identity as identity
-    from .reading import read as read
-    from .rendering import to_text as html_to_text
-    from .replies import Reply as Reply
-    from .replies import extract_reply as extract_reply
-    from .safe_html import SafeHtml as SafeHtml
-    from .safe_html import sanitize as sanitize
-    from .signed_ids import plus_address as plus_address
-    from .signed_ids import sign_message_id as sign_message_id
-    from .signed_ids import verify_message_id as verify_message_id
-    from .signed_ids import verify_plus_address as verify_plus_address
-    from .ticket_numbers import numbers_in_subject as numbers_in_subject
-    from .ticket_numbers import subject_tag as subject_tag
-    from .ticket_numbers import ticket_number as ticket_number
-    from .verdict_records import DkimVerdict as DkimVerdict
-    from .verdict_records import Forwarder as Forwarder
-    from .verdict_records import Verdicts as Verdicts
+    from mailroom_mail.kinds.automatic import is_machine_address as is_machine_address
+    from mailroom_mail.kinds.bounces import bounce_statuses as bounce_statuses
+    from mailroom_mail.kinds.bounces import is_failure as is_failure
+    from mailroom_mail.kinds.mail_kind import classify as classify
+    from mailroom_mail.reading.reader import read as read
+    from mailroom_mail.showing.rendering import to_text as html_to_text
+    from mailroom_mail.showing.safe_html import SafeHtml as SafeHtml
+    from mailroom_mail.showing.safe_html import sanitize as sanitize
+    from mailroom_mail.threads.conversation import conversation_root as conversation_root
+    from mailroom_mail.threads.conversation import referenced_ids as referenced_ids
+    from mailroom_mail.threads.conversation import strip_subject as strip_subject
+    from mailroom_mail.threads.message_identity import identity as identity
+    from mailroom_mail.threads.signed_ids import plus_address as plus_address
+    from mailroom_mail.threads.signed_ids import sign_message_id as sign_message_id
+    from mailroom_mail.threads.signed_ids import verify_message_id as verify_message_id
+    from mailroom_mail.threads.signed_ids import verify_plus_address as verify_plus_address
+    from mailroom_mail.threads.ticket_numbers import numbers_in_subject as numbers_in_subject
+    from mailroom_mail.threads.ticket_numbers import subject_tag as subject_tag
+    from mailroom_mail.threads.ticket_numbers import ticket_number as ticket_number
+    from mailroom_mail.trust.authentication import organisational_domain as organisational_domain
+    from mailroom_mail.trust.authentication import verdicts as verdicts
+    from mailroom_mail.trust.dns_lookup import Resolver as Resolver
+    from mailroom_mail.trust.known_forwarders import forwarded_verdict as forwarded_verdict
+    from mailroom_mail.trust.known_forwarders import forwarder_of as forwarder_of
+    from mailroom_mail.trust.known_forwarders import known_forwarder as known_forwarder
+    from mailroom_mail.trust.verdict_records import DkimVerdict as DkimVerdict
+    from mailroom_mail.trust.verdict_records import Forwarder as Forwarder
+    from mailroom_mail.trust.verdict_records import Verdicts as Verdicts
+    from mailroom_mail.typed.replies import Reply as Reply
+    from mailroom_mail.typed.replies import extract_reply as extract_reply
+    from mailroom_mail.writing.composition import OutgoingMail as OutgoingMail
+    from mailroom_mail.writing.composition import QuotedMail as QuotedMail
+    from mailroom_mail.writing.composition import compose as compose
+    from mailroom_mail.writing.composition import dkim_sign as dkim_sign
+    from mailroom_mail.writing.composition import needs_smtputf8 as needs_smtputf8
+    from mailroom_mail.writing.composition import text_to_html as text_to_html
+    from mailroom_mail.writing.composition import trimmed_references as trimmed_references
 
 # Public name: (module, name there). One line per name; each module keeps its own neighbours private.
 _LAZY = {
-    "html_to_text": ("rendering", "to_text"),
-    "read": ("reading", "read"),
-    "SafeHtml": ("safe_html", "SafeHtml"),
-    "sanitize": ("safe_html", "sanitize"),
-    "classify": ("kinds", "classify"),
-    "bounce_statuses": ("bounces", "bounce_statuses"),
-    "is_failure": ("bounces", "is_failure"),
-    "is_machine_address": ("automatic", "is_machine_address"),
-    "Reply": ("replies", "Reply"),
-    "extract_reply": ("replies", "extract_reply"),
-    "conversation_root": ("conversation", "conversation_root"),
-    "referenced_ids": ("conversation", "referenced_ids"),
-    "strip_subject": ("conversation", "strip_subject"),
-    "subject_tag": ("ticket_numbers", "subject_tag"),
-    "ticket_number": ("ticket_numbers", "ticket_number"),
-    "numbers_in_subject": ("ticket_numbers", "numbers_in_subject"),
-    "sign_message_id": ("signed_ids", "sign_message_id"),
-    "verify_message_id": ("signed_ids", "verify_message_id"),
-    "plus_address": ("signed_ids", "plus_address"),
-    "verify_plus_address": ("signed_ids", "verify_plus_address"),
-    "identity": ("message_identity", "identity"),
-    "compose": ("composition", "compose"),
-    "OutgoingMail": ("composition", "OutgoingMail"),
-    "QuotedMail": ("composition", "QuotedMail"),
-    "needs_smtputf8": ("composition", "needs_smtputf8"),
-    "trimmed_references": ("composition", "trimmed_references"),
-    "text_to_html": ("composition", "text_to_html"),
-    "dkim_sign": ("composition", "dkim_sign"),
-    "verdicts": ("authentication", "verdicts"),
-    "organisational_domain": ("authentication", "organisational_domain"),
-    "Resolver": ("dns_lookup", "Resolver"),
-    "Verdicts": ("verdict_records", "Verdicts"),
-    "DkimVerdict": ("verdict_records", "DkimVerdict"),
-    "Forwarder": ("verdict_records", "Forwarder"),
-    "forwarded_verdict": ("known_forwarders", "forwarded_verdict"),
-    "forwarder_of": ("known_forwarders", "forwarder_of"),
-    "known_forwarder": ("known_forwarders", "known_forwarder"),
+    "html_to_text": ("showing.rendering", "to_text"),
+    "read": ("reading.reader", "read"),
+    "SafeHtml": ("showing.safe_html", "SafeHtml"),
+    "sanitize": ("showing.safe_html", "sanitize"),
+    "classify": ("kinds.mail_kind", "classify"),
+    "bounce_statuses": ("kinds.bounces", "bounce_statuses"),
+    "is_failure": ("kinds.bounces", "is_failure"),
+    "is_machine_address": ("kinds.automatic", "is_machine_address"),
+    "Reply": ("typed.replies", "Reply"),
+    "extract_reply": ("typed.replies", "extract_reply"),
+    "conversation_root": ("threads.conversation", "conversation_root"),
+    "referenced_ids": ("threads.conversation", "referenced_ids"),
+    "strip_subject": ("threads.conversation", "strip_subject"),
+    "subject_tag": ("threads.ticket_numbers", "subject_tag"),
+    "ticket_number": ("threads.ticket_numbers", "ticket_number"),
+    "numbers_in_subject": ("threads.ticket_numbers", "numbers_in_subject"),
+    "sign_message_id": ("threads.signed_ids", "sign_message_id"),
+    "verify_message_id": ("threads.signed_ids", "verify_message_id"),
+    "plus_address": ("threads.signed_ids", "plus_address"),
+    "verify_plus_address": ("threads.signed_ids", "verify_plus_address"),
+    "identity": ("threads.message_identity", "identity"),
+    "compose": ("writing.composition", "compose"),
+    "OutgoingMail": ("writing.composition", "OutgoingMail"),
+    "QuotedMail": ("writing.composition", "QuotedMail"),
+    "needs_smtputf8": ("writing.composition", "needs_smtputf8"),
+    "trimmed_references": ("writing.composition", "trimmed_references"),
+    "text_to_html": ("writing.composition", "text_to_html"),
+    "dkim_sign": ("writing.composition", "dkim_sign"),
+    "verdicts": ("trust.authentication", "verdicts"),
+    "organisational_domain": ("trust.authentication", "organisational_domain"),
+    "Resolver": ("trust.dns_lookup", "Resolver"),
+    "Verdicts": ("trust.verdict_records", "Verdicts"),
+    "DkimVerdict": ("trust.verdict_records", "DkimVerdict"),
+    "Forwarder": ("trust.verdict_records", "Forwarder"),
+    "forwarded_verdict": ("trust.known_forwarders", "forwarded_verdict"),
+    "forwarder_of": ("trust.known_forwarders", "forwarder_of"),
+    "known_forwarder": ("trust.known_forwarders", "known_forwarder"),
 }
 
 __all__ = [

@@ -27,9 +27,9 @@ from mailroom_contracts import (
 )
 from mailroom_mail import Attachment, Kind, Mail, Mailbox, classify, extract_reply, identity, read
 
-from .blobs import BlobStore
-from .fitting import fit, json_size
-from .logs import get_logger
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.fitting import fit, json_size
+from mailroom_runtime.process.logs import get_logger
 
 log = get_logger()
 THREAD_FROM_BYTES = 100_000  # reading this much keeps the event loop busy for some milliseconds

@@ -21,9 +21,9 @@ from mailroom_contracts import (
     TicketMessage,
     topics,
 )
-from mailroom_runtime import topic_admin
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus import topic_admin
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.process.settings import ServiceSettings
 from support.processes import ServiceProcess
 from support.servers import ValkeyServer
 from support.topics import delete_topics, messages_so_far

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from mailroom_contracts import Actor, AddNote, Address
 from mailroom_contracts import topics as names
-from mailroom_runtime.dead_letters import bury
-from mailroom_runtime.kafka import Producer, read_to_end
-from mailroom_runtime.sealing import Sealer
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus.dead_letters import bury
+from mailroom_runtime.bus.kafka import Producer, read_to_end
+from mailroom_runtime.process.settings import ServiceSettings
+from mailroom_runtime.seals.sealing import Sealer
 from support.processes import free_port
 from support.servers import ValkeyServer
 from support.waiting import eventually

@@ -42,8 +42,8 @@ from mailroom_contracts import (
     ids,
     topics,
 )
-from mailroom_runtime.kafka import Producer, read_to_end
-from mailroom_runtime.service import Service
+from mailroom_runtime.bus.kafka import Producer, read_to_end
+from mailroom_runtime.process.service import Service
 from support.processes import ServiceProcess, free_port
 from support.servers import ValkeyServer
 from support.topics import create_topics, delete_topics, run_apart

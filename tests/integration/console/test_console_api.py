@@ -8,7 +8,7 @@ import stat
 from typing import Any
 
 from mailroom_contracts import Address, Agent, Queue, topics
-from mailroom_runtime.presence import presence_key
+from mailroom_runtime.redis.presence import presence_key
 from support.servers import ValkeyServer
 from support.waiting import eventually
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mailroom_contracts import AddNote, Assign, Reply, ResendMessage, SetStatus, TicketCommand, TicketEvent, ids
-from mailroom_runtime.blobs import BlobStore
+from mailroom_runtime.blobs.store import BlobStore
 from sqlalchemy import create_engine, text
 from support.waiting import eventually
 

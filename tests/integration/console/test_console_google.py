@@ -13,7 +13,7 @@ import httpx
 import pytest
 from mailroom_contracts import Address, topics
 from mailroom_gmail import kept_token
-from mailroom_runtime.sealing import Sealer
+from mailroom_runtime.seals.sealing import Sealer
 from support.gmail_emulator import CLIENT_ID, CLIENT_SECRET, Emulator, mail
 from support.gmail_proxy import Proxy
 from support.waiting import eventually

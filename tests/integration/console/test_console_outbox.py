@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from mailroom_console.database import Database
-from mailroom_console.outbox import Publisher, publish
-from mailroom_console.schema import outbox
+from mailroom_console.storage.database import Database
+from mailroom_console.storage.outbox import Publisher, publish
+from mailroom_console.storage.schema import outbox
 from mailroom_contracts import Queue, topics
-from mailroom_runtime.kafka import BusDown, Producer
+from mailroom_runtime.bus.kafka import BusDown, Producer
 from sqlalchemy import func, select
 from support.waiting import eventually
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from mailroom_console.database import Database, alembic_config
-from mailroom_console.schema import metadata
+from mailroom_console.storage.database import Database, alembic_config
+from mailroom_console.storage.schema import metadata
 from mailroom_contracts import Reply, TicketCommand, TicketEvent, topics
 from sqlalchemy import Connection, text
 from support.processes import ServiceProcess, free_port

@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from mailroom_console.read_schema import GENERATIONS
-from mailroom_console.ticket_lists import STATUSES
+from mailroom_console.storage.read_schema import GENERATIONS
+from mailroom_console.tickets.lists import STATUSES
 from mailroom_contracts import Actor, TicketEvent, topics
 from mailroom_contracts.codec import encode
 from sqlalchemy import create_engine, select

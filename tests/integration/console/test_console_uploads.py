@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 
 import pytest
-from mailroom_console import upload_purge
+from mailroom_console.uploads import purge as upload_purge
 from mailroom_contracts import AttachmentRef, BlobRef
-from mailroom_runtime.blobs import BlobStore
+from mailroom_runtime.blobs.store import BlobStore
 from sqlalchemy import create_engine, text
 from support.waiting import eventually
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from mailroom_contracts import Actor, Assigned
 from mailroom_contracts import topics as names
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.process.settings import ServiceSettings
 from support.documented import commands
 from support.waiting import eventually
 

@@ -17,8 +17,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from mailroom_contracts import Address, BlobRef, EmailReceived, Message, Portal, decode, encode, topics
 from mailroom_contracts.topics import Topic
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.kafka import partitions_for
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.kafka import partitions_for
 from support.processes import ServiceProcess, free_port
 from support.topics import create_topics, delete_topics, run_apart
 

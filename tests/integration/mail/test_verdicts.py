@@ -250,7 +250,7 @@ async def test_answers_are_forgotten_in_time(zone: Any, resolver: Resolver, monk
     zone.records[("sender.test", "TXT")] = ['"v=spf1 -all"']
     assert (await judge(resolver)).spf == "pass"
     now = time.time()
-    monkeypatch.setattr("mailroom_mail.dns_lookup.time.time", lambda: now + 61)
+    monkeypatch.setattr("mailroom_mail.trust.dns_lookup.time.time", lambda: now + 61)
     assert (await judge(resolver)).spf == "fail"
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from mailroom_contracts import AttachmentRef, BlobRef, Person, SmtpAccount, topics
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.smtp_account import check_account
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.smtp.account import check_account
 from support.mailserver import MailServer
 from support.outgoing import Installation, installation
 from support.processes import ServiceProcess

@@ -10,10 +10,10 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from mailroom_contracts import Actor, AddNote, DeliveryReport, header, ids, topics
 from mailroom_router.second_step import partition_of
-from mailroom_runtime import topic_admin
-from mailroom_runtime.groups import GROUPS
-from mailroom_runtime.presence import Presence
-from mailroom_runtime.valkey import connect
+from mailroom_runtime.bus import topic_admin
+from mailroom_runtime.bus.groups import GROUPS
+from mailroom_runtime.redis.presence import Presence
+from mailroom_runtime.redis.valkey import connect
 from support.processes import ServiceProcess
 from support.router_world import World, check_consistent, mail
 from support.servers import ValkeyServer

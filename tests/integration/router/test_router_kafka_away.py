@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from mailroom_runtime import reconnect
+from mailroom_runtime.bus import reconnect
 from support.processes import ServiceProcess
 from support.router_world import World, check_consistent, mail
 from support.servers import KafkaServer, ValkeyServer

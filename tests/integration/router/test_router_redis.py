@@ -16,8 +16,8 @@ from mailroom_router.facts import Facts
 from mailroom_router.placement import Place
 from mailroom_router.redis_gate import RedisGate
 from mailroom_router.redis_index import Index, Query
-from mailroom_runtime.presence import Presence
-from mailroom_runtime.valkey import connect
+from mailroom_runtime.redis.presence import Presence
+from mailroom_runtime.redis.valkey import connect
 from support.router_desk import OK, RING
 from support.router_world import mail
 from support.servers import ValkeyServer

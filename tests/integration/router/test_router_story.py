@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from mailroom_contracts import Actor, AutoReplyCommand, DeliveryReport, Person, ids, topics
-from mailroom_runtime.presence import Presence
-from mailroom_runtime.valkey import connect
+from mailroom_runtime.redis.presence import Presence
+from mailroom_runtime.redis.valkey import connect
 from support.processes import ServiceProcess
 from support.router_world import World, check_consistent, mail
 from support.waiting import eventually

@@ -11,8 +11,8 @@ from mailroom_contracts import Record
 from mailroom_contracts import topics as all_topics
 from mailroom_router import transactions as module
 from mailroom_router.transactions import Membership, MembershipLost, Outgoing, Transactions, committed
-from mailroom_runtime.kafka import read_to_end
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.bus.kafka import read_to_end
+from mailroom_runtime.process.settings import ServiceSettings
 from support.waiting import eventually
 
 

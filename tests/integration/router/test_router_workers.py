@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from mailroom_contracts import Assigned, topics
-from mailroom_runtime.presence import Presence
-from mailroom_runtime.valkey import connect
+from mailroom_runtime.redis.presence import Presence
+from mailroom_runtime.redis.valkey import connect
 from support.processes import ServiceProcess
 from support.router_world import World, check_consistent, mail
 from support.waiting import eventually, wait_until

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from mailroom_contracts import Actor, AddNote, header, topics
-from mailroom_runtime import consume as loop
-from mailroom_runtime.consume import Inbound, Pause, Poison, consume
-from mailroom_runtime.kafka import Producer, read_to_end
-from mailroom_runtime.service import Service, Stopped
-from mailroom_runtime.settings import ServiceSettings
-from mailroom_runtime.topic_admin import create
+from mailroom_runtime.bus import consume as loop
+from mailroom_runtime.bus.consume import Inbound, Pause, Poison, consume
+from mailroom_runtime.bus.kafka import Producer, read_to_end
+from mailroom_runtime.bus.topic_admin import create
+from mailroom_runtime.process.service import Service, Stopped
+from mailroom_runtime.process.settings import ServiceSettings
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 Bench = tuple[Service[ServiceSettings], Producer]

@@ -6,10 +6,10 @@ import asyncio
 
 from mailroom_contracts import Address, Portal, tombstone
 from mailroom_contracts import topics as names
-from mailroom_runtime.kafka import Producer
-from mailroom_runtime.service import Service
-from mailroom_runtime.settings import ServiceSettings
-from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.bus.tables import ConfigTables
+from mailroom_runtime.process.service import Service
+from mailroom_runtime.process.settings import ServiceSettings
 from support.waiting import eventually
 
 

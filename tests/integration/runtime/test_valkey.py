@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from mailroom_runtime.valkey import REDIS_DOWN, Shared, connect
+from mailroom_runtime.redis.valkey import REDIS_DOWN, Shared, connect
 from redis.exceptions import ResponseError
 from support.processes import free_port
 from support.servers import ValkeyServer

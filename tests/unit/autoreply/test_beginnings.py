@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from mailroom_autoreply.beginnings import Beginnings
 from mailroom_contracts import Actor, Person, TicketCreated
-from mailroom_runtime.valkey import Shared
+from mailroom_runtime.redis.valkey import Shared
 from redis.exceptions import ConnectionError as RedisAway
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mailroom_mail.templates import TemplateBroken, TemplateContext, check_template, greeting_name, render
+from mailroom_mail.writing.templates import TemplateBroken, TemplateContext, check_template, greeting_name, render
 
 
 def context(**changes: str) -> TemplateContext:

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mailroom_console import passwords, smtp_accounts
-from mailroom_console.address_shape import state_of
+from mailroom_console.access import passwords
+from mailroom_console.addresses import smtp_accounts
+from mailroom_console.addresses.shape import state_of
 from mailroom_console.api.downloads import download
 from mailroom_console.mailboxes import domain_name, email_address, local_part, people, person_name
-from mailroom_console.paging import cursor, keys_of, number_cursor
 from mailroom_console.problems import Problem
-from mailroom_console.tickets import File
+from mailroom_console.read_model.words import plain_words, search_terms
+from mailroom_console.storage.paging import cursor, keys_of, number_cursor
+from mailroom_console.tickets.reading import File
 from mailroom_console.times import moment
-from mailroom_console.uploads import file_name, media_type
-from mailroom_console.words import plain_words, search_terms
+from mailroom_console.uploads.records import file_name, media_type
 from mailroom_contracts import AddressStatus
 
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from mailroom_console.database import Database
-from mailroom_console.waiters import Outcome, Waiters
+from mailroom_console.read_model.waiters import Outcome, Waiters
+from mailroom_console.storage.database import Database
 from sqlalchemy import Connection, text
 
 

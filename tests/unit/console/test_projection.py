@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mailroom_console.projection import Batch, addressed
+from mailroom_console.read_model.projection import Batch, addressed
 from mailroom_console.times import micros
 from mailroom_contracts import (
     Actor,

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from mailroom_console.database import Database
 from mailroom_console.problems import Problem
-from mailroom_runtime.blobs import BlobsDown
+from mailroom_console.storage.database import Database
+from mailroom_runtime.blobs.store import BlobsDown
 from support.upload_desk import UploadDesk
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mailroom_console.pages.file_types import download_name, picture_type, safe_name, served_type
+from mailroom_console.pages.tickets.file_types import download_name, picture_type, safe_name, served_type
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html as lxml_html
-from mailroom_console.pages.mail_frame import fold_quote, page
+from mailroom_console.pages.tickets.mail_frame import fold_quote, page
 
 
 def _page(html: str, **more: object) -> str:

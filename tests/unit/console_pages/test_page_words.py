@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from mailroom_console.pages import words
-from mailroom_console.pages.sparkline import sparkline
+from mailroom_console.pages.frame import words
+from mailroom_console.pages.frame.sparkline import sparkline
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mailroom_console.pages.ticket_actions import mailboxes
-from mailroom_console.pages.ticket_view import (
+from mailroom_console.pages.tickets.ticket_actions import mailboxes
+from mailroom_console.pages.tickets.ticket_view import (
     delivery,
     event_words,
     shown,

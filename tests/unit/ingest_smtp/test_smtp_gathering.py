@@ -12,8 +12,8 @@ from mailroom_ingest_smtp.acceptance import Acceptance
 from mailroom_ingest_smtp.authentication import NoJudge
 from mailroom_ingest_smtp.recipients import Recipient
 from mailroom_ingest_smtp.session import Delivery
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.pulse import Pulse
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.pulse import Pulse
 
 HERE = Recipient("support@acme.example", "p1", "ad1")
 

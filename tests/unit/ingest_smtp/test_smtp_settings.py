@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mailroom_ingest_smtp.settings import IngestSmtpSettings
-from mailroom_runtime.settings import load
+from mailroom_runtime.process.settings import load
 
 
 @pytest.mark.parametrize(

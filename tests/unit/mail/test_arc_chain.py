@@ -11,9 +11,9 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from mailroom_mail.arc_chain import verify_chain
-from mailroom_mail.dns_lookup import LookupFailedError
-from mailroom_mail.signed_parts import SignedParts
+from mailroom_mail.reading.signed_parts import SignedParts
+from mailroom_mail.trust.arc_chain import verify_chain
+from mailroom_mail.trust.dns_lookup import LookupFailedError
 
 MAIL = (
     b"From: Ann <ann@sender.test>\r\nTo: support@acme.example\r\nSubject: Where is\r\n my order\r\n"

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mailroom_mail.dkim_signatures import Records, verify_signatures
-from mailroom_mail.dns_lookup import LookupFailedError
-from mailroom_mail.signed_parts import SignedParts, relaxed_body, simple_body
-from mailroom_mail.verdict_records import DkimVerdict
+from mailroom_mail.reading.signed_parts import SignedParts, relaxed_body, simple_body
+from mailroom_mail.trust.dkim_signatures import Records, verify_signatures
+from mailroom_mail.trust.dns_lookup import LookupFailedError
+from mailroom_mail.trust.verdict_records import DkimVerdict
 
 NOW = time.time()
 # RFC 8463 appendix A, its lines ended by CRLF

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mailroom_mail import Mail, careful, fast
+from mailroom_mail import Mail
+from mailroom_mail.reading import careful, fast
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 from ordinary_mails import ordinary_mails

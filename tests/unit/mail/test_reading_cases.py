@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from mailroom_mail import Mailbox, addresses, careful, charsets, dates, encoded_words, parameters, read
-from mailroom_mail.rendering import to_text
+from mailroom_mail import Mailbox, read
+from mailroom_mail.reading import addresses, careful, charsets, dates, encoded_words, parameters
+from mailroom_mail.showing.rendering import to_text
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from mailroom_mail import Mail, Mailbox, extract_reply, reply_html
+from mailroom_mail import Mail, Mailbox, extract_reply
+from mailroom_mail.typed import reply_html
 
 BODY = {
     "en": "Yes, Tuesday at nine suits us.",

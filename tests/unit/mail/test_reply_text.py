@@ -138,7 +138,7 @@ HOSTILE_HTML = {
 
 @pytest.mark.parametrize("name", list(HOSTILE_HTML))
 def test_time_is_linear_for_html(name: str) -> None:
-    from mailroom_mail.reply_html import html_reply
+    from mailroom_mail.typed.reply_html import html_reply
 
     html = "<p>Hi</p>" + HOSTILE_HTML[name]
     start = time.process_time()
@@ -147,7 +147,7 @@ def test_time_is_linear_for_html(name: str) -> None:
 
 
 def test_ten_megabytes_of_html() -> None:
-    from mailroom_mail.reply_html import html_reply
+    from mailroom_mail.typed.reply_html import html_reply
 
     html = "<p>Hi</p>" + "<p>word word word</p>" * 500_000 + '<div class="gmail_quote">x</div>'
     start = time.process_time()

@@ -10,8 +10,8 @@ from mailroom_outbound.refusals import refusal
 from mailroom_outbound.replies import Reply, of_acceptance, of_recipients, of_transaction, of_trouble
 from mailroom_outbound.settings import OutboundSettings
 from mailroom_outbound.smtp import on_the_wire
-from mailroom_runtime.settings import problems
-from mailroom_runtime.smtp_connect import SmtpTrouble
+from mailroom_runtime.process.settings import problems
+from mailroom_runtime.smtp.connect import SmtpTrouble
 from pydantic import ValidationError
 
 LANE, ACCOUNT, MAIL = Hold.LANE, Hold.ACCOUNT, Hold.MAIL

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 from mailroom_contracts import SmtpAccount
-from mailroom_runtime.smtp_account import PRESETS, check_account, preset_for, tls_for_port
-from mailroom_runtime.smtp_connect import Access, SmtpTrouble, connect, is_public, said
+from mailroom_runtime.smtp.account import PRESETS, check_account, preset_for, tls_for_port
+from mailroom_runtime.smtp.connect import Access, SmtpTrouble, connect, is_public, said
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from mailroom_router.outputs import Outputs, TooLarge
 from mailroom_router.second_step import INPUTS, partition_of
 from mailroom_router.store import Slot, Store
 from mailroom_router.waiting import WaitingList
-from mailroom_runtime.kafka import partition_of as default_partition_of
+from mailroom_runtime.bus.kafka import partition_of as default_partition_of
 from support.router_desk import NOW, command, routed, run
 from support.router_world import mail
 

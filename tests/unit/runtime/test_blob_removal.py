@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mailroom_runtime.blob_removal import BlobRemover
-from mailroom_runtime.blobs import BlobsDown, BlobStore
+from mailroom_runtime.blobs.removal import BlobRemover
+from mailroom_runtime.blobs.store import BlobsDown, BlobStore
 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])
@@ -24,6 +24,6 @@ async def test_a_store_that_does_not_answer_is_down(monkeypatch: pytest.MonkeyPa
     for name, value in (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_ALLOW_HTTP", "true"),
                         ("AWS_ENDPOINT", "http://127.0.0.1:9"), ("AWS_REGION", "x")):  # fmt: skip
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("mailroom_runtime.blob_removal.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("mailroom_runtime.blobs.removal.TIMEOUT_S", 0.5)
     with pytest.raises(BlobsDown):
         await BlobRemover("s3://bucket/x").remove("p1/uploads/aa")

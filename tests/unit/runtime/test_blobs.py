@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mailroom_runtime.blobs import BlobMissing, BlobsDown, BlobStore
+from mailroom_runtime.blobs.store import BlobMissing, BlobsDown, BlobStore
 
 
 async def test_put_twice_get_once(tmp_path: Path) -> None:

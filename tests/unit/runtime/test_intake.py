@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mailroom_contracts import Content, EmailReceived, Envelope, GmailOrigin, Person, Verdicts, decode, encode, topics
 from mailroom_runtime import intake
-from mailroom_runtime.blobs import BlobStore
-from mailroom_runtime.fitting import cut, fit, json_size, share
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.fitting import cut, fit, json_size, share
 from mailroom_runtime.intake import normalise
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mailroom_runtime.keyring import parse_keys
-from mailroom_runtime.sealing import SealBroken, Sealer
+from mailroom_runtime.seals.keyring import parse_keys
+from mailroom_runtime.seals.sealing import SealBroken, Sealer
 
 OLD, NEW = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 

@@ -7,7 +7,7 @@ import json
 import logging
 
 import pytest
-from mailroom_runtime.logs import RateLimit, configure, get_logger
+from mailroom_runtime.process.logs import RateLimit, configure, get_logger
 
 
 def test_secrets_are_hidden_by_their_name(capsys: pytest.CaptureFixture[str]) -> None:

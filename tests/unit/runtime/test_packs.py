@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mailroom_contracts import BlobRef
-from mailroom_runtime import packs
-from mailroom_runtime.blobs import PACKED_UP_TO, BlobMissing, BlobsDown, BlobStore
-from mailroom_runtime.packs import PackWriter, place_of, read
+from mailroom_runtime.blobs import packs
+from mailroom_runtime.blobs.packs import PackWriter, place_of, read
+from mailroom_runtime.blobs.store import PACKED_UP_TO, BlobMissing, BlobsDown, BlobStore
 
 
 async def test_many_at_once_are_found_again(tmp_path: Path) -> None:

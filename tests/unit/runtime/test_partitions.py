@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
-from mailroom_runtime.kafka import partition_of
+from mailroom_runtime.bus.kafka import partition_of
 
 
 @given(st.binary(max_size=70), st.integers(1, 300))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from mailroom_runtime.patience import Patience
+from mailroom_runtime.bus.patience import Patience
 
 
 async def test_what_ends_in_time_is_not_disturbed() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from mailroom_runtime import pulse as module
-from mailroom_runtime.pulse import Pulse
+from mailroom_runtime.bus import pulse as module
+from mailroom_runtime.bus.pulse import Pulse
 
 
 class Clock:

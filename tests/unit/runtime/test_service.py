@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from mailroom_runtime.logs import configure
-from mailroom_runtime.service import show_tasks
+from mailroom_runtime.process.logs import configure
+from mailroom_runtime.process.service import show_tasks
 from support.processes import Process
 from support.waiting import wait_until
 
@@ -35,15 +35,15 @@ async def test_tasks_tell_where_they_wait(capsys: pytest.CaptureFixture[str]) ->
 
 STUCK = """
 import threading
-from mailroom_runtime import service
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime import launch
+from mailroom_runtime.process.settings import ServiceSettings
 
 async def app(service):
     threading.Thread(target=threading.Event().wait, name="never-ends").start()
     await service.stopping.wait()
 
-service.FORCED_S = 0.5
-service.run("stuck", ServiceSettings, app)
+launch.FORCED_S = 0.5
+launch.run("stuck", ServiceSettings, app)
 """
 
 

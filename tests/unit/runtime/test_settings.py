@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mailroom_runtime.settings import ServiceSettings, load
+from mailroom_runtime.process.settings import ServiceSettings, load
 
 
 @pytest.mark.parametrize(

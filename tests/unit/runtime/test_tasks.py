@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 
 import pytest
-from mailroom_runtime import tasks
-from mailroom_runtime.tasks import end, together
+from mailroom_runtime.process import tasks
+from mailroom_runtime.process.tasks import end, together
 
 
 async def for_ever() -> None:

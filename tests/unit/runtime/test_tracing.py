@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mailroom_runtime.tracing import child, new_traceparent, trace_id
+from mailroom_runtime.bus.tracing import child, new_traceparent, trace_id
 
 
 def test_a_child_stays_in_its_trace_with_a_span_of_its_own() -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from aiokafka.errors import KafkaError
-from mailroom_runtime.settings import ServiceSettings, load
+from mailroom_runtime.process.settings import ServiceSettings, load
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mailroom_cli.output import AsJson, Failure, console

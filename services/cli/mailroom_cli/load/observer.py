@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import topics
-from mailroom_runtime.kafka import partitions_for
-from mailroom_runtime.settings import ServiceSettings
-from mailroom_runtime.tasks import end
+from mailroom_runtime.bus.kafka import partitions_for
+from mailroom_runtime.process.settings import ServiceSettings
+from mailroom_runtime.process.tasks import end
 
 from .tally import Tally
 

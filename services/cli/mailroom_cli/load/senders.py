@@ -11,10 +11,10 @@ from typing import Protocol
 import aiosmtplib
 import httpx
 from mailroom_contracts import Address, Envelope, topics
-from mailroom_runtime.blobs import BlobStore
+from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.kafka import Producer, read_to_end
 from mailroom_runtime.intake import normalise
-from mailroom_runtime.kafka import Producer, read_to_end
-from mailroom_runtime.settings import ServiceSettings
+from mailroom_runtime.process.settings import ServiceSettings
 
 from .plan import LoadMail
 

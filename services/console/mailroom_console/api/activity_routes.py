@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from mailroom_console import activity, audit, dead_letters, key_rotation, signin, tickets, tokens
+from mailroom_console.access import audit, signin, tokens
+from mailroom_console.activity import dead_letters
+from mailroom_console.activity import overview as activity
+from mailroom_console.addresses import key_rotation
 from mailroom_console.principals import ADMIN, READ
+from mailroom_console.tickets import reading as tickets
 
 from .bodies import InvitationAnswer, PasswordChange, SignInBody, TokenIn
 from .configuration_routes import Json, Limit, Next

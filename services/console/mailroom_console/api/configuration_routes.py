@@ -6,18 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from mailroom_console import (
-    account_check,
-    addresses,
-    agents,
-    forwarding,
-    google,
-    portals,
-    queues,
-    smtp_accounts,
-    test_mails,
-)
+from mailroom_console.addresses import account_check, forwarding, google, smtp_accounts
+from mailroom_console.addresses import records as addresses
+from mailroom_console.addresses import trial_mails as test_mails
 from mailroom_console.mailboxes import email_address
+from mailroom_console.people import agents, queues
+from mailroom_console.portals import records as portals
 from mailroom_console.principals import CONFIG, READ
 
 from .bodies import (

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from fastapi import Response
 
-from mailroom_console.tickets import File
-from mailroom_console.uploads import file_name, media_type
+from mailroom_console.tickets.reading import File
+from mailroom_console.uploads.records import file_name, media_type
 
 SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _MAGIC = {

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from mailroom_console import signin, tokens
+from mailroom_console.access import signin, tokens
 from mailroom_console.context import Console
 from mailroom_console.principals import Principal
 from mailroom_console.problems import Problem

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Header, Response, UploadFile
 
-from mailroom_console import commands, drafts, tickets, uploads
+from mailroom_console.tickets import commands, drafts
+from mailroom_console.tickets import reading as tickets
+from mailroom_console.uploads import records as uploads
 
 from .bodies import ConfirmIn, DraftIn, NoteIn, ReplyIn, TicketChange
 from .configuration_routes import Json, Limit, Next

@@ -8,27 +8,18 @@ from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from mailroom_console.context import Console
+from mailroom_console.pages.access import accounts, signing_in
+from mailroom_console.pages.activity import activity_pages
+from mailroom_console.pages.addresses import address_pages, connect_pages, google_pages
+from mailroom_console.pages.frame import live_feed
+from mailroom_console.pages.frame.headers import SecurityHeaders
+from mailroom_console.pages.frame.rendering import STATIC
+from mailroom_console.pages.frame.site import Site
+from mailroom_console.pages.frame.visit import Page, Visit
+from mailroom_console.pages.people import agent_pages, queue_pages
+from mailroom_console.pages.portals import portal_pages
+from mailroom_console.pages.tickets import message_pages, ticket_actions, ticket_pages
 from mailroom_console.problems import Problem
-
-from . import (
-    accounts,
-    activity_pages,
-    address_pages,
-    agent_pages,
-    connect_pages,
-    google_pages,
-    live_feed,
-    message_pages,
-    portal_pages,
-    queue_pages,
-    signing_in,
-    ticket_actions,
-    ticket_pages,
-)
-from .headers import SecurityHeaders
-from .rendering import STATIC
-from .site import Site
-from .visit import Page, Visit
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 

@@ -26,13 +26,13 @@ from mailroom_contracts import (
     header,
     topics,
 )
-from mailroom_runtime import metrics
-from mailroom_runtime.consume import lost_offsets
-from mailroom_runtime.groups import GROUPS, group_name
-from mailroom_runtime.kafka import BusDown, Producer, partitions_for
-from mailroom_runtime.logs import get_logger
-from mailroom_runtime.service import Service, Stopped
-from mailroom_runtime.tracing import child
+from mailroom_runtime.bus.consume import lost_offsets
+from mailroom_runtime.bus.groups import GROUPS, group_name
+from mailroom_runtime.bus.kafka import BusDown, Producer, partitions_for
+from mailroom_runtime.bus.tracing import child
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service, Stopped
 
 from mailroom_router.settings import AuditSettings
 

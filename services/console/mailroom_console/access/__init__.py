@@ -1,0 +1,1 @@
+"""Signing in, passwords, tokens, and the trail of who did what."""

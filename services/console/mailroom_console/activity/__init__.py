@@ -1,0 +1,1 @@
+"""What happens now and what went wrong: waiting mail, bounces, dead letters."""

@@ -1,0 +1,1 @@
+"""Email addresses: their settings, checks, sign-in with Google, forwarding."""

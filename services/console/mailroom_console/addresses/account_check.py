@@ -1,0 +1,33 @@
+"""The real login that an SMTP account is tried with before it is saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mailroom_contracts import SmtpAccount
+from mailroom_runtime.smtp.account import AccountProblem, check_account
+
+from mailroom_console.context import Console
+from mailroom_console.problems import Problem
+
+_FIELDS = {
+    "host_not_found": "smtp.host", "no_answer": "smtp.host", "private_host": "smtp.host", "port_refused": "smtp.port",
+    "tls_refused": "smtp.tls", "certificate_invalid": "smtp.host", "login_refused": "password",
+    "sender_refused": "email",
+}  # fmt: skip
+
+
+async def look(console: Console, account: dict[str, Any], password: str, *, email: str) -> AccountProblem | None:
+    """Log in and out again; what is wrong, or None."""
+    settings = console.settings
+    return await check_account(
+        SmtpAccount.model_validate(account), password, from_email=email, allow_private=settings.allow_private_hosts,
+        ca_file=settings.smtp_ca_file, dns_server=settings.dns_server,
+    )  # fmt: skip
+
+
+async def check(console: Console, account: dict[str, Any], password: str, *, email: str) -> None:
+    """Raise `Problem` 422 `smtp_check_failed` that says what is wrong, when the account does not work."""
+    if (problem := await look(console, account, password, email=email)) is not None:
+        raise Problem(422, "smtp_check_failed", problem.text, reason=problem.code,
+                      field=_FIELDS.get(problem.code, "smtp.host"))  # fmt: skip

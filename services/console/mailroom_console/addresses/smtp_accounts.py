@@ -1,0 +1,59 @@
+"""SMTP accounts of addresses: what was typed, checked and completed; presets of well-known providers. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from mailroom_runtime.smtp.presets import PRESETS, preset_for, tls_for_port
+
+from mailroom_console.mailboxes import domain_name
+from mailroom_console.problems import invalid
+
+TLS_MODES = ("implicit", "starttls", "none")
+
+
+def suggestion(email: str) -> dict[str, Any] | None:
+    """Host, port and TLS of the address's provider, where it is a known one."""
+    preset = preset_for(email)
+    return None if preset is None else asdict(preset)
+
+
+def presets() -> list[dict[str, Any]]:
+    """All presets for a form."""
+    return [asdict(preset) for preset in PRESETS]
+
+
+def account(given: dict[str, Any], email: str, previous: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The account to store, from what was given over what was there. Raises `Problem` 422 with the field."""
+    before = previous or {}
+    host = str(given.get("host") or before.get("host") or "").strip().lower()
+    if not host:
+        raise invalid("smtp.host", "The SMTP server's host name is missing, for example smtp.example.com.")
+    port = given.get("port") or before.get("port") or 587
+    if not isinstance(port, int) or not 1 <= port <= 65535:
+        raise invalid("smtp.port", "A port is a number from 1 to 65535; 587 and 465 are usual.")
+    # a new port without a new mode means the mode of that port
+    tls = given.get("tls") or (tls_for_port(port) if given.get("port") or not before else before["tls"])
+    if tls not in TLS_MODES:
+        raise invalid("smtp.tls", f"TLS is one of {', '.join(TLS_MODES)}.")
+    username = str(given.get("username") or before.get("username") or email)
+    if any(ord(c) < 32 for c in username) or len(username) > 320:
+        raise invalid("smtp.username", "The login name is one line.")
+    auth = given.get("auth") or before.get("auth") or "password"
+    if auth not in ("password", "xoauth2"):
+        raise invalid("smtp.auth", "Login is by password or xoauth2.")
+    connections = given.get("max_connections") or before.get("max_connections") or 2
+    rate = given["messages_per_minute"] if "messages_per_minute" in given else before.get("messages_per_minute")
+    return {
+        "host": _host(host), "port": port, "tls": tls, "username": username, "auth": auth,
+        "secret": before.get("secret"), "secret_revision": before.get("secret_revision", 0),
+        "max_connections": max(1, min(int(connections), 20)), "messages_per_minute": rate,
+    }  # fmt: skip
+
+
+def _host(host: str) -> str:
+    bare = host.strip("[]")
+    if bare == "localhost" or bare.replace(".", "").isdigit() or ":" in bare:
+        return bare
+    return domain_name(host, "smtp.host")

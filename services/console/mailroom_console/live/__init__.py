@@ -1,0 +1,1 @@
+"""What is held in memory from compacted topics, and which pages hear of changes."""

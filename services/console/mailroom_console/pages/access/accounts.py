@@ -1,0 +1,114 @@
+"""One's own account, API tokens, and the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from mailroom_console.access import audit, signin, tokens
+from mailroom_console.pages.frame.visit import Page, Visit, field_problems
+from mailroom_console.principals import ADMIN, READ, SCOPES
+from mailroom_console.problems import Problem
+
+_ACTIONS = {"created": "Added", "changed": "Changed", "deleted": "Deleted", "invited": "Made a sign-in link for",
+            "password_set": "Set the password of"}  # fmt: skip
+
+
+def pages() -> list[Page]:
+    """The routes."""
+    return [
+        Page("GET", "/account", account, READ),
+        Page("POST", "/account/password", change_password, READ),
+        Page("GET", "/tokens", token_list, ADMIN),
+        Page("POST", "/tokens", make_token, ADMIN),
+        Page("POST", "/tokens/{id}/revoke", revoke_token, ADMIN),
+        Page("GET", "/audit", trail, ADMIN),
+    ]
+
+
+async def account(visit: Visit) -> Response:
+    """Presence, password, and where else to go."""
+    return await visit.show("account.html", "account", problems={}, must_change=False)
+
+
+async def change_password(visit: Visit) -> Response:
+    """Set another password."""
+    try:
+        await signin.change_password(visit.console, visit.who, visit.text("current"), visit.text("password"))
+    except Problem as problem:
+        shown = {"current": problem.detail} if problem.code == "wrong_password" else field_problems(problem)
+        return await visit.show("account.html", "account", problem.status, problems=shown, must_change=False)
+    return visit.go("/account", "The password is changed. Your other sessions are signed out.")
+
+
+async def token_list(visit: Visit) -> Response:
+    """All tokens, and a form for another one."""
+    return await _show_tokens(visit, {"name": "", "scopes": ["read"]})
+
+
+async def make_token(visit: Visit) -> Response:
+    """Make a token and show it, this once."""
+    form: dict[str, Any] = {"name": visit.text("name"), "scopes": visit.texts("scopes")}
+    try:
+        made = await tokens.create(visit.console, visit.who, name=form["name"], scopes=form["scopes"])
+    except Problem as problem:
+        return await _show_tokens(visit, form, problems=field_problems(problem), status=problem.status)
+    return await _show_tokens(visit, {"name": "", "scopes": ["read"]}, created=made["token"], status=201)
+
+
+async def revoke_token(visit: Visit) -> Response:
+    """End a token."""
+    await tokens.remove(visit.console, visit.who, visit.path("id"))
+    return visit.go("/tokens", "The token is revoked. Whoever used it is turned away from now on.")
+
+
+async def _show_tokens(
+    visit: Visit, form: dict[str, Any], *, created: str = "", problems: dict[str, Any] | None = None, status: int = 200
+) -> Response:
+    items = (await tokens.listed(visit.console, visit.who)).items
+    for item in items:
+        item["hint"] = str(item["hint"]).rstrip("…")
+    offered = [(name, told) for name, told in SCOPES.items() if name in visit.who.scopes]
+    return await visit.show("tokens.html", "account", status, tokens=items, form=form, created=created,
+                            problems=problems or {}, scopes=offered)  # fmt: skip
+
+
+async def trail(visit: Visit) -> Response:
+    """Who changed what, newest first."""
+    page = await audit.entries(visit.console, visit.who, limit=50, after=visit.query("after") or None)
+    return await visit.show(
+        "audit.html", "account", items=[audit_entry(entry) for entry in page.items],
+        older=f"/audit?{urlencode({'after': page.next})}" if page.next else None,
+    )  # fmt: skip
+
+
+def audit_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry in words."""
+    kind, _, action = str(entry["action"]).partition(".")
+    told = f"{_ACTIONS.get(action, action.replace('_', ' ').capitalize())} {kind} {entry['subject']['name']}".strip()
+    changes = [(field, change_words(change)) for field, change in (entry["changes"] or {}).items()]
+    return {"at": entry["at"], "who": entry["actor"]["name"] or entry["actor"]["kind"], "words": told,
+            "changes": changes}  # fmt: skip
+
+
+def change_words(change: Any) -> str:
+    """Before and after in words."""
+    if not isinstance(change, list | tuple) or len(change) != 2:
+        return str(change)
+    before, after = (_value(v) for v in change)
+    return after if change[0] in (None, "", [], {}) else f"{before} → {after}"
+
+
+def _value(value: Any) -> str:
+    if value is None or value in ("", [], {}):
+        return "nothing"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_value(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(_value(v) for v in value)
+    return str(value)

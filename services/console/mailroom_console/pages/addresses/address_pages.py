@@ -1,0 +1,173 @@
+"""Email addresses: the list, adding one of three kinds, updating, disabling, deleting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from mailroom_console.addresses import records as addresses
+from mailroom_console.addresses import smtp_accounts
+from mailroom_console.pages.frame import deletion
+from mailroom_console.pages.frame.visit import Page, Visit
+from mailroom_console.people import queues
+from mailroom_console.portals import records as portals
+from mailroom_console.principals import CONFIG
+from mailroom_console.problems import Problem, not_found
+
+from . import address_form, address_view
+
+
+def pages() -> list[Page]:
+    """The routes."""
+    return [
+        Page("GET", "/addresses", listing, CONFIG),
+        Page("GET", "/addresses/add", kinds, CONFIG),
+        Page("GET", "/addresses/add/{kind}", add_form, CONFIG),
+        Page("POST", "/addresses/add/{kind}", add, CONFIG),
+        Page("GET", "/addresses/{id}", one, CONFIG),
+        Page("POST", "/addresses/{id}", update, CONFIG),
+        Page("POST", "/addresses/{id}/active", switch, CONFIG),
+        Page("GET", "/addresses/{id}/delete", ask_delete, CONFIG),
+        Page("POST", "/addresses/{id}/delete", delete, CONFIG),
+    ]
+
+
+async def listing(visit: Visit) -> Response:
+    """All addresses with state and today's mail."""
+    items = await addresses.everything(visit.console, visit.who)
+    if connected := next((a for a in items if a["id"] == visit.query("connected")), None):
+        configured = connected["queue_id"] is not None
+        said = "Connected with Google." + ("" if configured else " Now choose its queue, and save.")
+        return visit.go(f"/addresses/{connected['id']}", said)
+    names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
+    emails = {a["id"]: a["email"] for a in items}
+    shown = [address_view.shown(a, names, emails) for a in items]
+    refused = visit.query("oauth_error")[:300]
+    return await visit.show("addresses.html", "addresses", addresses=shown, oauth_error=refused)
+
+
+async def kinds(visit: Visit) -> Response:
+    """The three kinds, explained."""
+    portal = await portals.current(visit.console, visit.who)
+    return await visit.show("address_add.html", "addresses", domains=portal["domains"])
+
+
+async def add_form(visit: Visit) -> Response:
+    """The form of one kind."""
+    return await _show_add(visit, address_form.blank(), {})
+
+
+async def add(visit: Visit) -> Response:
+    """Add an internal or SMTP address."""
+    kind = _kind(visit)
+    values = address_form.read(visit)
+    try:
+        given = address_form.given(values, visit.text("password"), kind) | {"kind": kind}
+        made = await addresses.create(visit.console, visit.who, given)
+    except Problem as problem:
+        return await _show_add(visit, values, address_form.problems(problem, kind), problem.status)
+    said = f"{made['email']} is ready. Mail to it becomes tickets."
+    if kind == "smtp":
+        said = f"The login worked, and {made['email']} is saved. Now set the forwarding, and check it."
+    return visit.go(f"/addresses/{made['id']}", said)
+
+
+async def one(visit: Visit) -> Response:
+    """One address with its settings and state."""
+    address = await addresses.one(visit.console, visit.who, visit.path("id"))
+    return await show_one(visit, address, address_form.of(address), {})
+
+
+async def update(visit: Visit) -> Response:
+    """Save the settings."""
+    address = await addresses.one(visit.console, visit.who, visit.path("id"))
+    values = address_form.read(visit)
+    try:
+        given = address_form.given(values, visit.text("password"), address["kind"], before=address)
+        await addresses.change(visit.console, visit.who, address["id"], given)
+    except Problem as problem:
+        if problem.code != "revision_conflict":
+            return await show_one(visit, address, values, address_form.problems(problem, address["kind"]),
+                                  status=problem.status)  # fmt: skip
+        fresh = await addresses.one(visit.console, visit.who, address["id"])
+        differs = address_form.differences(values, address_form.of(fresh))
+        return await show_one(visit, fresh, values | {"revision": fresh["revision"]}, {}, differs, problem.status)
+    return visit.go(f"/addresses/{address['id']}", "Saved.")
+
+
+async def switch(visit: Visit) -> Response:
+    """Disable or enable."""
+    active = visit.flag("active")
+    given = {"active": active, "revision": visit.number("revision")}
+    address = await addresses.change(visit.console, visit.who, visit.path("id"), given)
+    said = f"{address['email']} takes mail and sends again." if active else f"{address['email']} is disabled."
+    return visit.go(f"/addresses/{address['id']}", said)
+
+
+async def ask_delete(visit: Visit) -> Response:
+    """What deleting means, before it is done."""
+    return await _ask(visit)
+
+
+async def delete(visit: Visit) -> Response:
+    """Delete the address."""
+    address = await addresses.one(visit.console, visit.who, visit.path("id"))
+    try:
+        await addresses.remove(visit.console, visit.who, address["id"])
+    except Problem as problem:
+        return await _ask(visit, problem)
+    return visit.go("/addresses", f"{address['email']} is deleted. Its tickets stay.")
+
+
+async def show_one(
+    visit: Visit, address: dict[str, Any], form: dict[str, Any], problems: dict[str, Any], conflict: str = "",
+    status: int = 200, said: str = "",
+) -> Response:  # fmt: skip
+    """The address's page, with a form that may hold what was not accepted."""
+    items = await addresses.everything(visit.console, visit.who)
+    names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
+    emails = {a["id"]: a["email"] for a in items}
+    shown = address_view.shown(address, names, emails)
+    more = {"flashes": [{"kind": "good", "text": said}]} if said else {}
+    shown["forwarded_from"] = [a for a in items if a["forwards_to"] == address["id"]]
+    return await visit.show(
+        "address.html", "addresses", status, address=shown, form=form, problems=problems, conflict=conflict,
+        queues=list(names.items()), sample=address_form.sample(form, names), presets=smtp_accounts.presets(),
+        internals=[(a["id"], a["email"]) for a in items if a["kind"] == "internal"], **more,
+    )  # fmt: skip
+
+
+async def _show_add(visit: Visit, form: dict[str, Any], problems: dict[str, Any], status: int = 200) -> Response:
+    kind = _kind(visit)
+    portal = await portals.current(visit.console, visit.who)
+    names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
+    if not form["queue_id"] and len(names) == 1:
+        form = form | {"queue_id": next(iter(names))}
+    items = await addresses.everything(visit.console, visit.who) if kind == "smtp" else []
+    return await visit.show(
+        "address_form.html", "addresses", status, kind=kind, form=form, problems=problems, domains=portal["domains"],
+        queues=list(names.items()), sample=address_form.sample(form, names), presets=smtp_accounts.presets(),
+        internals=[(a["id"], a["email"]) for a in items if a["kind"] == "internal"],
+    )  # fmt: skip
+
+
+async def _ask(visit: Visit, problem: Problem | None = None) -> Response:
+    address = await addresses.one(visit.console, visit.who, visit.path("id"))
+    told = [f"Mail to {address['email']} is refused from now on."]
+    if address["kind"] == "gmail":
+        told = ["Its inbox is not read any more. Nothing is deleted at Google."]
+    if address["kind"] == "smtp":
+        told = ["Mail that is still forwarded belongs to the internal address from now on."]
+    if address["can_send"]:
+        told += ["Replies cannot leave from it any more. What still waits is told to its agents as not sent."]
+    told += ["Its tickets and their history stay.", "Disabling does the same, and can be undone."]
+    return await deletion.ask(visit, "addresses", f"/addresses/{address['id']}", kind="address", name=address["email"],
+                              consequences=told, problem=problem)  # fmt: skip
+
+
+def _kind(visit: Visit) -> str:
+    kind = visit.path("kind")
+    if kind not in ("internal", "smtp"):
+        raise not_found("kind of address")
+    return kind

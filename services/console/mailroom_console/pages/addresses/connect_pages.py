@@ -1,0 +1,90 @@
+"""Checks and connections of addresses: SMTP login, forwarding, automatic reply, Google."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from mailroom_console.addresses import account_check, forwarding, smtp_accounts
+from mailroom_console.addresses import records as addresses
+from mailroom_console.addresses import trial_mails as test_mails
+from mailroom_console.mailboxes import email_address
+from mailroom_console.pages.frame.visit import Page, Visit
+from mailroom_console.people import queues
+from mailroom_console.principals import CONFIG
+from mailroom_console.problems import Problem
+
+from . import address_form
+from .address_pages import show_one
+
+
+def pages() -> list[Page]:
+    """The routes. They stand before /addresses/{id}."""
+    return [
+        Page("POST", "/addresses/smtp/check", check_login, CONFIG, quick=True),
+        Page("POST", "/addresses/preview", preview, CONFIG, quick=True),
+        Page("POST", "/addresses/{id}/auto-reply/test", send_test, CONFIG),
+        Page("POST", "/addresses/{id}/check-forwarding", check_forwarding, CONFIG),
+    ]
+
+
+async def check_login(visit: Visit) -> Response:
+    """Try the login that is being typed: `{ok, text}`. A stored password is used only for the stored account."""
+    form = address_form.read(visit)
+    email = email_address(form["email"] or visit.text("address_email"))
+    account = smtp_accounts.account(address_form.smtp(form), email)
+    password = visit.text("password")
+    if not password:
+        password = await _stored_password(visit, account)
+    if not password:
+        return JSONResponse({"ok": False, "text": "Type the password first."})
+    problem = await account_check.look(visit.console, account, password, email=email)
+    if problem is None:
+        return JSONResponse({"ok": True, "text": f"{account['host']} accepts this login, and mail from {email}."})
+    return JSONResponse({"ok": False, "text": problem.text, "code": problem.code})
+
+
+async def _stored_password(visit: Visit, account: dict[str, Any]) -> str:
+    """The sealed password of the address that is edited, when host and login name are the stored ones."""
+    address_id = visit.text("address_id")
+    if not address_id:
+        return ""
+    async with visit.console.database.read() as connection:
+        row = await addresses.row_of(connection, visit.who, address_id)
+    if not row.smtp or (account["host"], account["username"]) != (row.smtp["host"], row.smtp["username"]):
+        return ""
+    return visit.console.sealer.open(row.smtp["secret"], bound_to=row.id)
+
+
+async def preview(visit: Visit) -> Response:
+    """The automatic reply for a sample mail, while it is being written."""
+    names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
+    queue_name = names.get(visit.text("queue_id"), "Support")
+    return JSONResponse(address_form.preview(visit.text("subject"), visit.text("content"), queue_name))
+
+
+async def send_test(visit: Visit) -> Response:
+    """Send the text that is being edited to the one who edits it. Nothing is saved."""
+    address = await addresses.one(visit.console, visit.who, visit.path("id"))
+    form = address_form.read(visit)
+    try:
+        sent = await test_mails.send(visit.console, visit.who, address["id"], to=visit.who.email,
+                                     subject=form["auto_subject"], content=form["auto_content"])  # fmt: skip
+    except Problem as problem:
+        shown = {"auto_content": problem.detail} if problem.code == "bad_template" else {"": [problem.detail]}
+        return await show_one(visit, address, form, shown, status=problem.status)
+    said = f"A test is on its way to {sent['to']}. Your changes are not saved yet."
+    return await show_one(visit, address, form, {}, said=said)
+
+
+async def check_forwarding(visit: Visit) -> Response:
+    """Send a probe, and wait on the address's page to see it come back."""
+    address_id = visit.path("id")
+    try:
+        await forwarding.check(visit.console, visit.who, address_id)
+    except Problem as problem:
+        if problem.status == 404:
+            raise
+        return visit.go(f"/addresses/{address_id}", problem.detail, "bad")
+    return visit.go(f"/addresses/{address_id}", "A probe mail is on its way. This page shows when it comes back.")

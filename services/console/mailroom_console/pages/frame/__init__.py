@@ -1,0 +1,1 @@
+"""Around every page: session, CSRF token, frame, icons and words."""

@@ -1,0 +1,67 @@
+"""Pages from templates: the jinja environment, its filters, and the answer with its headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from . import words
+from .icons import icon, logo
+from .sparkline import sparkline
+
+HERE = Path(__file__).resolve().parents[2]
+STATIC = HERE / "static"
+
+
+class Renderer:
+    """Renders templates. Everything is escaped by default; a name that a page forgot to give is an error."""
+
+    def __init__(self) -> None:
+        self.version = _version(STATIC)
+        self._environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters.update(
+            full_time=words.full_time, iso=words.iso, size=words.size, count=words.count, initials=words.initials,
+            tint=words.tint, person=words.person, people=words.people, span=words.span,
+        )  # fmt: skip
+        self._environment.globals.update(
+            icon=icon, logo=logo, sparkline=sparkline, static=partial(_address, self.version)
+        )
+
+    def text(self, template: str, context: Mapping[str, Any], now: datetime | None = None) -> str:
+        """The page as text. `now` is the moment that "5 min ago" counts from."""
+        moment = now or datetime.now(UTC)
+        return self._environment.get_template(template).render(
+            now=moment, ago=partial(words.ago, now=moment), **context
+        )
+
+    def page(self, request: Request, template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+        """The page as an answer that no cache keeps."""
+        text = self.text(template, {"request": request, **context})
+        return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
+
+
+def _version(folder: Path) -> str:
+    """One digest over all static files: it stands in their path, so that they can be kept for ever."""
+    whole = sha256()
+    for file in sorted(folder.iterdir()):
+        whole.update(file.name.encode() + b"\0" + file.read_bytes())
+    return whole.hexdigest()[:12]
+
+
+def _address(version: str, name: str) -> str:
+    """Address of a static file. The version is a folder, so that modules find each other by relative names."""
+    return f"/static/{version}/{name}"

@@ -1,0 +1,127 @@
+"""Queues and agents on one page; adding, changing and deleting queues."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from mailroom_console.addresses import records as addresses
+from mailroom_console.pages.frame import deletion, words
+from mailroom_console.pages.frame.visit import Page, Visit, field_problems
+from mailroom_console.people import agents, queues
+from mailroom_console.principals import CONFIG, READ
+from mailroom_console.problems import Problem
+
+
+def pages() -> list[Page]:
+    """The routes."""
+    return [
+        Page("GET", "/queues", listing, READ),
+        Page("GET", "/queues/add", add_form, CONFIG),
+        Page("POST", "/queues/add", add, CONFIG),
+        Page("GET", "/queues/{id}", one, CONFIG),
+        Page("POST", "/queues/{id}", update, CONFIG),
+        Page("GET", "/queues/{id}/delete", ask_delete, CONFIG),
+        Page("POST", "/queues/{id}/delete", delete, CONFIG),
+    ]
+
+
+async def listing(visit: Visit) -> Response:
+    """Queues with their agents and waiting tickets, and all agents."""
+    people = (await agents.listed(visit.console, visit.who)).items
+    found = (await queues.listed(visit.console, visit.who)).items
+    by_id = {agent["id"]: agent for agent in people}
+    names = {queue["id"]: queue["name"] for queue in found}
+    emails: dict[str, list[str]] = {}
+    for address in await addresses.everything(visit.console, visit.who):
+        if address["queue_id"]:
+            emails.setdefault(address["queue_id"], []).append(address["email"])
+    for agent in people:
+        agent["queue_names"] = [names[i] for i in agent["queue_ids"] if i in names]
+    shown = [queue | _with_agents(queue, by_id) | {"addresses": emails.get(queue["id"], [])} for queue in found]
+    return await visit.show("queues.html", "queues", queues=shown, agents=people)
+
+
+def _with_agents(queue: dict[str, Any], by_id: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    members = [by_id[i] for i in queue["agent_ids"] if i in by_id and by_id[i]["active"]]
+    order = {"online": 0, "away": 1}
+    members.sort(key=lambda agent: (order.get(agent["presence"], 2), agent["name"]))
+    online = sum(agent["presence"] == "online" for agent in members)
+    told = f"{online} of {words.count(len(members), 'agent')} online" if members else "Nobody works in it yet"
+    return {"agents": members, "agents_words": told}
+
+
+async def add_form(visit: Visit) -> Response:
+    """An empty form."""
+    return await _show(visit, None, {"name": "", "agent_ids": [], "revision": 0}, {})
+
+
+async def add(visit: Visit) -> Response:
+    """Make a queue."""
+    form = _read(visit)
+    try:
+        made = await queues.create(visit.console, visit.who, name=form["name"], agent_ids=form["agent_ids"])
+    except Problem as problem:
+        return await _show(visit, None, form, _problems(problem), problem.status)
+    return visit.go("/queues", f"{made['name']} is there. Choose it as the queue of an address to fill it.")
+
+
+async def one(visit: Visit) -> Response:
+    """The form of a queue."""
+    queue = await queues.one(visit.console, visit.who, visit.path("id"))
+    return await _show(visit, queue, queue, {})
+
+
+async def update(visit: Visit) -> Response:
+    """Save name and agents."""
+    queue = await queues.one(visit.console, visit.who, visit.path("id"))
+    form = _read(visit)
+    try:
+        await queues.change(visit.console, visit.who, queue["id"], name=form["name"], agent_ids=form["agent_ids"],
+                            revision=form["revision"])  # fmt: skip
+    except Problem as problem:
+        conflict = problem.code == "revision_conflict"
+        form["revision"] = queue["revision"] if conflict else form["revision"]
+        return await _show(visit, queue, form, {} if conflict else _problems(problem), problem.status, conflict)
+    return visit.go("/queues", f"{form['name']} is saved.")
+
+
+async def ask_delete(visit: Visit) -> Response:
+    """What deleting means."""
+    return await _ask(visit)
+
+
+async def delete(visit: Visit) -> Response:
+    """Delete the queue."""
+    queue = await queues.one(visit.console, visit.who, visit.path("id"))
+    try:
+        await queues.remove(visit.console, visit.who, queue["id"])
+    except Problem as problem:
+        return await _ask(visit, problem)
+    return visit.go("/queues", f"{queue['name']} is deleted.")
+
+
+async def _ask(visit: Visit, problem: Problem | None = None) -> Response:
+    queue = await queues.one(visit.console, visit.who, visit.path("id"))
+    told = ["Closed tickets stay and can still be found.", "A queue with addresses or open tickets cannot be deleted."]
+    return await deletion.ask(visit, "queues", f"/queues/{queue['id']}", kind="queue", name=queue["name"],
+                              consequences=told, problem=problem)  # fmt: skip
+
+
+def _read(visit: Visit) -> dict[str, Any]:
+    return {"name": visit.text("name"), "agent_ids": visit.texts("agent_ids"),
+            "revision": visit.number("revision") or 0}  # fmt: skip
+
+
+def _problems(problem: Problem) -> dict[str, Any]:
+    return {"name": problem.detail} if problem.code == "name_taken" else field_problems(problem, {"agent_ids": ""})
+
+
+async def _show(
+    visit: Visit, queue: dict[str, Any] | None, form: dict[str, Any], problems: dict[str, Any], status: int = 200,
+    conflict: bool = False,
+) -> Response:  # fmt: skip
+    people = [a for a in (await agents.listed(visit.console, visit.who)).items if a["active"]]
+    return await visit.show("queue.html", "queues", status, queue=queue, form=form, problems=problems, agents=people,
+                            conflict=conflict)  # fmt: skip

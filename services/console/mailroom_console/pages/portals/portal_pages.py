@@ -1,0 +1,87 @@
+"""The portal: its name, its mail domains, the DNS records to set, and a check of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from mailroom_console.pages.frame.visit import Page, Visit, field_problems
+from mailroom_console.portals import dkim_keys, mail_dns
+from mailroom_console.portals import records as portals
+from mailroom_console.portals.mail_dns import Check
+from mailroom_console.principals import CONFIG
+from mailroom_console.problems import Problem
+
+from . import dns_view
+
+
+def pages() -> list[Page]:
+    """The routes."""
+    return [
+        Page("GET", "/portal", show, CONFIG),
+        Page("POST", "/portal", update, CONFIG),
+        Page("POST", "/portal/dns-check", check, CONFIG),
+        Page("POST", "/portal/dkim", make_key, CONFIG),
+    ]
+
+
+async def show(visit: Visit) -> Response:
+    """Name, domains and records, not checked yet."""
+    portal = await portals.current(visit.console, visit.who)
+    return await _show(visit, portal, _form(portal), {})
+
+
+async def update(visit: Visit) -> Response:
+    """Save."""
+    portal = await portals.current(visit.console, visit.who)
+    form: dict[str, Any] = {"name": visit.text("name"), "domains": visit.text("domains"), "revision": visit.number("revision") or 0,
+            "follow_up_after_days": visit.text("follow_up_after_days")}  # fmt: skip
+    try:
+        await portals.change(
+            visit.console, visit.who, name=form["name"], mail_domains=form["domains"].replace(",", " ").split(),
+            follow_up_after_days=visit.number("follow_up_after_days"), revision=form["revision"],
+        )  # fmt: skip
+    except Problem as problem:
+        if problem.code == "revision_conflict":
+            form["revision"] = portal["revision"]
+        names = {"domain": "domains", "mail_domains": "domains"}
+        shown = field_problems(problem, names)
+        if problem.code in ("domain_taken", "in_use"):
+            shown = {"domains": problem.detail}
+        return await _show(visit, portal, form, shown, problem.status)
+    return visit.go("/portal", "Saved.")
+
+
+async def check(visit: Visit) -> Response:
+    """Look the records of one domain up in the DNS, and compare."""
+    portal = await portals.current(visit.console, visit.who)
+    domain = visit.text("domain")
+    results = await mail_dns.checked(visit.console, visit.who, domain, portal["domains"])
+    return await _show(visit, portal, _form(portal), {}, results={domain: results})
+
+
+async def make_key(visit: Visit) -> Response:
+    """Make the DKIM key of a domain."""
+    domain = visit.text("domain")
+    try:
+        await dkim_keys.make(visit.console, visit.who, domain)
+    except Problem as problem:
+        return visit.go("/portal", problem.detail, "bad")
+    return visit.go("/portal", f"The key is made. Set the record of {domain}, then check it.")
+
+
+def _form(portal: dict[str, Any]) -> dict[str, Any]:
+    return {"name": portal["name"], "domains": "\n".join(portal["domains"]), "revision": portal["revision"],
+            "follow_up_after_days": portal["follow_up_after_days"]}  # fmt: skip
+
+
+async def _show(
+    visit: Visit, portal: dict[str, Any], form: dict[str, Any], problems: dict[str, Any], status: int = 200,
+    results: dict[str, list[Check]] | None = None,
+) -> Response:  # fmt: skip
+    domains = []
+    for domain in portal["domains"]:
+        records = await mail_dns.wanted(visit.console, visit.who, domain)
+        domains.append({"domain": domain, "records": dns_view.both(records, (results or {}).get(domain))})
+    return await visit.show("portal.html", "portal", status, form=form, problems=problems, domains=domains)

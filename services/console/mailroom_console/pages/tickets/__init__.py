@@ -1,0 +1,1 @@
+"""Pages of tickets: lists, one ticket, its messages and files."""

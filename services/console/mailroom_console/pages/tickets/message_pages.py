@@ -1,0 +1,91 @@
+"""What a message holds: its HTML in a frame of its own, attachments, raw source."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import quote
+
+from starlette.responses import HTMLResponse, Response
+
+from mailroom_console.pages.frame.headers import FILE_POLICY, mail_policy
+from mailroom_console.pages.frame.visit import Page, Visit
+from mailroom_console.principals import READ
+from mailroom_console.problems import not_found
+from mailroom_console.tickets import reading as tickets
+
+from . import mail_frame
+from .file_types import download_name, picture_type, served_type
+
+
+def pages() -> list[Page]:
+    """The routes."""
+    return [
+        Page("GET", "/messages/{id}/frame", frame, READ),
+        Page("GET", "/messages/{id}/text", text, READ),
+        Page("GET", "/messages/{id}/raw", raw, READ),
+        Page("GET", "/messages/{id}/attachments/{index}", attachment, READ),
+        Page("GET", "/messages/{id}/pictures/{index}", picture, READ),
+    ]
+
+
+async def frame(visit: Visit) -> Response:
+    """The mail's HTML, sanitised. The only page that others of ours may frame, and that may style inline."""
+    message = await tickets.one_message(visit.console, visit.who, visit.path("id"))
+    if not message["html"]:
+        raise not_found("HTML in this message")
+    images = visit.query("images") == "1"
+    base = f"/messages/{quote(message['id'], safe='')}"
+    inline = {a["content_id"]: f"{base}/pictures/{a['index']}" for a in message["attachments"] if a.get("content_id")}
+    document = await asyncio.to_thread(
+        mail_frame.page, message["html"], inline=inline, remote_images=images,
+        style=f"/static/{visit.renderer.version}/mail.css", title=message["subject"] or "Mail",
+    )  # fmt: skip
+    return HTMLResponse(
+        document,
+        headers={"Content-Security-Policy": mail_policy(images), "X-Frame-Options": "SAMEORIGIN",
+                 "Referrer-Policy": "no-referrer", "Cache-Control": "private, no-store"},
+    )  # fmt: skip
+
+
+async def text(visit: Visit) -> Response:
+    """The whole text of a long mail."""
+    message = await tickets.one_message(visit.console, visit.who, visit.path("id"))
+    return Response(message["text"], media_type="text/plain; charset=utf-8", headers=_headers())
+
+
+async def raw(visit: Visit) -> Response:
+    """The raw source: shown as plain text, or saved with ?save=1."""
+    file = await tickets.raw(visit.console, visit.who, visit.path("id"))
+    if visit.query("save") == "1":
+        return Response(file.content, media_type="message/rfc822", headers=_headers(file.filename))
+    # never as message/rfc822: some browsers would render its HTML
+    shown = file.content.decode("utf-8", "backslashreplace")
+    return Response(shown, media_type="text/plain; charset=utf-8", headers=_headers())
+
+
+async def attachment(visit: Visit) -> Response:
+    """An attachment, always to be saved."""
+    file = await tickets.attachment(visit.console, visit.who, visit.path("id"), _index(visit))
+    return Response(file.content, media_type=served_type(file.content_type), headers=_headers(file.filename))
+
+
+async def picture(visit: Visit) -> Response:
+    """A picture within a mail; only what really is a picture of a harmless kind."""
+    file = await tickets.attachment(visit.console, visit.who, visit.path("id"), _index(visit))
+    kind = picture_type(file.content)
+    if kind is None:
+        raise not_found("picture")
+    return Response(file.content, media_type=kind, headers=_headers() | {"Cache-Control": "private, max-age=86400"})
+
+
+def _index(visit: Visit) -> int:
+    number = visit.path("index")
+    if not (number.isascii() and number.isdigit() and len(number) < 6):
+        raise not_found("attachment")
+    return int(number)
+
+
+def _headers(filename: str = "") -> dict[str, str]:
+    headers = {"Content-Security-Policy": FILE_POLICY, "X-Content-Type-Options": "nosniff",
+               "Cache-Control": "private, no-store"}  # fmt: skip
+    return headers | ({"Content-Disposition": download_name(filename)} if filename else {})

@@ -1,0 +1,1 @@
+"""Portals: names, domains, DKIM keys and what DNS says of them."""

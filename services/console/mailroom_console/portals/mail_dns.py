@@ -1,0 +1,151 @@
+"""The DNS records that a mail domain needs (MX, SPF, DKIM), and a check of each against the DNS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import dns.asyncresolver
+import dns.exception
+import dns.resolver
+from mailroom_mail.trust.dns_lookup import host_and_port
+
+from mailroom_console.context import Console
+from mailroom_console.principals import CONFIG, Principal
+from mailroom_console.problems import invalid
+
+from . import dkim_keys
+
+_PATIENCE_S = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record to set. `kind`: mx, spf or dkim; `value` as it is typed at a DNS provider; "" while it has to be made."""
+
+    kind: str
+    type: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How a record stands. `state`: right, missing, wrong or unknown; `found`: what the DNS says."""
+
+    record: Record
+    state: str
+    reason: str
+    found: tuple[str, ...] = ()
+
+
+async def wanted(console: Console, principal: Principal, domain: str) -> list[Record]:
+    """The records to set for a domain of the portal."""
+    keys = await dkim_keys.published(console, principal)
+    host = mail_host(console.settings.url)
+    key = keys.get(domain)
+    name = f"{key['selector'] if key else 'mailroom1'}._domainkey.{domain}"
+    return [
+        Record("mx", "MX", domain, f"10 {host}."),
+        Record("spf", "TXT", domain, f"v=spf1 a:{host} ~all"),
+        Record("dkim", "TXT", name, key["record"] if key else ""),
+    ]
+
+
+def mail_host(url: str) -> str:
+    """The host that takes mail: the one that people reach the console at."""
+    return urlsplit(url).hostname or "mail.example"
+
+
+async def checked(console: Console, principal: Principal, domain: str, domains: Sequence[str]) -> list[Check]:
+    """Look each record up and compare. Raises `Problem` 422 for a domain that is not the portal's."""
+    principal.require(CONFIG)
+    if domain not in domains:
+        raise invalid("domain", "This is not one of the portal's domains.")
+    resolver = _resolver(console.settings.dns_server)
+    checks = []
+    for record in await wanted(console, principal, domain):
+        if not record.value:
+            checks.append(Check(record, "missing", "No key has been made yet."))
+            continue
+        if resolver is None:
+            checks.append(Check(record, "unknown", "This machine knows no DNS server."))
+            continue
+        try:
+            found = await _found(resolver, record)
+        except (dns.exception.DNSException, OSError) as error:
+            checks.append(Check(record, "unknown", f"The DNS did not answer ({type(error).__name__}). Try again."))
+            continue
+        checks.append(judge(record, found))
+    return checks
+
+
+def judge(record: Record, found: Sequence[str]) -> Check:
+    """Compare what is wanted with what was found. Pure."""
+    if record.kind == "mx":
+        return _judge_mx(record, found)
+    marker = "v=spf1" if record.kind == "spf" else "v=dkim1"
+    own = [text for text in found if text.lower().replace(" ", "").startswith(marker)]
+    if record.kind == "dkim" and not own:
+        own = [text for text in found if "p=" in text]
+    if not own:
+        return Check(record, "missing", "There is no such record yet.", tuple(found[:5]))
+    if len(own) > 1:
+        return Check(record, "wrong", "There are several such records; only one may be there.", tuple(own[:5]))
+    if record.kind == "spf":
+        host = record.value.split()[1].partition(":")[2].lower()
+        terms = own[0].lower().split()
+        if any(host in term or term.lstrip("+") in ("mx", "+all") for term in terms[1:]):
+            return Check(record, "right", "Mail from our server passes.", tuple(own))
+        return Check(record, "wrong", f"It does not name {host}: add a:{host} to it.", tuple(own))
+    wanted_key, found_key = _key(record.value), _key(own[0])
+    if wanted_key == found_key:
+        return Check(record, "right", "Signatures can be checked with it.", tuple(own))
+    return Check(record, "wrong", "It holds another key.", tuple(own))
+
+
+def _judge_mx(record: Record, found: Sequence[str]) -> Check:
+    host = record.value.split()[-1].rstrip(".").lower()
+    ordered = sorted(found, key=_preference)
+    hosts = [text.split()[-1].rstrip(".").lower() for text in ordered]
+    if not hosts:
+        return Check(record, "missing", "There is no such record yet.")
+    if hosts[0] == host:
+        return Check(record, "right", "Mail comes to us.", tuple(ordered[:5]))
+    if host in hosts:
+        return Check(record, "wrong", f"Mail goes to {hosts[0]} first.", tuple(ordered[:5]))
+    return Check(record, "wrong", f"Mail goes to {hosts[0]}.", tuple(ordered[:5]))
+
+
+def _preference(text: str) -> int:
+    number = text.split()[0] if text.split() else ""
+    return int(number) if number.isascii() and number.isdigit() else 99_999
+
+
+def _key(text: str) -> str:
+    match = re.search(r"p=([A-Za-z0-9+/=\s]*)", text)
+    return "".join(match.group(1).split()) if match else ""
+
+
+async def _found(resolver: dns.asyncresolver.Resolver, record: Record) -> list[str]:
+    try:
+        answer = await resolver.resolve(record.name, record.type, lifetime=_PATIENCE_S)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    if record.type == "MX":
+        return [f"{item.preference} {item.exchange.to_text()}" for item in answer]
+    return [b"".join(item.strings).decode("utf-8", "replace") for item in answer]
+
+
+def _resolver(server: str) -> dns.asyncresolver.Resolver | None:
+    try:
+        resolver = dns.asyncresolver.Resolver(configure=not server)
+    except dns.resolver.NoResolverConfiguration:
+        return None
+    if server:
+        host, port = host_and_port(server)
+        resolver.nameservers = [host]
+        resolver.port = port
+    return resolver

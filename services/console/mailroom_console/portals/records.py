@@ -1,0 +1,176 @@
+"""Portals: customer companies, their name and mail domains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mailroom_contracts import DkimKey, Portal, ids, topics
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mailroom_console import times
+from mailroom_console.access import audit
+from mailroom_console.context import Console
+from mailroom_console.mailboxes import domain_name
+from mailroom_console.principals import CONFIG, PLATFORM, READ, Principal
+from mailroom_console.problems import conflict, invalid, not_found, revision_conflict
+from mailroom_console.storage.outbox import publish
+from mailroom_console.storage.paging import Page
+from mailroom_console.storage.schema import addresses, domains, portals
+
+
+async def current(console: Console, principal: Principal) -> dict[str, Any]:
+    """The principal's own portal."""
+    principal.require(READ)
+    async with console.database.read() as connection:
+        return await _shown(connection, principal.portal_id)
+
+
+async def listed(console: Console, principal: Principal) -> Page:
+    """The portals that the principal sees: its own."""
+    return Page([await current(console, principal)])
+
+
+async def one(console: Console, principal: Principal, portal_id: str) -> dict[str, Any]:
+    """One portal. Raises `Problem` 404 for another than the principal's own."""
+    principal.require(READ)
+    if portal_id != principal.portal_id:
+        raise not_found("portal")
+    return await current(console, principal)
+
+
+async def create(console: Console, principal: Principal, *, name: str, mail_domains: list[str]) -> dict[str, Any]:
+    """Make another portal. The answer holds `api_token`, all scopes of the new portal, shown this once."""
+    from mailroom_console.access import tokens
+
+    principal.require(PLATFORM)
+    now = console.now()
+    async with console.database.write() as connection:
+        portal_id = await add(connection, name=name, mail_domains=mail_domains, by=None, now=now)
+        secret = await tokens.add(connection, portal_id=portal_id, name="first token", scopes=tokens.PORTAL_SCOPES,
+                                  by=principal.name, now=now)  # fmt: skip
+        return await _shown(connection, portal_id) | {"api_token": secret}
+
+
+async def add(
+    connection: AsyncConnection, *, name: str, mail_domains: list[str], by: Principal | None, now: int
+) -> str:
+    """Insert and publish a portal within a transaction; its id. Raises `Problem` 409 `domain_taken`."""
+    name = _name(name)
+    cleaned = list(dict.fromkeys(domain_name(d) for d in mail_domains))
+    portal_id = ids.derive("portal", name, *cleaned)
+    if await connection.scalar(select(portals.c.id).where(portals.c.id == portal_id)):
+        raise conflict("portal_exists", f"There is a portal {name!r} already.")
+    await connection.execute(
+        insert(portals).values(id=portal_id, name=name, active=True, dkim=[], revision=1, created_at=now,
+                               updated_at=now)
+    )  # fmt: skip
+    await _set_domains(connection, portal_id, cleaned)
+    await audit.record(
+        connection, portal_id=portal_id, by=by, action="portal.created", kind="portal", subject_id=portal_id,
+        name=name, revision=1, changes={"domains": [None, cleaned]}, now=now,
+    )  # fmt: skip
+    await publish_portal(connection, portal_id, now)
+    return portal_id
+
+
+async def change(
+    console: Console, principal: Principal, *, name: str | None = None, mail_domains: list[str] | None = None,
+    follow_up_after_days: int | None = None, revision: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Change the principal's own portal. A domain with internal addresses cannot be taken away."""
+    principal.require(CONFIG)
+    now = console.now()
+    async with console.database.write() as connection:
+        before = await _shown(connection, principal.portal_id)
+        if revision is not None and revision != before["revision"]:
+            raise revision_conflict(before["revision"])
+        after: dict[str, Any] = {
+            "name": _name(name) if name is not None else before["name"],
+            "domains": list(dict.fromkeys(map(domain_name, mail_domains)))
+            if mail_domains is not None
+            else before["domains"],
+            "follow_up_after_days": _days(follow_up_after_days, before["follow_up_after_days"]),
+        }
+        changes = audit.changes_between(before, after)
+        for gone in set(before["domains"]) - set(after["domains"]):
+            await _check_unused(connection, principal.portal_id, gone)
+        if changes:
+            done = await connection.execute(
+                update(portals).where(portals.c.id == principal.portal_id, portals.c.revision == before["revision"])
+                .values(name=after["name"], follow_up_after_days=after["follow_up_after_days"],
+                        revision=before["revision"] + 1, updated_at=now)
+            )  # fmt: skip
+            if done.rowcount != 1:
+                raise revision_conflict(before["revision"] + 1)
+            await _set_domains(connection, principal.portal_id, after["domains"])
+            await audit.record(
+                connection, portal_id=principal.portal_id, by=principal, action="portal.changed", kind="portal",
+                subject_id=principal.portal_id, name=after["name"], revision=before["revision"] + 1, changes=changes,
+                now=now,
+            )  # fmt: skip
+            await publish_portal(connection, principal.portal_id, now)
+        return await _shown(connection, principal.portal_id)
+
+
+async def publish_portal(connection: AsyncConnection, portal_id: str, now: int) -> None:
+    """Put the portal as it is now into the outbox."""
+    row = (await connection.execute(select(portals).where(portals.c.id == portal_id))).one()
+    await publish(
+        connection, topics.PORTALS,
+        Portal(id=row.id, name=row.name, domains=await domains_of(connection, portal_id), active=row.active,
+               dkim=[DkimKey.model_validate(key) for key in row.dkim],
+               follow_up_after_days=row.follow_up_after_days, revision=row.revision,
+               updated_at=times.moment(row.updated_at)),
+        now=times.moment(now),
+    )  # fmt: skip
+
+
+async def domains_of(connection: AsyncConnection, portal_id: str) -> list[str]:
+    """The portal's mail domains, the first one first."""
+    query = select(domains.c.domain).where(domains.c.portal_id == portal_id)
+    return list((await connection.execute(query.order_by(domains.c.position, domains.c.domain))).scalars())
+
+
+async def _set_domains(connection: AsyncConnection, portal_id: str, wanted: list[str]) -> None:
+    await connection.execute(delete(domains).where(domains.c.portal_id == portal_id))
+    for position, domain in enumerate(wanted):
+        try:
+            await connection.execute(insert(domains).values(domain=domain, portal_id=portal_id, position=position))
+        except IntegrityError:
+            raise conflict("domain_taken", f"The domain {domain} belongs to another portal.") from None
+
+
+async def _check_unused(connection: AsyncConnection, portal_id: str, domain: str) -> None:
+    used = await connection.scalar(
+        select(func.count()).select_from(addresses).where(
+            addresses.c.portal_id == portal_id, addresses.c.kind == "internal",
+            addresses.c.email.endswith(f"@{domain}", autoescape=True),
+        )
+    )  # fmt: skip
+    if used:
+        raise conflict("in_use", f"{domain} has internal addresses. Delete them first.")
+
+
+async def _shown(connection: AsyncConnection, portal_id: str) -> dict[str, Any]:
+    row = (await connection.execute(select(portals).where(portals.c.id == portal_id))).one()
+    return {"id": row.id, "name": row.name, "domains": await domains_of(connection, portal_id), "active": row.active,
+            "follow_up_after_days": row.follow_up_after_days,
+            "dkim": [{"domain": key["domain"], "selector": key["selector"]} for key in row.dkim],
+            "revision": row.revision}  # fmt: skip
+
+
+def _name(name: str) -> str:
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 100:
+        raise invalid("name", "A name has 1 to 100 characters.")
+    return name
+
+
+def _days(wanted: int | None, present: int) -> int:
+    if wanted is None:
+        return present
+    if not 0 <= wanted <= 3650:
+        raise invalid("follow_up_after_days", "Days are 0 to 3650.")
+    return wanted

@@ -1,0 +1,1 @@
+"""Tickets as pages and API see them, made from `ticket.events`."""

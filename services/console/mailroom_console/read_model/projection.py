@@ -1,0 +1,247 @@
+"""From ticket events to rows of the read model. Pure: rows that were there go in, rows to write come out.
+
+Rules that make repeats and late records harmless: a message is added once, by its id; status, agent and queue change
+only by an event whose version is not below the ticket's; a delivery only by one not below the message's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mailroom_contracts import (
+    Assigned,
+    AutoReplied,
+    CommandRefused,
+    DeliveryChanged,
+    InputIgnored,
+    MessageAdded,
+    NoteAdded,
+    QueueChanged,
+    ReplyRequested,
+    SenderConfirmed,
+    StatusChanged,
+    TicketCreated,
+    TicketEvent,
+    TicketMessage,
+    Unassigned,
+)
+
+from mailroom_console.times import DAY, HOUR, micros
+
+Row = dict[str, Any]
+FAILED_STATES = frozenset({"failed", "bounced", "refused"})
+SEARCHED_CHARACTERS = 4000
+_BASE = {"id", "type", "ticket_id", "portal_id", "version", "at", "causation_id"}
+_ASKED_FOR = frozenset({"agent", "api", "console"})
+
+
+def addressed(events: Iterable[TicketEvent]) -> tuple[set[str], set[str]]:
+    """The ids of the tickets and of the messages whose rows `Batch` needs to apply these events."""
+    tickets: set[str] = set()
+    messages: set[str] = set()
+    for event in events:
+        tickets.add(event.ticket_id)
+        if isinstance(event, MessageAdded | NoteAdded | ReplyRequested | AutoReplied):
+            messages.add(event.message.id)
+        elif isinstance(event, DeliveryChanged):
+            messages.add(event.message_id)
+            if event.bounce is not None:
+                messages.add(event.bounce.id)
+    return tickets, messages
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows known before, and what a batch of events makes of them."""
+
+    tickets: dict[str, Row]
+    messages: dict[str, Row]  # id, ticket_id, delivery_state, version of those that were there
+    new_tickets: dict[str, Row] = field(default_factory=dict)
+    changed_tickets: set[str] = field(default_factory=set)
+    new_messages: dict[str, Row] = field(default_factory=dict)
+    changed_messages: dict[str, Row] = field(default_factory=dict)
+    history: dict[tuple[str, str], Row] = field(default_factory=dict)
+    counters: dict[tuple[str, int, int, str], list[int]] = field(default_factory=dict)
+    bounces: dict[str, Row] = field(default_factory=dict)
+    outcomes: dict[str, Row] = field(default_factory=dict)
+    confirmed: list[tuple[str, str]] = field(default_factory=list)
+    searchable: dict[str, list[str]] = field(default_factory=dict)
+    orphans: int = 0  # events of tickets that were never created
+
+    def apply(self, event: TicketEvent) -> None:
+        """Take one event in. Events of a ticket come in the order of the log."""
+        self._outcome(event)
+        if isinstance(event, CommandRefused):
+            return
+        if isinstance(event, InputIgnored):
+            self._ignored(event)
+            return
+        if isinstance(event, TicketCreated):
+            self._created(event)
+            return
+        ticket = self.tickets.get(event.ticket_id)
+        if ticket is None:
+            self.orphans += 1
+            return
+        current = event.version >= ticket["version"]
+        match event:
+            case MessageAdded() | NoteAdded() | AutoReplied():
+                self._message(ticket, event.message, event)
+            case ReplyRequested():
+                self._reply(ticket, event)
+            case DeliveryChanged():
+                self._delivery(ticket, event)
+            case SenderConfirmed():
+                self.confirmed.append((event.ticket_id, event.email.lower()))
+                for row in self.new_messages.values():
+                    if row["ticket_id"] == event.ticket_id and row["from_email"] == event.email.lower():
+                        row["new_sender"] = False
+                self._history(event)
+            case Assigned():
+                self._history(event)
+                if current:
+                    ticket["assignee_id"] = event.assignee_id
+            case Unassigned():
+                self._history(event)
+                if current:
+                    ticket["assignee_id"] = None
+            case StatusChanged():
+                self._history(event)
+                if current:
+                    ticket["status"] = event.status
+            case QueueChanged():
+                self._history(event)
+                if current:
+                    ticket["queue_id"] = event.queue_id
+            case _:
+                return
+        ticket["version"] = max(ticket["version"], event.version)
+        ticket["updated_at"] = max(ticket["updated_at"], micros(event.at))
+        customer, answered = ticket["customer_at"], ticket["answered_at"]
+        ticket["waiting"] = (
+            ticket["status"] != "closed" and customer is not None and (answered is None or customer > answered)
+        )
+        self.changed_tickets.add(event.ticket_id)
+
+    def _created(self, event: TicketCreated) -> None:
+        if event.ticket_id in self.tickets:
+            return
+        at = micros(event.at)
+        self.tickets[event.ticket_id] = self.new_tickets[event.ticket_id] = {
+            "id": event.ticket_id, "number": event.number, "portal_id": event.portal_id, "queue_id": event.queue_id,
+            "address_id": event.address_id, "status": event.status, "assignee_id": None, "subject": event.subject,
+            "customer_email": event.customer.email, "customer_name": event.customer.name,
+            "follow_up_of": event.follow_up_of, "linked_to": event.linked_to,
+            "gmail_thread_id": event.gmail_thread_id, "created_at": at, "updated_at": at, "version": event.version,
+            "message_count": 0, "last_text": "", "customer_at": None, "answered_at": None, "waiting": False,
+            "failed": 0,
+        }  # fmt: skip
+        self.searchable[event.ticket_id] = [event.number, event.subject, event.customer.name, event.customer.email]
+
+    def _message(self, ticket: Row, message: TicketMessage, event: TicketEvent) -> None:
+        if message.id in self.messages:
+            return
+        at = micros(message.at)
+        delivery = message.delivery
+        state = delivery.state if delivery else ("queued" if message.outbound_id else None)
+        row: Row = {
+            "id": message.id, "ticket_id": event.ticket_id, "portal_id": event.portal_id,
+            "direction": message.direction, "kind": message.kind, "at": at, "version": event.version,
+            "address_id": message.address_id, "outbound_id": message.outbound_id, "delivery_state": state,
+            "delivery": delivery.model_dump(mode="json", exclude_none=True) if delivery else None,
+            "new_sender": message.new_sender,
+            "document": message.__pydantic_serializer__.to_json(message, by_alias=True, exclude_none=True).decode(),
+            "from_email": (message.from_.email if message.from_ else "").lower(),
+        }  # fmt: skip
+        self.messages[message.id] = self.new_messages[message.id] = row
+        ticket["message_count"] += 1
+        text = message.reply_text or message.text
+        if message.kind in ("mail", "reply", "external_reply"):
+            ticket["last_text"] = " ".join(text[:400].split())[:160]
+        if message.direction == "in" and message.kind == "mail" and not message.copy_of:
+            ticket["customer_at"] = max(ticket["customer_at"] or 0, at)
+        if message.direction == "out" and message.kind in ("reply", "external_reply"):
+            ticket["answered_at"] = max(ticket["answered_at"] or 0, at)
+        if state in FAILED_STATES:
+            ticket["failed"] += 1
+        if message.direction == "in":
+            self._count(message.address_id or ticket["address_id"], event, at, incoming=True)
+        elif state == "sent":
+            self._count(message.address_id or ticket["address_id"], event, at, incoming=False)
+        if message.kind == "auto_reply":
+            return  # every ticket has the same words in it: to find it by them helps nobody
+        words = self.searchable.setdefault(event.ticket_id, [])
+        words.append(text[:SEARCHED_CHARACTERS])
+        if message.from_ is not None and message.direction == "in":
+            words += [message.from_.email, message.from_.name]
+        words += [a.filename for a in message.attachments if a.filename]
+
+    def _reply(self, ticket: Row, event: ReplyRequested) -> None:
+        known = self.messages.get(event.message.id)
+        if known is None:
+            self._message(ticket, event.message, event)
+        elif event.resend and event.version >= known["version"]:
+            delivery = event.message.delivery
+            self._set_delivery(
+                ticket, known, "queued" if delivery is None else delivery.state,
+                delivery.model_dump(mode="json", exclude_none=True) if delivery else None, event,
+            )  # fmt: skip
+            known["outbound_id"] = event.outbound_id
+
+    def _delivery(self, ticket: Row, event: DeliveryChanged) -> None:
+        known = self.messages.get(event.message_id)
+        if known is not None and event.version >= known["version"]:
+            self._set_delivery(
+                ticket, known, event.delivery.state, event.delivery.model_dump(mode="json", exclude_none=True), event
+            )
+        if event.gmail_thread_id:
+            ticket["gmail_thread_id"] = event.gmail_thread_id
+        if event.bounce is not None:
+            self._message(ticket, event.bounce, event)
+
+    def _set_delivery(self, ticket: Row, known: Row, state: str, delivery: Row | None, event: TicketEvent) -> None:
+        before = known["delivery_state"]
+        ticket["failed"] += (state in FAILED_STATES) - (before in FAILED_STATES)
+        if state == "sent" and before != "sent":
+            self._count(known["address_id"] or ticket["address_id"], event, micros(event.at), incoming=False)
+        known |= {"delivery_state": state, "delivery": delivery, "version": event.version}
+        if known["id"] not in self.new_messages:
+            self.changed_messages[known["id"]] = known
+
+    def _ignored(self, event: InputIgnored) -> None:
+        if event.code == "unmatched_bounce":
+            detail = event.detail
+            self.bounces[event.id] = {
+                "id": event.id, "portal_id": event.portal_id, "at": micros(event.at), "reason": event.reason,
+                "receipt_id": event.receipt_id,
+                "document": None if detail is None else detail.model_dump_json(by_alias=True, exclude_none=True),
+            }  # fmt: skip
+
+    def _history(self, event: TicketEvent) -> None:
+        self.history[event.id, event.ticket_id] = {
+            "id": event.id, "ticket_id": event.ticket_id, "version": event.version, "type": event.type,
+            "at": micros(event.at),
+            "document": event.model_dump_json(exclude=_BASE, exclude_none=True, by_alias=True),
+        }  # fmt: skip
+
+    def _count(self, address_id: str, event: TicketEvent, at: int, *, incoming: bool) -> None:
+        key = (address_id, at // DAY, at % DAY // HOUR, event.portal_id)
+        self.counters.setdefault(key, [0, 0])[0 if incoming else 1] += 1
+
+    def _outcome(self, event: TicketEvent) -> None:
+        """What became of a command, for the one who waits for it or asks again with its Idempotency-Key."""
+        if event.causation_id in self.outcomes:
+            return
+        refused = isinstance(event, CommandRefused)
+        ignored = isinstance(event, InputIgnored) and event.receipt_id is None
+        if not (refused or ignored or event.actor.kind in _ASKED_FOR):
+            return
+        message_id = event.message.id if isinstance(event, ReplyRequested | NoteAdded) else None
+        self.outcomes[event.causation_id] = {
+            "causation_id": event.causation_id, "ticket_id": event.ticket_id, "type": event.type,
+            "code": event.code if isinstance(event, CommandRefused | InputIgnored) else None,
+            "reason": event.reason if isinstance(event, CommandRefused | InputIgnored) else None,
+            "message_id": message_id, "at": micros(event.at),
+        }  # fmt: skip

@@ -1,0 +1,167 @@
+"""Loads and saves the rows that `projection` works on: few statements for a whole batch, all in one transaction.
+
+It blocks: for `Database.transact`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mailroom_contracts import TicketEvent
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mailroom_console.storage.read_schema import ReadTables
+
+from .projection import Batch, Row, addressed
+from .words import plain_words
+
+CHUNK = 400
+_TICKET_CHANGES = (
+    "queue_id", "status", "assignee_id", "gmail_thread_id", "updated_at", "version", "message_count", "last_text",
+    "customer_at", "answered_at", "waiting", "failed",
+)  # fmt: skip
+
+
+def load(connection: Connection, tables: ReadTables, events: Sequence[TicketEvent]) -> Batch:
+    """The rows that these events are about."""
+    ticket_ids, message_ids = addressed(events)
+    t, m = tables.tickets, tables.messages
+    tickets: dict[str, Row] = {}
+    for chunk in _chunks(ticket_ids):
+        for row in connection.execute(select(t).where(t.c.id.in_(chunk))):
+            tickets[row.id] = dict(row._mapping)
+    messages: dict[str, Row] = {}
+    wanted = select(m.c.id, m.c.ticket_id, m.c.address_id, m.c.outbound_id, m.c.delivery_state, m.c.delivery,
+                    m.c.version)  # fmt: skip
+    for chunk in _chunks(message_ids):
+        for row in connection.execute(wanted.where(m.c.id.in_(chunk))):
+            messages[row.id] = dict(row._mapping)
+    return Batch(tickets, messages)
+
+
+def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: bool) -> None:
+    """Write what the batch changed."""
+    t, m = tables.tickets, tables.messages
+    if batch.new_tickets:
+        seq = int(connection.scalar(select(func.max(t.c.seq))) or 0)
+        for row in batch.new_tickets.values():
+            seq += 1
+            row["seq"] = seq
+        connection.execute(insert(t), list(batch.new_tickets.values()))
+    if changed := batch.changed_tickets - batch.new_tickets.keys():
+        statement = update(t).where(t.c.seq == bindparam("b_seq")).values(
+            {name: bindparam(f"b_{name}") for name in _TICKET_CHANGES}
+        )  # fmt: skip
+        connection.execute(
+            statement,
+            [{f"b_{name}": batch.tickets[i][name] for name in ("seq", *_TICKET_CHANGES)} for i in changed],
+        )
+    if batch.new_messages:
+        connection.execute(
+            insert(m), [{k: v for k, v in row.items() if k != "from_email"} for row in batch.new_messages.values()]
+        )
+    if batch.changed_messages:
+        names = ("outbound_id", "delivery_state", "delivery", "version")
+        statement = update(m).where(m.c.id == bindparam("b_id")).values({n: bindparam(f"b_{n}") for n in names})
+        connection.execute(
+            statement, [{f"b_{n}": row[n] for n in ("id", *names)} for row in batch.changed_messages.values()]
+        )
+    for ticket_id, email in batch.confirmed:
+        _confirm(connection, m, ticket_id, email)
+    _once(connection, tables.history, batch.history.values(), ["id", "ticket_id"], sqlite_)
+    _once(connection, tables.bounces, batch.bounces.values(), ["id"], sqlite_)
+    _once(connection, tables.outcomes, batch.outcomes.values(), ["causation_id"], sqlite_)
+    _count(connection, tables, batch, sqlite_)
+    _search(connection, tables, batch, sqlite_)
+
+
+def save_offsets(connection: Connection, table: Table, offsets: dict[int, int], *, sqlite_: bool) -> None:
+    """Where each partition goes on."""
+    rows = [{"partition": p, "next_offset": o} for p, o in offsets.items()]
+    upsert: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)
+    connection.execute(
+        upsert.on_conflict_do_update(index_elements=["partition"], set_={"next_offset": upsert.excluded.next_offset}),
+        rows,
+    )
+
+
+def clear(connection: Connection, tables: ReadTables, *, sqlite_: bool) -> None:
+    """Empty a generation."""
+    if sqlite_:
+        for table in tables.all:
+            connection.execute(delete(table))
+        connection.exec_driver_sql(f"DELETE FROM {tables.search}")  # noqa: S608 - a name of ours
+    else:
+        connection.exec_driver_sql("TRUNCATE " + ", ".join(t.name for t in tables.all))
+
+
+def _confirm(connection: Connection, m: Table, ticket_id: str, email: str) -> None:
+    rows = connection.execute(select(m.c.id, m.c.document).where(m.c.ticket_id == ticket_id, m.c.new_sender))
+    for row in rows.all():
+        author = json.loads(row.document).get("from") or {}
+        if str(author.get("email", "")).lower() == email:
+            connection.execute(update(m).where(m.c.id == row.id).values(new_sender=False))
+
+
+def _once(connection: Connection, table: Table, rows: Iterable[Row], key: list[str], sqlite_: bool) -> None:
+    """Insert rows that are not there yet."""
+    if values := list(rows):
+        statement: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)
+        connection.execute(statement.on_conflict_do_nothing(index_elements=key), values)
+
+
+def _count(connection: Connection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:
+    if not batch.counters:
+        return
+    c = tables.counters
+    rows = [
+        {"address_id": address, "day": day, "hour": hour, "portal_id": portal, "mails_in": n_in, "mails_out": n_out}
+        for (address, day, hour, portal), (n_in, n_out) in sorted(batch.counters.items())
+    ]
+    statement: Any = sqlite.insert(c) if sqlite_ else postgresql.insert(c)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["address_id", "day", "hour"],
+            set_={"mails_in": c.c.mails_in + statement.excluded.mails_in,
+                  "mails_out": c.c.mails_out + statement.excluded.mails_out},
+        ),
+        rows,
+    )  # fmt: skip
+
+
+def _search(connection: Connection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:
+    new: list[Row] = []
+    more: list[Row] = []
+    for ticket_id, words in batch.searchable.items():
+        ticket = batch.tickets[ticket_id]
+        row = {"seq": ticket["seq"], "scope": f"p{ticket['portal_id']}", "words": "\n".join(words)}
+        (new if ticket_id in batch.new_tickets else more).append(row)
+    if sqlite_:
+        name = tables.search
+        if new:
+            connection.execute(
+                text(f"INSERT INTO {name} (rowid, scope, words) VALUES (:seq, :scope, :words)"),  # noqa: S608
+                new,
+            )
+        if more:
+            connection.execute(
+                text(f"UPDATE {name} SET words = words || char(10) || :words WHERE rowid = :seq"),  # noqa: S608
+                [{"seq": row["seq"], "words": row["words"]} for row in more],
+            )
+        return
+    for row in new + more:
+        connection.execute(
+            text(
+                f"UPDATE {tables.tickets.name} SET search = "  # noqa: S608
+                "coalesce(search, ''::tsvector) || to_tsvector('simple', :words) WHERE seq = :seq"
+            ),
+            {"seq": row["seq"], "words": plain_words(row["words"])},
+        )
+
+
+def _chunks(values: Iterable[str]) -> Iterable[list[str]]:
+    everything = sorted(values)
+    for start in range(0, len(everything), CHUNK):
+        yield everything[start : start + CHUNK]

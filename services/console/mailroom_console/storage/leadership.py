@@ -1,0 +1,56 @@
+"""Several copies of the console on one PostgreSQL: one of them publishes and writes the read model.
+
+The leader holds an advisory lock of the database on a connection of its own; the lock ends with the connection, so a
+copy that dies is followed by another one. With SQLite there is one console only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.tasks import end, together
+from sqlalchemy.exc import DBAPIError
+
+from .database import Database
+
+log = get_logger()
+LOCK = 7229102
+LOOK_EVERY_S = 2.0
+Work = Callable[[], Sequence[Coroutine[Any, Any, None]]]
+
+
+async def lead(database: Database, work: Work, *, follow: Work) -> None:
+    """Run `work` while this copy leads, `follow` while another does. Raises what the work raises."""
+    if database.sqlite:
+        await together(*work())
+        return
+    while True:
+        try:
+            async with database.engine.connect() as raw:
+                connection = await raw.execution_options(isolation_level="AUTOCOMMIT")
+                following = asyncio.create_task(together(*follow()))
+                try:
+                    while not (await connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK})")).scalar():
+                        if following.done():
+                            following.result()
+                        await asyncio.sleep(LOOK_EVERY_S)
+                finally:
+                    await end(following)
+                log.info("console.leading")
+                leading = asyncio.create_task(together(*work()))
+                try:
+                    while not leading.done():
+                        await asyncio.wait({leading}, timeout=LOOK_EVERY_S)
+                        await connection.exec_driver_sql("SELECT 1")  # fails when the lock's connection is gone
+                    leading.result()
+                    return
+                finally:
+                    await end(leading)
+                    # closed, not given back to the pool: the lock lives as long as the connection
+                    await raw.invalidate()
+        except (DBAPIError, OSError) as error:
+            log.warning("console.leadership_lost", error=type(error).__name__)
+            await asyncio.sleep(LOOK_EVERY_S)

@@ -1,0 +1,1 @@
+"""Tickets: lists, search, one ticket, drafts, and the commands that change them."""

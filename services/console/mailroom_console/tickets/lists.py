@@ -1,0 +1,152 @@
+"""Lists of tickets: newest change first, by keys. Each list is a union of short index ranges, whatever the size.
+
+A leg is one (queue, status) pair, so that every leg walks an index in order and stops after one page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, literal_column, select, union_all
+
+from mailroom_console.context import Console
+from mailroom_console.principals import READ, Principal
+from mailroom_console.problems import invalid
+from mailroom_console.read_model.words import search_terms
+from mailroom_console.storage.paging import Page, cursor, keys_of
+from mailroom_console.storage.read_schema import ReadTables
+from mailroom_console.storage.schema import queues
+
+from . import search as ticket_search
+from .shape import summary
+
+STATUSES = ("open", "pending", "closed")
+VIEWS = ("waiting", "failed", "mine", "unassigned")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What is asked for. `view`: waiting (the customer wrote last), failed, mine (not closed,
+    unless `status` says so) or unassigned."""
+
+    queue_id: str | None = None
+    status: str | None = None
+    assignee_id: str | None = None
+    unassigned: bool = False
+    view: str | None = None
+    q: str | None = None
+    address_id: str | None = None
+
+
+async def listed(
+    console: Console, principal: Principal, filters: Filters, *, limit: int = 50, after: str | None = None
+) -> Page:
+    """Tickets of the queues that the principal sees. Raises `Problem` 422 for an unknown filter."""
+    principal.require(READ)
+    if filters.status is not None and filters.status not in STATUSES:
+        raise invalid("status", f"A status is one of {', '.join(STATUSES)}.")
+    if filters.view is not None and filters.view not in VIEWS:
+        raise invalid("view", f"A view is one of {', '.join(VIEWS)}.")
+    visible = await _queue_ids(console, principal, filters.queue_id)
+    tables = console.read.tables
+    words = search_terms(filters.q or "")
+    if filters.q and filters.q.strip():
+        if not words:
+            return Page([])
+        wanted = _conditions(tables, principal, filters, visible)
+        return await ticket_search.found(console, principal, tables, wanted, words, limit, after)
+    legs = _legs(tables, principal, filters, visible)
+    if not legs:
+        return Page([])
+    t = tables.tickets
+    bounded: list[Any] = []
+    for conditions in legs:
+        leg = select(t).where(*conditions)
+        if after:
+            updated, seq = keys_of(after, int, int)
+            leg = leg.where((t.c.updated_at < updated) | ((t.c.updated_at == updated) & (t.c.seq < seq)))
+            leg = leg.where(t.c.updated_at <= updated)  # lets the index start there
+        inner = leg.order_by(t.c.updated_at.desc(), t.c.seq.desc()).limit(limit + 1).subquery()
+        bounded.append(select(inner))
+    query: Any = union_all(*bounded) if len(bounded) > 1 else bounded[0]
+    async with console.database.read() as connection:
+        rows = list((await connection.execute(query)).all())
+    rows.sort(key=lambda row: (row.updated_at, row.seq), reverse=True)
+    page = rows[:limit]
+    following = cursor(page[-1].updated_at, page[-1].seq) if len(rows) > limit else None
+    return Page([summary(row) for row in page], following)
+
+
+def _legs(
+    tables: ReadTables, principal: Principal, filters: Filters, visible: list[str] | None
+) -> list[tuple[ColumnElement[bool], ...]]:
+    t = tables.tickets
+    base: tuple[ColumnElement[bool], ...] = (t.c.portal_id == principal.portal_id,)
+    if filters.address_id:
+        base += (t.c.address_id == filters.address_id,)
+    statuses = [filters.status] if filters.status else list(STATUSES)
+    assignee = filters.assignee_id
+    if filters.view == "mine":
+        assignee = principal.agent_id or assignee or ""
+        if not filters.status:
+            statuses = ["open", "pending"]  # what is to be done; what is closed is asked for by its status
+    if filters.view in ("waiting", "failed"):
+        flag: ColumnElement[bool] = literal_column("waiting") if filters.view == "waiting" else t.c.failed > 0
+        extra: tuple[ColumnElement[bool], ...] = (flag,)
+        if filters.status:
+            extra += (t.c.status == filters.status,)
+        if assignee:
+            extra += (t.c.assignee_id == assignee,)
+        if filters.unassigned:
+            extra += (t.c.assignee_id.is_(None),)
+        return [(*base, t.c.queue_id == queue_id, *extra) for queue_id in visible or []]
+    if filters.unassigned or filters.view == "unassigned":
+        statuses = [filters.status] if filters.status else (["open"] if filters.view else list(STATUSES))
+        nobody = t.c.assignee_id.is_(None)
+        if principal.queue_ids is None and not filters.queue_id:
+            return [(*base, nobody, t.c.status == s) for s in statuses]
+        return [(*base, t.c.queue_id == q, nobody, t.c.status == s) for q in visible or [] for s in statuses]
+    if assignee is not None:
+        everything = principal.queue_ids is None or assignee == principal.agent_id
+        if everything and not filters.queue_id:
+            return [(*base, t.c.assignee_id == assignee, t.c.status == s) for s in statuses]
+        mine = t.c.assignee_id == assignee
+        return [(*base, t.c.queue_id == q, mine, t.c.status == s) for q in visible or [] for s in statuses]
+    if principal.queue_ids is None and not filters.queue_id:
+        return [(*base, t.c.status == s) for s in statuses]
+    return [(*base, t.c.queue_id == q, t.c.status == s) for q in visible or [] for s in statuses]
+
+
+async def _queue_ids(console: Console, principal: Principal, queue_id: str | None) -> list[str]:
+    """The queues that a list covers."""
+    query = select(queues.c.id).where(queues.c.portal_id == principal.portal_id)
+    if queue_id:
+        query = query.where(queues.c.id == queue_id)
+    async with console.database.read() as connection:
+        found = list((await connection.execute(query.order_by(queues.c.id))).scalars())
+    return [q for q in found if principal.sees(q)]
+
+
+def _conditions(
+    tables: ReadTables, principal: Principal, filters: Filters, visible: list[str]
+) -> list[ColumnElement[bool]]:
+    """The filters of a search, for tickets that hold the words already."""
+    t = tables.tickets
+    found: list[ColumnElement[bool]] = [t.c.portal_id == principal.portal_id]
+    assignee = principal.agent_id if filters.view == "mine" else filters.assignee_id
+    if filters.status:
+        found.append(t.c.status == filters.status)
+    if assignee:
+        found.append(t.c.assignee_id == assignee)
+    if filters.unassigned or filters.view == "unassigned":
+        found.append(t.c.assignee_id.is_(None))
+    if filters.view == "waiting":
+        found.append(t.c.waiting)
+    if filters.view == "failed":
+        found.append(t.c.failed > 0)
+    if filters.address_id:
+        found.append(t.c.address_id == filters.address_id)
+    if principal.queue_ids is not None or filters.queue_id:
+        found.append(t.c.queue_id.in_(visible))
+    return found

@@ -1,0 +1,147 @@
+"""One ticket: its conversation, its messages, raw source and attachments."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mailroom_contracts import BlobRef
+from mailroom_runtime.blobs.store import BlobMissing, BlobsDown
+from sqlalchemy import select
+
+from mailroom_console.context import Console
+from mailroom_console.principals import READ, Principal
+from mailroom_console.problems import Problem, not_found
+from mailroom_console.storage.paging import Page
+
+from . import lists as ticket_lists
+from .lists import Filters
+from .shape import message, whole
+
+listed = ticket_lists.listed
+MOST_MESSAGES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Bytes to hand out, with the name and type that the sender gave them."""
+
+    content: bytes
+    content_type: str
+    filename: str
+
+
+async def row_of(console: Console, principal: Principal, ticket_id: str) -> Any:
+    """The ticket's row; by its number too. Raises `Problem` 404, also for one in a queue that is not seen."""
+    principal.require(READ)
+    t = console.read.tables.tickets
+    own = t.c.portal_id == principal.portal_id
+    async with console.database.read() as connection:
+        row = (await connection.execute(select(t).where(t.c.id == ticket_id, own))).one_or_none()
+        if row is None:
+            # a number that stands for two tickets matches none
+            named = (await connection.execute(select(t).where(t.c.number == ticket_id.upper(), own).limit(2))).all()
+            row = named[0] if len(named) == 1 else None
+    if row is None or not principal.sees(row.queue_id, row.assignee_id):
+        raise not_found("ticket")
+    return row
+
+
+async def one(console: Console, principal: Principal, ticket_id: str) -> dict[str, Any]:
+    """The ticket with `messages` (oldest first) and `history`. Raises `Problem` 404."""
+    row = await row_of(console, principal, ticket_id)
+    tables = console.read.tables
+    m, h = tables.messages, tables.history
+    async with console.database.read() as connection:
+        newest = select(m).where(m.c.ticket_id == row.id).order_by(m.c.at.desc(), m.c.id.desc()).limit(MOST_MESSAGES)
+        messages = list((await connection.execute(newest)).all())[::-1]
+        history = (
+            await connection.execute(
+                select(h)
+                .where(h.c.ticket_id == row.id)
+                .order_by(h.c.version.desc(), h.c.at.desc())
+                .limit(MOST_MESSAGES)
+            )
+        ).all()
+    return whole(row, messages, history[::-1])
+
+
+async def message_row(console: Console, principal: Principal, message_id: str) -> Any:
+    """A message's row. Raises `Problem` 404 unless its ticket is seen."""
+    principal.require(READ)
+    m = console.read.tables.messages
+    async with console.database.read() as connection:
+        row = (
+            await connection.execute(select(m).where(m.c.id == message_id, m.c.portal_id == principal.portal_id))
+        ).one_or_none()
+    if row is None:
+        raise not_found("message")
+    await row_of(console, principal, row.ticket_id)
+    return row
+
+
+async def one_message(console: Console, principal: Principal, message_id: str) -> dict[str, Any]:
+    """One message, its bodies whole."""
+    row = await message_row(console, principal, message_id)
+    shown = message(row)
+    document = json.loads(row.document)
+    for name in ("text", "html"):
+        if ref := document.get(f"{name}_ref"):
+            shown[name] = (await blob(console, BlobRef.model_validate(ref))).decode("utf-8", "replace")
+    return shown | {"truncated": False}
+
+
+async def raw(console: Console, principal: Principal, message_id: str) -> File:
+    """The raw source, byte for byte. Raises `Problem` 404 for a message without one."""
+    row = await message_row(console, principal, message_id)
+    ref = json.loads(row.document).get("raw")
+    if not ref:
+        raise not_found("raw source")
+    return File(await blob(console, BlobRef.model_validate(ref)), "message/rfc822", f"{message_id}.eml")
+
+
+async def attachment(console: Console, principal: Principal, message_id: str, index: int) -> File:
+    """An attachment's bytes. Raises `Problem` 404."""
+    row = await message_row(console, principal, message_id)
+    refs = json.loads(row.document).get("attachments", [])
+    if not 0 <= index < len(refs):
+        raise not_found("attachment")
+    ref = refs[index]
+    content = await blob(console, BlobRef.model_validate(ref["blob"]))
+    return File(content, ref.get("content_type") or "application/octet-stream", ref.get("filename") or "attachment")
+
+
+async def unmatched_bounces(console: Console, principal: Principal, *, limit: int = 50) -> Page:
+    """Delivery failures that belong to no message of ours, newest first."""
+    principal.require(READ)
+    b = console.read.tables.bounces
+    async with console.database.read() as connection:
+        rows = (
+            await connection.execute(
+                select(b).where(b.c.portal_id == principal.portal_id).order_by(b.c.at.desc(), b.c.id).limit(limit)
+            )
+        ).all()
+    from mailroom_console import times
+
+    return Page(
+        [
+            {"id": row.id, "at": times.rfc3339(row.at), "reason": row.reason, "receipt_id": row.receipt_id,
+             "message": json.loads(row.document) if row.document else None}
+            for row in rows
+        ]
+    )  # fmt: skip
+
+
+async def blob(console: Console, ref: BlobRef) -> bytes:
+    """The bytes of a reference. Raises `Problem` 404 or 503."""
+    try:
+        return await console.blobs.get(ref)
+    except BlobMissing:
+        raise not_found("file any more; its time was over") from None
+    except BlobsDown:
+        raise Problem(503, "blobs_unavailable", "The file store does not answer. Try again later.") from None
+
+
+__all__ = ["File", "Filters", "attachment", "blob", "listed", "message_row", "one", "one_message", "raw", "row_of",
+           "unmatched_bounces"]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Files for replies and notes."""

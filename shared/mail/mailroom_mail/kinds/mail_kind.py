@@ -1,0 +1,81 @@
+"""What kind of mail it is: bounce, automatic, list, receipt, report, forwarded. Pure and quick."""
+
+from __future__ import annotations
+
+from mailroom_mail.reading.model import Kind, Mail
+
+from . import automatic, bounces, forwarding
+
+_LIST_FIELDS = frozenset(automatic.LIST_FIELDS)
+
+
+def classify(mail: Mail, return_path: str | None = None) -> Kind:
+    """The kind of a mail; every reason not to answer it automatically is named in `automatic_signs`.
+
+    `return_path` is the envelope sender ("" or "<>" for the null one); None where it is not known, then the
+    Return-Path field, if any, is looked at.
+    """
+    fields: automatic.Fields = {}
+    for name, value in mail.headers:
+        lower = name.lower()
+        if lower in fields:
+            fields[lower].append(value)
+        else:
+            fields[lower] = [value]
+    signs = automatic.header_signs(mail, fields, return_path)
+    report = (mail.report_type or "").lower()
+    types = {part.content_type for part in mail.attachments} if mail.attachments else ()
+    is_feedback = report == "feedback-report" or "message/feedback-report" in types
+    is_receipt = report == "disposition-notification" or any(kind in types for kind in bounces.RECEIPT_TYPES)
+    bounce = None
+    is_dsn = False
+    if is_feedback:
+        signs.append("feedback-report")
+    elif is_receipt:
+        signs.append("receipt")
+        if bounces.rejected(mail):
+            bounce = bounces.worded(mail, fields, signs, certain=True)
+            signs.append("bounce")
+    else:
+        is_dsn = report == "delivery-status" or any(kind in types for kind in bounces.STATUS_TYPES)
+        bounce = bounces.formal(mail, fields) if is_dsn else None
+        if bounce is None:
+            bounce = bounces.worded(mail, fields, signs, certain=is_dsn)
+        if is_dsn:
+            signs.append("dsn")
+        elif bounce is not None:
+            signs.append("bounce")
+    answering = bounce is None and not is_dsn and not is_feedback and not is_receipt
+    subject_says = answering and automatic.has_answer_subject(mail.subject)
+    if subject_says:
+        signs.append("subject:automatic-answer")
+    return Kind(
+        automatic_signs=tuple(dict.fromkeys(signs)) if signs else (),
+        bounce=bounce,
+        is_dsn=is_dsn,
+        is_out_of_office=answering and (subject_says or _is_answer(mail, signs, fields)),
+        is_list=not _LIST_FIELDS.isdisjoint(fields) or "precedence:list" in signs,
+        is_receipt=is_receipt,
+        is_feedback=is_feedback,
+        is_spam_flagged="x-spam-flag" in fields
+        and any(value.strip().lower().startswith("yes") for value in fields["x-spam-flag"]),
+        forwarded=forwarding.traces(fields),
+    )
+
+
+def _is_answer(mail: Mail, signs: list[str], fields: automatic.Fields) -> bool:
+    """Whether an automatic mail without a telling subject is a note of absence: by its fields, or by its words."""
+    if not signs or not _LIST_FIELDS.isdisjoint(fields):
+        return False
+    if any(
+        "vacation" in value.lower() or "owner-email=" in value.lower() for value in fields.get("auto-submitted", ())
+    ):
+        return True
+    if "x-ms-exchange-inbox-rules-loop" in fields and "x-auto-response-suppress" in signs:
+        return True
+    if "auto-submitted:auto-replied" in signs and "vacation" in mail.subject.lower():
+        return True
+    answering = ("auto-submitted:auto-replied", "x-autoreply", "x-autorespond", "x-auto-reply", "precedence:auto_reply")
+    if not any(sign in signs for sign in answering):
+        return False
+    return automatic.says_absent(mail.subject) or automatic.says_absent(mail.text)

@@ -1,0 +1,1 @@
+"""From bytes to a mail: structure, headers, charsets, bodies, attached files."""

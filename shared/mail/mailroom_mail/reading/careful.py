@@ -1,0 +1,242 @@
+"""The careful reader: any bytes at all, read as a person would, every oddity named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mailroom_mail.showing import rendering
+
+from . import addresses, bodies, dates, encoded_words, invitation, structure, tnef
+from .defect_names import add
+from .model import Attachment, Mail, Mailbox
+from .structure import Part
+
+MAX_IDS = 2000
+MAX_WRAPPED = 4  # messages within messages that are opened to find words
+MAX_DIGEST = 100
+_MESSAGES = frozenset({"message/rfc822", "message/global", "message/news"})
+_ID = re.compile(r"<([^<>]+)>")
+_WORD = re.compile(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+")
+_LEADING = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?=[!-9;-~]+[ \t]*:)")
+_COMMENT = re.compile(r"\([^()]*\)")
+_SPACES = re.compile(r"\s+")
+_MBOX_LINE = re.compile(rb">?From [^\n]*\n")
+
+
+def read(raw: bytes, depth: int = 0) -> Mail:
+    """Read any bytes; never raises for what they say. `depth` counts messages within messages."""
+    defects: list[str] = []
+    size = len(raw)
+    raw, start = _begin(raw, defects)
+    root = structure.parse(raw, start, len(raw), defects)
+    hint = root.parameters.get("charset")
+    reader = bodies.Bodies(raw, defects, hint)
+    if root.kind in _MESSAGES and root.disposition.kind != "attachment" and depth < MAX_WRAPPED:
+        # The whole mail is a wrapped message: what a person reads is that message.
+        inner = read(reader.content(root), depth + 1)
+        return assemble(root, defects, hint, inner.text, inner.text_from_html, inner.html, inner.attachments, size)
+    chosen = bodies.select(root)
+    text, text_from_html = reader.text(chosen.text)
+    html = reader.html(chosen.html)
+    attachments, tnef_text, tnef_html = _attachments(chosen.attached, reader, html, defects)
+    if html is None:
+        html = tnef_html
+        if not text.strip():
+            text, text_from_html = tnef_text or "", False
+            if tnef_html is not None and not text:
+                text, text_from_html = rendering.to_text(tnef_html), True
+    elif not text.strip() and not text_from_html:
+        text, text_from_html = rendering.to_text(html), True
+    if not text.strip() and html is None:
+        if depth < MAX_WRAPPED:
+            text = _forwarded_text(chosen.attached, reader, depth) or text
+        calendar = next((part for part in chosen.attached if part.kind == "text/calendar"), None)
+        if calendar is not None and not text.strip():
+            text = invitation.to_text(reader.decoded(calendar)) or text
+    return assemble(root, defects, hint, text, text_from_html, html, (*attachments, *reader.files), size)
+
+
+def _forwarded_text(parts: Sequence[Part], reader: bodies.Bodies, depth: int) -> str:
+    """The texts of messages that a mail without words of its own shows in its place (digests, bare forwards)."""
+    texts = []
+    for part in parts[:MAX_DIGEST]:
+        if part.kind in _MESSAGES and part.disposition.kind != "attachment":
+            inner = read(reader.content(part), depth + 1).text
+            if inner.strip():
+                texts.append(inner.rstrip("\n") + "\n")
+    return "\n".join(texts)
+
+
+def assemble(
+    root: Part,
+    defects: list[str],
+    hint: str | None,
+    text: str,
+    text_from_html: bool,
+    html: str | None,
+    attachments: tuple[Attachment, ...],
+    size: int,
+) -> Mail:
+    """The record, from the root's header and what the body said."""
+    first = root.first
+
+    def boxes(name: str) -> tuple[Mailbox, ...]:
+        value = first.get(name)
+        return addresses.parse(value, defects, hint) if value else ()
+
+    from_ = boxes("from")
+    sender = boxes("sender")
+    _note_header_defects(root, bool(from_), defects)
+    date = first.get("date")
+    report = root.kind == "multipart/report"
+    report_type = root.parameters.get("report-type", "").lower() or None if report else None
+    return Mail(
+        message_id=message_id(first.get("message-id")),
+        from_=from_[0] if from_ else None,
+        sender=sender[0] if sender else None,
+        reply_to=boxes("reply-to"),
+        to=every(root, "to", boxes, defects, hint),
+        cc=every(root, "cc", boxes, defects, hint),
+        bcc=boxes("bcc"),
+        subject=unstructured(first.get("subject", ""), defects, hint),
+        date=dates.parse(date, defects) if date else None,
+        in_reply_to=message_ids(first.get("in-reply-to")),
+        references=message_ids(first.get("references")),
+        text=text,
+        html=html,
+        attachments=attachments,
+        headers=tuple(
+            [
+                (name, encoded_words.decode(value, defects, hint) if "=?" in value else value)
+                for name, value in root.fields
+            ]
+        ),
+        content_type=f"{root.kind}; report-type={report_type}" if report_type else root.kind,
+        report_type=report_type,
+        text_from_html=text_from_html,
+        defects=tuple(defects),
+        size=size,
+    )
+
+
+def every(root: Part, name: str, boxes: object, defects: list[str], hint: str | None) -> tuple[Mailbox, ...]:
+    """Recipients of all headers of that name: some senders write one header per recipient (RFC 5322 allows one)."""
+    found: list[Mailbox] = []
+    count = 0
+    for field, value in root.fields:
+        if field.lower() == name:
+            count += 1
+            if count > 500:
+                break
+            found.extend(addresses.parse(value, defects, hint))
+    return tuple(found)
+
+
+def _note_header_defects(root: Part, has_from: bool, defects: list[str]) -> None:
+    first = root.first
+    if not has_from:
+        add(defects, "no-from" if "from" not in first else "bad-from")
+    if "date" not in first:
+        add(defects, "no-date")
+    if "message-id" not in first:
+        add(defects, "no-message-id")
+    if len(first) < len(root.fields):
+        seen: set[str] = set()
+        for field, _ in root.fields:
+            lowered = field.lower()
+            if lowered in seen and lowered in _ONCE:
+                add(defects, f"duplicate-header:{lowered}")
+            seen.add(lowered)
+
+
+_ONCE = frozenset(
+    {
+        "from",
+        "sender",
+        "reply-to",
+        "to",
+        "cc",
+        "bcc",
+        "subject",
+        "date",
+        "message-id",
+        "in-reply-to",
+        "references",
+        "content-type",
+        "content-transfer-encoding",
+        "mime-version",
+    }
+)
+
+
+def unstructured(value: str, defects: list[str], hint: str | None) -> str:
+    """A subject or another free text: decoded, folds and tabs as single spaces."""
+    if "=?" in value:
+        value = encoded_words.decode(value, defects, hint)
+    if "\t" in value or "\n" in value or "\r" in value:
+        value = _SPACES.sub(" ", value)
+    if "\0" in value:
+        value = value.replace("\0", "")
+    return value.strip()
+
+
+def message_id(value: str | None) -> str | None:
+    """The identifier without angle brackets (RFC 5322 section 3.6.4), or None for a missing or blank one."""
+    if not value:
+        return None
+    match = _ID.search(value)
+    clean = (match[1] if match else value).strip().strip("<>").strip()
+    if "(" in clean:
+        clean = _COMMENT.sub("", clean)
+    return _SPACES.sub("", clean) or None if match or " " not in clean else clean.split()[0]
+
+
+def message_ids(value: str | None) -> tuple[str, ...]:
+    """Every identifier of In-Reply-To or References; words with an @ where no brackets stand."""
+    if not value:
+        return ()
+    found = _ID.findall(value) or _WORD.findall(value)
+    return tuple([_SPACES.sub("", one) if " " in one or "\t" in one else one for one in found[:MAX_IDS]])
+
+
+def _begin(raw: bytes, defects: list[str]) -> tuple[bytes, int]:
+    """Where the header starts; CR-only lines become real ones, mbox lines and leading blank lines are passed over."""
+    if b"\n" not in raw and b"\r" in raw:
+        add(defects, "cr-only-lines")
+        raw = raw.replace(b"\r", b"\n")
+    if not raw.strip():
+        add(defects, "empty")
+        return raw, len(raw)
+    start = 0
+    match = _MBOX_LINE.match(raw)
+    if match:
+        add(defects, "mbox-line")
+        start = match.end()
+    leading = _LEADING.match(raw, start)
+    if leading and leading.end() > start:
+        add(defects, "text-before-header")
+        start = leading.end()
+    return raw, start
+
+
+def _attachments(
+    parts: Sequence[Part], reader: bodies.Bodies, html: str | None, defects: list[str]
+) -> tuple[list[Attachment], str | None, str | None]:
+    out: list[Attachment] = []
+    text_found: str | None = None
+    html_found: str | None = None
+    for part in parts:
+        content = reader.content(part)
+        name = part.filename
+        attachment = bodies.attachment(part.first, part.kind, part.disposition.kind, name, content, html)
+        if part.kind in tnef.TYPES or (name or "").lower() == "winmail.dat":
+            opened = tnef.read(content, defects)
+            if opened is not None:
+                out.extend(opened.attachments)
+                text_found = text_found or opened.text
+                html_found = html_found or opened.html
+                if opened.attachments or opened.text or opened.html:
+                    continue
+        out.append(attachment)
+    return out, text_found, html_found

@@ -1,0 +1,1 @@
+"""What a mail belongs to: signed ids, message identity, ticket numbers, conversations."""

@@ -1,0 +1,1 @@
+"""What the person typed: the text without quotation and signature."""

@@ -1,0 +1,1 @@
+"""From a reply to bytes: headers, bodies, templates."""

@@ -1,0 +1,1 @@
+"""Kafka: clients, the consume loop, configuration tables, dead letters, topics."""

@@ -1,0 +1,230 @@
+"""The producer that every service uses, and reading a topic to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from mailroom_contracts import Message, Record, Topic, encode
+from prometheus_client import Counter
+
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.settings import ServiceSettings
+
+from .patience import Patience
+from .tracing import new_traceparent
+
+_M, _32_BITS = 0x5BD1E995, 0xFFFFFFFF
+
+
+class BusDown(ConnectionError):
+    """Kafka did not take the record in time; try again later."""
+
+
+class RecordTooLarge(ValueError):
+    """Kafka will never take this record; long parts belong into the blob store."""
+
+
+@lru_cache(maxsize=20_000)
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition that Kafka's default (murmur2) partitioner gives `key`.
+
+    aiokafka's own goes byte by byte, for every record anew: as long as the rest of sending one.
+    """
+    length = len(key)
+    found = 0x9747B28C ^ length
+    for word in struct.unpack_from(f"<{length // 4}I", key):
+        word = word * _M & _32_BITS
+        word = (word ^ word >> 24) * _M & _32_BITS
+        found = found * _M & _32_BITS ^ word
+    if length % 4:
+        found = (found ^ int.from_bytes(key[length & ~3 :], "little")) * _M & _32_BITS
+    found = (found ^ found >> 13) * _M & _32_BITS
+    return ((found ^ found >> 15) & 0x7FFFFFFF) % partitions
+
+
+class Producer:
+    """Sends records with acks=all, idempotent. `source` goes into ce_source."""
+
+    def __init__(
+        self, settings: ServiceSettings, source: str, *, linger_ms: int = 2, timeout_s: float = 10.0, **options: Any
+    ) -> None:
+        self._settings, self._source, self._timeout = settings, source, timeout_s
+        self._patience = Patience(timeout_s)
+        self._published: dict[str, Counter] = {}
+        self._options = {"linger_ms": linger_ms, "max_batch_size": 262_144, **options}
+        self._producer: AIOKafkaProducer | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Connect; waits for Kafka as long as it takes."""
+        while True:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._settings.kafka,
+                acks="all",
+                enable_idempotence=True,
+                request_timeout_ms=int(self._timeout * 1000),
+                max_request_size=1_000_000,
+                client_id=f"mailroom-{self._source}",
+                **self._options,
+            )
+            try:
+                await producer.start()
+            except KafkaError:
+                await producer.stop()
+                await asyncio.sleep(1)
+            else:
+                self._producer = producer
+                return
+
+    async def close(self) -> None:
+        """Send what waits, then disconnect."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def send(
+        self,
+        topic: Topic,
+        message: Message,
+        *,
+        causation_id: str | None = None,
+        traceparent: str | None = None,
+        partition: int | None = None,
+    ) -> None:
+        """Send and wait until all replicas have it. Raises `BusDown` or `RecordTooLarge`."""
+        record = encode(
+            topic,
+            message,
+            source=self._source,
+            causation_id=causation_id,
+            traceparent=traceparent or new_traceparent(),
+        )
+        await self.send_record(record, partition=partition)
+
+    async def post(
+        self,
+        topic: Topic,
+        message: Message,
+        *,
+        causation_id: str | None = None,
+        traceparent: str | None = None,
+        partition: int | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue it; the future ends when all replicas have it."""
+        record = encode(
+            topic,
+            message,
+            source=self._source,
+            causation_id=causation_id,
+            traceparent=traceparent or new_traceparent(),
+        )
+        return await self.post_record(record, partition=partition)
+
+    async def send_record(self, record: Record, *, partition: int | None = None) -> None:
+        """Send a ready record (a tombstone, say) and wait. Raises `BusDown` or `RecordTooLarge`."""
+        try:
+            async with self._patience.lasting():
+                await (await self.post_record(record, partition=partition))
+        except TimeoutError:
+            raise BusDown("Kafka did not answer in time") from None
+        except KafkaError as error:
+            raise BusDown(f"Kafka did not take the record: {type(error).__name__}") from error
+
+    async def post_record(self, record: Record, *, partition: int | None = None) -> asyncio.Future[Any]:
+        """Queue a ready record; the future ends when all replicas have it."""
+        return await self.post_raw(
+            record.topic.full_name(self._settings.topic_prefix),
+            key=record.key,
+            value=record.value,
+            headers=record.headers,
+            partition=partition,
+        )
+
+    async def post_raw(
+        self,
+        name: str,
+        *,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]],
+        partition: int | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue bytes on a topic by its full name."""
+        if self._producer is None:
+            raise BusDown("not connected to Kafka yet")
+        if partition is None and key is not None:
+            known = self._producer.client.cluster.partitions_for_topic(name)
+            partition = partition_of(key, len(known)) if known else None
+        try:
+            future: asyncio.Future[Any] = await self._producer.send(
+                name, value=value, key=key, headers=headers, partition=partition
+            )
+        except MessageSizeTooLargeError as error:
+            raise RecordTooLarge(f"a record for {name} has {len(value or b'')} bytes") from error
+        except KafkaError as error:
+            raise BusDown(f"Kafka did not take the record: {type(error).__name__}") from error
+        published = self._published.get(name)
+        if published is None:
+            published = metrics.counter("mailroom_published_total", "Records published", ["topic"]).labels(name)
+            self._published[name] = published
+        published.inc()
+        return future
+
+
+async def connect_producer(settings: ServiceSettings, source: str, **options: Any) -> Producer:
+    """A producer that is connected."""
+    producer = Producer(settings, source, **options)
+    await producer.start()
+    return producer
+
+
+async def read_to_end(
+    settings: ServiceSettings, names: list[str], *, committed_only: bool = True
+) -> AsyncIterator[ConsumerRecord]:
+    """Every record of these topics (full names) from the first up to the end as it was at the start."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed" if committed_only else "read_uncommitted",
+    )
+    await consumer.start()
+    try:
+        parts = []
+        for name in names:
+            parts += [TopicPartition(name, p) for p in await partitions_for(consumer, name)]
+        consumer.assign(parts)
+        await consumer.seek_to_beginning(*parts)
+        ends = await consumer.end_offsets(parts)
+        waiting = {tp for tp in parts if ends[tp] > await consumer.position(tp)}
+        while waiting:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for record in records:
+                    yield record
+            # control records move the position without a record, so the position is what counts
+            waiting = {tp for tp in waiting if await consumer.position(tp) < ends[tp]}
+    finally:
+        await consumer.stop()
+
+
+async def partitions_for(consumer: AIOKafkaConsumer, name: str, *, wait_s: float = 2.0) -> list[int]:
+    """The topic's partitions, waiting a little for a topic that was just made; [] for a missing one."""
+    end = asyncio.get_running_loop().time() + wait_s
+    while True:
+        # the consumer's own metadata only knows topics that it reads already; this asks for all
+        cluster = await consumer._client.fetch_all_metadata()
+        found = cluster.partitions_for_topic(name)
+        if found or asyncio.get_running_loop().time() > end:
+            return sorted(found or ())
+        await asyncio.sleep(0.1)

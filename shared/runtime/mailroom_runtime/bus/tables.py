@@ -1,0 +1,190 @@
+"""Configuration as every service needs it: the compacted topics, read to their end and then followed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from mailroom_contracts import Address, Agent, Message, Portal, Queue, Topic, Undecodable, decode_as, topics
+
+from mailroom_runtime.process import metrics
+from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.service import Service
+from mailroom_runtime.process.settings import ServiceSettings
+
+from .kafka import partitions_for
+
+M = TypeVar("M", bound=Message)
+Changed = Callable[[Topic, str, Message | None], None]
+log = get_logger()
+CONFIRM_EVERY_S = 1.0
+
+
+class Table(Generic[M]):
+    """The latest record per id."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, M] = {}
+
+    def get(self, key: str | None) -> M | None:
+        return self._rows.get(key) if key is not None else None
+
+    def values(self) -> Iterator[M]:
+        return iter(list(self._rows.values()))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def put(self, key: str, row: M | None) -> None:
+        """Set a row, or delete it with None."""
+        if row is None:
+            self._rows.pop(key, None)
+        else:
+            self._rows[key] = row
+
+
+_TOPIC_OF: dict[type[Message], Topic] = {
+    Portal: topics.PORTALS,
+    Address: topics.ADDRESSES,
+    Queue: topics.QUEUES,
+    Agent: topics.AGENTS,
+}
+
+
+class ConfigTables:
+    """Portals, addresses, queues and agents. Start-up waits until all were read to the end.
+
+    A record that cannot be decoded is logged and skipped: one broken row must not stop the others.
+    """
+
+    def __init__(self, settings: ServiceSettings, kinds: list[type[Message]] | None = None) -> None:
+        self._settings = settings
+        self._kinds = kinds or list(_TOPIC_OF)
+        self.portals: Table[Portal] = Table()
+        self.addresses: Table[Address] = Table()
+        self.queues: Table[Queue] = Table()
+        self.agents: Table[Agent] = Table()
+        self._by_email: dict[str, str] = {}
+        self._by_domain: dict[str, str] = {}
+        self._listeners: list[Changed] = []
+        self._confirmed_at = float("-inf")
+        self._loaded = asyncio.Event()
+
+    def address_by_email(self, email: str) -> Address | None:
+        """The address, compared without case."""
+        return self.addresses.get(self._by_email.get(email.lower()))
+
+    def portal_of_domain(self, domain: str) -> Portal | None:
+        """The portal that hosts this mail domain."""
+        return self.portals.get(self._by_domain.get(domain.lower()))
+
+    def fresh(self, within_s: float = 5.0) -> bool:
+        """Whether this view was confirmed against the end of the topics within that time."""
+        return time.monotonic() - self._confirmed_at <= within_s
+
+    def on_change(self, callback: Changed) -> None:
+        """Call `callback(topic, id, record or None)` for every change, those while loading included."""
+        self._listeners.append(callback)
+
+    async def start(self, service: Service[Any]) -> None:
+        """Follow the topics in the background; returns once everything that was there has been read."""
+        service.health.set("config", False, "reading the configuration topics")
+        service.spawn(self._follow(service), "config-tables")
+        stop = asyncio.create_task(service.stopping.wait())
+        loaded = asyncio.create_task(self._loaded.wait())
+        try:
+            await asyncio.wait({stop, loaded}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            loaded.cancel()
+
+    async def _follow(self, service: Service[Any]) -> None:
+        names = {_TOPIC_OF[kind].full_name(self._settings.topic_prefix): kind for kind in self._kinds}
+        while True:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._settings.kafka,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_uncommitted",
+            )
+            try:
+                await consumer.start()
+                await self._read(service, consumer, names)
+            except (KafkaError, TimeoutError) as error:
+                log.warning("config.interrupted", error=type(error).__name__)
+                if not self._loaded.is_set():
+                    service.health.set("config", False, f"cannot read the configuration topics: {type(error).__name__}")
+                await asyncio.sleep(1)
+            finally:
+                await consumer.stop()
+
+    async def _read(self, service: Service[Any], consumer: AIOKafkaConsumer, names: dict[str, type[Message]]) -> None:
+        parts: list[TopicPartition] = []
+        for name in names:
+            found = await partitions_for(consumer, name)
+            if not found:
+                service.health.set("config", False, f"the topic {name} is missing: run `mailroom topics create`")
+                await asyncio.sleep(1)
+                return
+            parts += [TopicPartition(name, p) for p in found]
+        consumer.assign(parts)
+        await consumer.seek_to_beginning(*parts)
+        while True:
+            asked_at = time.monotonic()
+            async with asyncio.timeout(10):
+                ends = await consumer.end_offsets(parts)
+            behind = True
+            while behind:
+                for tp, records in (await consumer.getmany(timeout_ms=50)).items():
+                    for record in records:
+                        self._apply(_TOPIC_OF[names[tp.topic]], names[tp.topic], record.key, record.value)
+                behind = False
+                for tp in parts:
+                    if await consumer.position(tp) < ends[tp]:
+                        behind = True
+                        break
+            self._confirmed_at = asked_at
+            if not self._loaded.is_set():
+                self._loaded.set()
+                log.info("config.loaded", portals=len(self.portals), addresses=len(self.addresses))
+            service.health.set("config", True)
+            # follow changes as they come, and confirm against the end once a second
+            while time.monotonic() - asked_at < CONFIRM_EVERY_S:
+                for tp, records in (await consumer.getmany(timeout_ms=200)).items():
+                    for record in records:
+                        self._apply(_TOPIC_OF[names[tp.topic]], names[tp.topic], record.key, record.value)
+
+    def _apply(self, topic: Topic, kind: type[Message], key: bytes | None, value: bytes | None) -> None:
+        row_id = (key or b"").decode("utf-8", "replace")
+        try:
+            row = decode_as(kind, value) if value is not None else None
+        except Undecodable as error:
+            log.error("config.broken_record", topic=topic.name, key=row_id, error=str(error))
+            return
+        tables: dict[type[Message], Table[Any]] = {
+            Portal: self.portals,
+            Address: self.addresses,
+            Queue: self.queues,
+            Agent: self.agents,
+        }
+        table = tables[kind]
+        old = table.get(row_id)
+        if isinstance(old, Address) and self._by_email.get(old.email.lower()) == row_id:
+            del self._by_email[old.email.lower()]
+        if isinstance(old, Portal):
+            for domain in old.domains:
+                self._by_domain.pop(domain.lower(), None)
+        table.put(row_id, row)
+        metrics.gauge("mailroom_config_rows", "Configuration known to this process", ["topic"]).labels(topic.name).set(
+            len(table)
+        )
+        if isinstance(row, Address):
+            self._by_email[row.email.lower()] = row_id
+        if isinstance(row, Portal):
+            self._by_domain.update({domain.lower(): row_id for domain in row.domains})
+        for listener in self._listeners:
+            listener(topic, row_id, row)

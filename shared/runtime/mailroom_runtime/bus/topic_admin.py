@@ -1,0 +1,143 @@
+"""Creates the topics, says where they drifted, and gives each consumer group its first offsets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from mailroom_contracts.topics import DEAD_RETENTION_MS, TOPICS, Topic
+
+from mailroom_runtime.process.settings import ServiceSettings
+
+from .groups import GROUPS, group_name
+from .kafka import partitions_for
+
+
+@dataclass(slots=True)
+class Report:
+    """What `create` did and found."""
+
+    created: list[str] = field(default_factory=list)
+    existing: list[str] = field(default_factory=list)
+    drift: list[str] = field(default_factory=list)
+    groups_started: list[str] = field(default_factory=list)
+
+
+def wanted(settings: ServiceSettings) -> dict[str, dict[str, str]]:
+    """Every topic by full name with its settings; dead letters included."""
+    result: dict[str, dict[str, str]] = {}
+    for topic in TOPICS:
+        result[topic.full_name(settings.topic_prefix)] = topic.configs()
+        result[topic.dead_name(settings.topic_prefix)] = {
+            "cleanup.policy": "delete",
+            "retention.ms": str(DEAD_RETENTION_MS),
+        }
+    return result
+
+
+async def create(
+    settings: ServiceSettings, *, replication: int = 1, start_groups: dict[str, str] | None = None
+) -> Report:
+    """Create what is missing, report drift, start groups on new topics (and those in `start_groups`).
+
+    `start_groups`: group -> "beginning" or "end", for offsets that were lost. Idempotent.
+    Raises KafkaError when Kafka does not answer, ValueError for an unknown group.
+    """
+    unknown = set(start_groups or {}) - set(GROUPS)
+    if unknown:
+        raise ValueError(f"no consumer group {', '.join(sorted(unknown))}; there are: {', '.join(GROUPS)}")
+    report = Report()
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        have = set(await admin.list_topics())
+        plan = wanted(settings)
+        missing = [name for name in plan if name not in have]
+        report.existing = [name for name in plan if name in have]
+        if missing:
+            answer = await admin.create_topics(
+                [NewTopic(name, settings.partitions, replication, topic_configs=dict(plan[name])) for name in missing]
+            )
+            for name, code, *_ in answer.topic_errors:
+                error = for_code(code)
+                if error is TopicAlreadyExistsError:
+                    report.existing.append(name)
+                elif code:
+                    raise error(f"cannot create {name}")
+                else:
+                    report.created.append(name)
+        report.drift = await _drift(admin, settings, plan, report.existing)
+    finally:
+        await admin.close()
+    await _start_groups(settings, set(report.created), start_groups or {}, report)
+    return report
+
+
+async def _drift(
+    admin: AIOKafkaAdminClient, settings: ServiceSettings, plan: dict[str, dict[str, str]], names: list[str]
+) -> list[str]:
+    found: list[str] = []
+    if not names:
+        return found
+    for topic in await admin.describe_topics(names):
+        count = len(topic["partitions"])
+        if count != settings.partitions:
+            found.append(f"{topic['topic']}: {count} partitions, MAILROOM_PARTITIONS says {settings.partitions}")
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    for response in await admin.describe_configs(resources):
+        for resource in response.resources:
+            name, entries = resource[3], resource[4]
+            actual = {entry[0]: entry[1] for entry in entries}
+            found += [
+                f"{name}: {key} is {actual.get(key)}, wanted {value}"
+                for key, value in plan[name].items()
+                if actual.get(key) != value
+            ]
+    return found
+
+
+async def _start_groups(settings: ServiceSettings, created: set[str], forced: dict[str, str], report: Report) -> None:
+    for group, group_topics in GROUPS.items():
+        names = [t.full_name(settings.topic_prefix) for t in group_topics]
+        new = [name for name in names if name in created]
+        if group in forced:
+            new = names
+        if not new:
+            continue
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            group_id=group_name(settings.topic_prefix, group),
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        try:
+            parts = [TopicPartition(name, p) for name in new for p in await partitions_for(consumer, name)]
+            consumer.assign(parts)
+            at_end = forced.get(group) == "end"
+            offsets = await (consumer.end_offsets(parts) if at_end else consumer.beginning_offsets(parts))
+            # never move a group that has an offset, unless a person said so
+            kept = set() if group in forced else {tp for tp in parts if await consumer.committed(tp) is not None}
+            start = {tp: offset for tp, offset in offsets.items() if tp not in kept}
+            if start:
+                await consumer.commit(start)
+                report.groups_started.append(group)
+        finally:
+            await consumer.stop()
+
+
+async def drift(admin: AIOKafkaAdminClient, settings: ServiceSettings, have: set[str]) -> tuple[list[str], list[str]]:
+    """Which topics are missing, and in what the others differ from what is wanted."""
+    plan = wanted(settings)
+    missing = [name for name in plan if name not in have]
+    return missing, await _drift(admin, settings, plan, [name for name in plan if name in have])
+
+
+def topic_of(full_name: str, settings: ServiceSettings) -> Topic:
+    """The topic of a full name. Raises KeyError."""
+    for topic in TOPICS:
+        if topic.full_name(settings.topic_prefix) == full_name:
+            return topic
+    raise KeyError(full_name)

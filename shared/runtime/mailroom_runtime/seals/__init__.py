@@ -1,0 +1,1 @@
+"""Sealed secrets and the keys that open them."""

@@ -1,0 +1,1 @@
+"""An SMTP account: presets, connecting, and signing in."""
