@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .base import Message, Time, says
-from .common import Actor, AttachmentRef, Person
+from .base import Message, Time, known, says
+from .common import Actor, AttachmentRef, Person, TicketMessage
+from .outbound import Quote
+from .tickets import Answered
 
 
 class TicketCommand(Message):
@@ -47,6 +49,18 @@ class Reply(TicketCommand):
     bcc: list[Person] = says("Bcc.", [], default_factory=list)
     attachments: list[AttachmentRef] = says("Attachments, already in the blob store.", [], default_factory=list)
     from_address_id: str | None = says("Address it leaves from; None: the ticket's own.", None, default=None)
+    answered_id: str | None = says("Message that it answers; None: the customer's last.", None, default=None)
+    seen_id: str | None = says(
+        "The conversation's last message that its writer saw. Refused (recipients_changed) when a later one came; "
+        "None: not looked at.", None, default=None)  # fmt: skip
+    quote: str = says("What is quoted: none, last (what it answers), or all (`quotes`).", "last", default="last",
+                      json_schema_extra=known("none", "last", "all"))  # fmt: skip
+    quotes: list[Quote] = says("The history to quote, newest first; for an older message, that one.", [],
+                               default_factory=list)  # fmt: skip
+    send_at: Time | None = says("Held until then.", None, default=None)
+    hold: str | None = says("Why it is held: undo or later.", None, default=None,
+                            json_schema_extra=known("undo", "later"))  # fmt: skip
+    cancel_on_mail: bool = says("Not sent when the customer writes before `send_at`.", False, default=False)
 
 
 class AutoReplyCommand(TicketCommand):
@@ -119,10 +133,131 @@ class CancelMessage(TicketCommand):
     message_id: str = says("Message id within Mailroom.", "5f0c...")
 
 
+class Compose(TicketCommand):
+    """Begin a ticket by writing first. The ticket's id is derived from the client's key."""
+
+    type: Literal["ticket.compose"] = says("Type.", "ticket.compose", default="ticket.compose")
+    from_address_id: str = says("Address it leaves from.", "ad3")
+    queue_id: str | None = says("Queue of the ticket; None: the address's.", "q1", default=None)
+    to: list[Person] = says("To; the first one is the customer.", [{"email": "jo@customer.example"}],
+                            default_factory=list)  # fmt: skip
+    cc: list[Person] = says("Cc.", [], default_factory=list)
+    bcc: list[Person] = says("Bcc.", [], default_factory=list)
+    subject: str = says("Subject.", "Your delivery", default="")
+    text: str = says("Text.", "It comes on Friday.", default="")
+    html: str | None = says("HTML.", None, default=None)
+    attachments: list[AttachmentRef] = says("Attachments, already in the blob store.", [], default_factory=list)
+    send_at: Time | None = says("Held until then.", None, default=None)
+    hold: str | None = says("Why it is held: undo or later.", None, default=None,
+                            json_schema_extra=known("undo", "later"))  # fmt: skip
+
+
+class Forward(TicketCommand):
+    """Send the conversation, or a part of it, to somebody else. Their answers are marked and stay internal."""
+
+    type: Literal["ticket.forward"] = says("Type.", "ticket.forward", default="ticket.forward")
+    message_id: str | None = says("Message that is forwarded; None: the conversation.", None, default=None)
+    to: list[Person] = says("To.", [{"email": "lab@partner.example"}], default_factory=list)
+    cc: list[Person] = says("Cc.", [], default_factory=list)
+    bcc: list[Person] = says("Bcc.", [], default_factory=list)
+    subject: str | None = says("Subject; None: Fwd: and the ticket's.", None, default=None)
+    text: str = says("What is written above it.", "Can you look at this?", default="")
+    html: str | None = says("HTML.", None, default=None)
+    attachments: list[AttachmentRef] = says("Files, those of the forwarded messages included.", [],
+                                            default_factory=list)  # fmt: skip
+    quotes: list[Quote] = says("The messages, newest first.", [], default_factory=list)
+    from_address_id: str | None = says("Address it leaves from; None: the ticket's own.", None, default=None)
+    send_at: Time | None = says("Held until then.", None, default=None)
+    hold: str | None = says("Why it is held: undo or later.", None, default=None,
+                            json_schema_extra=known("undo", "later"))  # fmt: skip
+
+
+class SetTags(TicketCommand):
+    """Set the ticket's tags, or add and remove some."""
+
+    type: Literal["ticket.set_tags"] = says("Type.", "ticket.set_tags", default="ticket.set_tags")
+    tags: list[str] | None = says("All its tags; None: only `add` and `remove` count.", ["refund"], default=None)
+    add: list[str] = says("Tags to add.", [], default_factory=list)
+    remove: list[str] = says("Tags to take off.", [], default_factory=list)
+
+
+class Snooze(TicketCommand):
+    """Put the ticket aside until then, or until the customer writes."""
+
+    type: Literal["ticket.snooze"] = says("Type.", "ticket.snooze", default="ticket.snooze")
+    until: Time | None = says("When it comes back; None: now.", "2026-12-01T08:00:00Z", default=None)
+
+
+class Wake(TicketCommand):
+    """The router to itself: a snoozed ticket is due."""
+
+    type: Literal["ticket.wake"] = says("Type.", "ticket.wake", default="ticket.wake")
+    until: Time = says("The time that it was put aside until.", "2026-12-01T08:00:00Z")
+
+
+class Merge(TicketCommand):
+    """The ticket's conversation goes on in another ticket of the portal."""
+
+    type: Literal["ticket.merge"] = says("Type.", "ticket.merge", default="ticket.merge")
+    into: str = says("The other ticket's id.", "8e1b...")
+
+
+class Unmerge(TicketCommand):
+    """Undo a merge: the ticket stands by itself again."""
+
+    type: Literal["ticket.unmerge"] = says("Type.", "ticket.unmerge", default="ticket.unmerge")
+
+
+class TakeIn(TicketCommand):
+    """The router to itself: another ticket was merged into this one."""
+
+    type: Literal["ticket.take_in"] = says("Type.", "ticket.take_in", default="ticket.take_in")
+    source_id: str = says("The ticket that was merged.", "9f2c...")
+    source_number: str = says("Its number.", "MR-7K3F9Q2X")
+    participants: list[str] = says("Who took part in it.", ["jo@customer.example"], default_factory=list)
+    third_parties: list[str] = says("Whom it was forwarded to.", [], default_factory=list)
+    last: Answered | None = says("Its customer's last mail, as answers need it.", None, default=None)
+
+
+class GiveBack(TicketCommand):
+    """The router to itself: a merge was undone."""
+
+    type: Literal["ticket.give_back"] = says("Type.", "ticket.give_back", default="ticket.give_back")
+    source_id: str = says("The ticket that stands by itself again.", "9f2c...")
+    source_number: str = says("Its number.", "MR-7K3F9Q2X", default="")
+
+
+class Split(TicketCommand):
+    """Move a message into a ticket of its own."""
+
+    type: Literal["ticket.split"] = says("Type.", "ticket.split", default="ticket.split")
+    message_id: str = says("The message, one that came in.", "5f0c...")
+    message: TicketMessage = says("The message, whole, as its event has it.", {"id": "5f0c...", "direction": "in"})
+
+
+class BeginFrom(TicketCommand):
+    """The router to itself: a message was split from another ticket and begins this one."""
+
+    type: Literal["ticket.begin_from"] = says("Type.", "ticket.begin_from", default="ticket.begin_from")
+    source_id: str = says("The ticket that it was split from.", "9f2c...")
+    queue_id: str = says("Queue.", "q1")
+    address_id: str = says("Address.", "ad1")
+    assignee_id: str | None = says("Agent.", "a1", default=None)
+    message: TicketMessage = says("The message, whole.", {"id": "5f0c...", "direction": "in"})
+
+
+class SetSpam(TicketCommand):
+    """Put the ticket among the spam, or take it out."""
+
+    type: Literal["ticket.set_spam"] = says("Type.", "ticket.set_spam", default="ticket.set_spam")
+    spam: bool = says("Spam, or not.", True, default=True)
+
+
 COMMANDS: dict[str, type[TicketCommand]] = {
     cls.model_fields["type"].default: cls
     for cls in (Reply, AutoReplyCommand, AddNote, Assign, AssignWaiting, SetStatus, MoveQueue, ConfirmSender,
-                ResendMessage, CancelMessage)
+                ResendMessage, CancelMessage, Compose, Forward, SetTags, Snooze, Wake, Merge, Unmerge, TakeIn, GiveBack, Split,
+                BeginFrom, SetSpam)
 }  # fmt: skip
 
 

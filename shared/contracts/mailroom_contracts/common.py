@@ -14,6 +14,26 @@ class Person(Model):
     name: str = says("Display name, decoded; empty when none was given.", "Jo Customer", default="")
 
 
+class Recipients(Model):
+    """Whom an answer goes to."""
+
+    to: list[Person] = says("To; empty where nobody can be found.", [{"email": "jo@customer.example"}],
+                            default_factory=list)  # fmt: skip
+    cc: list[Person] = says("Cc.", [], default_factory=list)
+
+
+class Answers(Model):
+    """Whom answers to one mail go to, none of them an address of ours; decided once, when the mail came."""
+
+    reply: Recipients = says("Reply.", {"to": [{"email": "jo@customer.example"}]}, default_factory=Recipients)
+    reply_all: Recipients = says("Reply to all.", {"to": [{"email": "jo@customer.example"}]},
+                                 default_factory=Recipients)  # fmt: skip
+    warnings: list[str] = says(
+        "What to tell before sending: reply_to_elsewhere (Reply-To of another domain, no DMARC pass), dmarc_failed.", [],
+        default_factory=list, json_schema_extra=known("reply_to_elsewhere", "dmarc_failed"),
+    )  # fmt: skip
+
+
 class BlobRef(Model):
     """Where bytes lie in the blob store."""
 
@@ -103,8 +123,9 @@ class TicketMessage(Model):
     id: str = says("Message id within Mailroom.", "5f0c...")
     direction: str = says("in, out or note.", "in", json_schema_extra=known("in", "out", "note"))
     kind: str = says(
-        "mail, reply, auto_reply, note, out_of_office, bounce, external_reply.", "mail",
-        json_schema_extra=known("mail", "reply", "auto_reply", "note", "out_of_office", "bounce", "external_reply"),
+        "mail, reply, forward, auto_reply, note, out_of_office, bounce, external_reply.", "mail",
+        json_schema_extra=known("mail", "reply", "forward", "auto_reply", "note", "out_of_office", "bounce",
+                                "external_reply"),
     )  # fmt: skip
     message_id: str | None = says("RFC 5322 Message-ID without brackets.", "abc@customer.example", default=None)
     from_: Person | None = Field(
@@ -134,5 +155,11 @@ class TicketMessage(Model):
     outbound_id: str | None = says("Order that sends it.", "91bc...", default=None)
     delivery: Delivery | None = says("How sending stands (outgoing only).", None, default=None)
     author: Actor | None = says("Who wrote it (outgoing and notes).", None, default=None)
+    answers: Answers | None = says("Whom answers to it go to (incoming only).", None, default=None)
+    third_party: bool = says("Answers a forwarded message; never a word of the customer's.", False, default=False)
+    send_at: Time | None = says("It is held until then (undo, or send later).", None, default=None)
+    hold: str | None = says("Why it is held: undo or later.", None, default=None,
+                            json_schema_extra=known("undo", "later"))  # fmt: skip
+    split_from: str | None = says("Message of another ticket that it was split from.", None, default=None)
     sent_at: Time | None = says("Date header, or when it was written.", "2026-11-24T11:55:00Z", default=None)
     at: Time = says("When Mailroom got it.", "2026-11-24T11:55:01Z")

@@ -32,6 +32,23 @@ class DkimKey(Model):
     secret: str = says("Sealed PEM private key.", "sealed:k1:...")
 
 
+class OpenHours(Model):
+    """A span of one weekday."""
+
+    day: int = says("Weekday: 1 is Monday, 7 is Sunday (ISO 8601).", 1)
+    begin: str = says("Begin, HH:MM.", "09:00")
+    end: str = says("End, HH:MM; 24:00 for midnight.", "17:30")
+
+
+class OfficeHours(Model):
+    """When somebody is there."""
+
+    zone: str = says("Time zone (IANA).", "Europe/Berlin", default="UTC")
+    week: list[OpenHours] = says("Spans of the week.", [{"day": 1, "begin": "09:00", "end": "17:30"}],
+                                 default_factory=list)  # fmt: skip
+    holidays: list[str] = says("Days when nobody is there, YYYY-MM-DD.", ["2026-12-25"], default_factory=list)
+
+
 class Portal(_Config):
     """One customer company."""
 
@@ -40,6 +57,10 @@ class Portal(_Config):
     active: bool = says("Whether it takes part.", True, default=True)
     dkim: list[DkimKey] = says("DKIM keys of its domains.", [], default_factory=list)
     follow_up_after_days: int = says("A mail on a ticket closed longer than this opens a follow-up.", 14, default=14)
+    undo_send_s: int = says("Seconds that agents' mail is held, so that it can be taken back; 0 to 60.", 10, default=10)
+    blocked: list[str] = says("Senders and domains whose mail is spam, lower case.", ["junk@spam.example"],
+                              default_factory=list)  # fmt: skip
+    office_hours: OfficeHours | None = says("When somebody is there; None: always.", None, default=None)
 
     @property
     def ce_type(self) -> str:
@@ -53,6 +74,8 @@ class AutoReply(Model):
     subject: str = says("Template: {{ticket.number}}, {{customer.name}}, {{subject}}, {{queue.name}}.",
                         "We got it: {{subject}} [{{ticket.number}}]", default="")  # fmt: skip
     content: str = says("Template of the text.", "Dear {{customer.name}}, ...", default="")
+    outside_content: str = says("Template of the text outside of the portal's office hours; empty: the same.", "",
+                                default="")  # fmt: skip
 
 
 class SmtpAccount(Model):
@@ -106,6 +129,11 @@ class Address(_Config):
     gmail: GmailAccount | None = says("Gmail account (kind gmail).", None, default=None)
     forwards_to: str | None = says("Internal address (its id) that it forwards to (kind smtp).", None, default=None)
     forwarders: list[Forwarder] = says("Who forwards its mail, as learned.", [], default_factory=list)
+    signature: str = says("Stands below agents' mail; {{agent.name}} is who writes.", "{{agent.name}}, Acme",
+                          default="")  # fmt: skip
+    number_in_subject: bool = says("Put the ticket's number into the subject of answers.", False, default=False)
+    plus_replies: bool = says("Its server takes plus addresses (a check saw it): answers carry one as Reply-To.", False,
+                              default=False)  # fmt: skip
 
     @property
     def ce_type(self) -> str:

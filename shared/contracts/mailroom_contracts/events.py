@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .base import Message, Time, says
-from .common import Actor, Delivery, Person, TicketMessage
+from .base import Message, Time, known, says
+from .common import Actor, Answers, Delivery, Person, TicketMessage
 
 
 class TicketEvent(Message):
@@ -51,8 +51,12 @@ class TicketCreated(TicketEvent):
     gmail_thread_id: str | None = says("Gmail thread.", None, default=None)
     follow_up_of: str | None = says("The closed ticket that this one follows.", None, default=None)
     linked_to: str | None = says("A ticket named without belonging to it.", None, default=None)
-    receipt_id: str = says("The first mail.", "77aa...")
+    receipt_id: str = says("The first mail; where an agent began it, the command.", "77aa...")
     received_at: Time = says("When that mail was accepted.", "2026-11-24T11:55:01Z")
+    begun_by: str = says("mail, agent (who wrote first) or split.", "mail", default="mail",
+                         json_schema_extra=known("mail", "agent", "split"))  # fmt: skip
+    split_from: str | None = says("Ticket that its first message was split from.", None, default=None)
+    spam: bool = says("It is among the spam: its sender is blocked, or the mail was judged so.", False, default=False)
 
 
 class MessageAdded(TicketEvent):
@@ -134,6 +138,84 @@ class DeliveryChanged(TicketEvent):
                                       default=None)  # fmt: skip
 
 
+class Forwarded(TicketEvent):
+    """A part of the conversation was sent to somebody else."""
+
+    type: Literal["ticket.forwarded"] = says("Type.", "ticket.forwarded", default="ticket.forwarded")
+    message: TicketMessage = says("The message.", {"id": "5f0e...", "direction": "out"})
+    outbound_id: str = says("Order to send.", "91bc...")
+    forwarded_id: str | None = says("Message that was forwarded; None: the conversation.", None, default=None)
+
+
+class TagsChanged(TicketEvent):
+    """The ticket's tags are others."""
+
+    type: Literal["ticket.tags_changed"] = says("Type.", "ticket.tags_changed", default="ticket.tags_changed")
+    tags: list[str] = says("Its tags.", ["refund"], default_factory=list)
+    previous: list[str] = says("Its tags before.", [], default_factory=list)
+
+
+class Snoozed(TicketEvent):
+    """The ticket was put aside."""
+
+    type: Literal["ticket.snoozed"] = says("Type.", "ticket.snoozed", default="ticket.snoozed")
+    until: Time = says("When it comes back.", "2026-12-01T08:00:00Z")
+
+
+class Woken(TicketEvent):
+    """A ticket that was put aside came back."""
+
+    type: Literal["ticket.woken"] = says("Type.", "ticket.woken", default="ticket.woken")
+    reason: str = says("time, customer_replied, delivery_failed, closed or agent.", "time", default="time")
+
+
+class Merged(TicketEvent):
+    """The ticket's conversation goes on in another one."""
+
+    type: Literal["ticket.merged"] = says("Type.", "ticket.merged", default="ticket.merged")
+    into: str = says("The other ticket's id.", "8e1b...")
+
+
+class Unmerged(TicketEvent):
+    """The ticket stands by itself again."""
+
+    type: Literal["ticket.unmerged"] = says("Type.", "ticket.unmerged", default="ticket.unmerged")
+    previous: str = says("The ticket that it was merged into.", "8e1b...")
+
+
+class TookIn(TicketEvent):
+    """Another ticket was merged into this one."""
+
+    type: Literal["ticket.took_in"] = says("Type.", "ticket.took_in", default="ticket.took_in")
+    source_id: str = says("The other ticket's id.", "9f2c...")
+    source_number: str = says("Its number.", "MR-7K3F9Q2X", default="")
+    answers: Answers | None = says("Whom answers go to now.", None, default=None)
+
+
+class GaveBack(TicketEvent):
+    """A merge into this ticket was undone."""
+
+    type: Literal["ticket.gave_back"] = says("Type.", "ticket.gave_back", default="ticket.gave_back")
+    source_id: str = says("The other ticket's id.", "9f2c...")
+    source_number: str = says("Its number.", "MR-7K3F9Q2X", default="")
+    answers: Answers | None = says("Whom answers go to now.", None, default=None)
+
+
+class MessageSplit(TicketEvent):
+    """A message was moved into a ticket of its own."""
+
+    type: Literal["ticket.message_split"] = says("Type.", "ticket.message_split", default="ticket.message_split")
+    message_id: str = says("The message.", "5f0c...")
+    to_ticket: str = says("The new ticket's id.", "8e1b...")
+
+
+class SpamChanged(TicketEvent):
+    """The ticket is among the spam now, or not any more."""
+
+    type: Literal["ticket.spam_changed"] = says("Type.", "ticket.spam_changed", default="ticket.spam_changed")
+    spam: bool = says("Spam, or not.", True)
+
+
 class SenderConfirmed(TicketEvent):
     """An agent confirmed that a new sender takes part."""
 
@@ -150,7 +232,8 @@ class CommandRefused(TicketEvent):
     command_type: str = says("Type of the command.", "ticket.reply")
     code: str = says(
         "receive_only, unknown_ticket, wrong_portal, inactive_address, already_assigned, already_auto_replied, "
-        "unknown_agent, unknown_queue, bad_status, not_waiting, nobody_online, unknown_type ...", "receive_only")  # fmt: skip
+        "unknown_agent, unknown_queue, bad_status, not_waiting, nobody_online, unknown_type, recipients_changed, "
+        "no_recipient, merged, not_merged, unknown_message ...", "receive_only")  # fmt: skip
     reason: str = says("In words for people.", "support@acme.example only receives.")
 
 
@@ -169,7 +252,8 @@ class InputIgnored(TicketEvent):
 EVENTS: dict[str, type[TicketEvent]] = {
     cls.model_fields["type"].default: cls
     for cls in (TicketCreated, MessageAdded, Assigned, Unassigned, StatusChanged, QueueChanged, NoteAdded,
-                ReplyRequested, AutoReplied, DeliveryChanged, SenderConfirmed, CommandRefused, InputIgnored)
+                ReplyRequested, AutoReplied, DeliveryChanged, SenderConfirmed, CommandRefused, InputIgnored, Forwarded,
+                TagsChanged, Snoozed, Woken, Merged, Unmerged, TookIn, GaveBack, MessageSplit, SpamChanged)
 }  # fmt: skip
 
 

@@ -15,6 +15,9 @@ class Quote(Model):
     from_: Person | None = Field(
         default=None, alias="from", description="Author.", examples=[{"email": "jo@c.example"}]
     )
+    to: list[Person] = says("To; shown where a mail is forwarded.", [], default_factory=list)
+    cc: list[Person] = says("Cc; shown where a mail is forwarded.", [], default_factory=list)
+    subject: str = says("Subject; shown where a mail is forwarded.", "My order", default="")
     date: Time | None = says("When it was written.", "2026-11-24T11:55:00Z", default=None)
     text: str = says("Its text.", "Where is it?", default="")
     html: str | None = says("Its HTML, as sent (sanitised when composing).", None, default=None)
@@ -44,6 +47,9 @@ class OutboundMail(Message):
     text: str = says("Text.", "It left today.", default="")
     html: str | None = says("HTML.", None, default=None)
     quote: Quote | None = says("What is quoted below.", None, default=None)
+    quotes: list[Quote] = says("Further history below `quote`, newest first.", [], default_factory=list)
+    quote_style: str = says("How history is written: reply (On ..., ... wrote:) or forward (a header block).", "reply",
+                            default="reply", json_schema_extra=known("reply", "forward"))  # fmt: skip
     attachments: list[AttachmentRef] = says("Attachments and inline images.", [], default_factory=list)
     rfc_message_id: str = says("Our signed Message-ID, without brackets; the same for every attempt.",
                                "t.9f2c.k1.mac@acme.example", default="")  # fmt: skip
@@ -52,6 +58,7 @@ class OutboundMail(Message):
     auto_submitted: str | None = says("Auto-Submitted (RFC 3834): auto-replied, auto-generated.", None, default=None)
     gmail_thread_id: str | None = says("Gmail thread to answer in.", None, default=None)
     created_at: Time = says("When it was ordered.", "2026-11-24T11:57:00Z")
+    not_before: Time | None = says("Held until then: undo, or send later.", None, default=None)
     not_after: Time | None = says("Never sent later than this.", "2026-11-27T11:57:00Z", default=None)
     generation: int = says("Counts deliberate resends.", 0, default=0)
     received_at: Time | None = says("When the mail that it answers was accepted.", None, default=None)

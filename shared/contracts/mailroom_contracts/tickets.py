@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import Message, Model, Time, known, says
-from .common import Delivery, Person
+from .common import Answers, Delivery, Person
 from .outbound import OutboundMail, Quote
 
 
@@ -22,6 +22,28 @@ class MessageSummary(Model):
     address_id: str | None = says("Address it came through or leaves from.", "ad1", default=None)
     recipients: list[str] = says("Recipients (outgoing).", [], default_factory=list)
     delivery: Delivery | None = says("How sending stands.", None, default=None)
+    subject: str | None = says("Its subject, where it is not the ticket's.", None, default=None)
+    held_until: Time | None = says("It is held until then.", None, default=None)
+    cancel_on_mail: bool = says("Not sent when the customer writes before that.", False, default=False)
+
+
+class Answered(Model):
+    """The customer's last mail, as answers need it."""
+
+    answers: Answers | None = says("Whom answers go to.", None, default=None)
+    answer_to: Person | None = says("The first of them.", None, default=None)
+    answered: MessageSummary | None = says("The mail.", None, default=None)
+    quote: Quote | None = says("The mail, cut, for answers to quote.", None, default=None)
+    last_customer_at: Time | None = says("When it came.", None, default=None)
+
+
+class TakenIn(Model):
+    """A ticket that was merged into this one, and what this one answered before."""
+
+    id: str = says("Its id.", "9f2c...")
+    number: str = says("Its number.", "MR-7K3F9Q2X", default="")
+    before: Answered | None = says("What answers needed before, where the merge changed it.", None, default=None)
+    added: list[str] = says("Who takes part since.", [], default_factory=list)
 
 
 class TicketState(Message):
@@ -53,7 +75,17 @@ class TicketState(Message):
     created_at: Time = says("When it was made.", "2026-11-24T11:55:01Z")
     updated_at: Time = says("When it changed last.", "2026-11-24T11:55:01Z")
     version: int = says("Number of its last event.", 3, default=0)
-    answer_to: Person | None = says("Where answers go: the customer's last Reply-To or From.", None, default=None)
+    answer_to: Person | None = says("Where answers go: the first of `answers.reply.to`.", None, default=None)
+    answers: Answers | None = says("Whom answers to the customer's last mail go to.", None, default=None)
+    answered: MessageSummary | None = says("The customer's last mail, which answers go to.", None, default=None)
+    third_parties: list[str] = says("Whom it was forwarded to (lower case); they take no part.", [],
+                                    default_factory=list)  # fmt: skip
+    tags: list[str] = says("Tags.", ["refund"], default_factory=list)
+    snoozed_until: Time | None = says("Put aside until then.", None, default=None)
+    merged_into: str | None = says("Ticket that its conversation goes on in.", None, default=None)
+    status_before_merge: str | None = says("Its status before it was merged.", None, default=None)
+    taken_in: list[TakenIn] = says("Tickets that were merged into this one.", [], default_factory=list)
+    spam: bool = says("Among the spam.", False, default=False)
     quote: Quote | None = says("The customer's last message, cut, for replies to quote.", None, default=None)
     orders: list[OutboundMail] = says("The last orders, bounded, so that they can be sent again.", [],
                                       default_factory=list)  # fmt: skip
