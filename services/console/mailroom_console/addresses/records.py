@@ -127,7 +127,7 @@ async def change(console: Console, principal: Principal, address_id: str, given:
         if values["forwards_to"] != row.forwards_to:
             values["forwarders"] = []  # what was learned belongs to the former way
     if row.kind == "gmail" and given.get("gmail"):
-        values["gmail"] = row.gmail | {k: v for k, v in given["gmail"].items() if k in ("label_ids", "import_since")}
+        values["gmail"] = row.gmail | _gmail(given["gmail"])
     if row.kind == "smtp" and (given.get("smtp") or given.get("password")):
         base = {"id": row.id, "email": row.email, "full_name": values.get("full_name", row.full_name)}
         values["smtp"] = await _smtp(console, base, given, row.smtp)
@@ -256,6 +256,20 @@ def _smtp_email(given: Mapping[str, Any], hosted: list[str]) -> str:
     if email.rpartition("@")[2] in hosted:
         raise invalid("email", "We receive this domain's mail ourselves: add it as an internal address.")
     return email
+
+
+def _gmail(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a Gmail account may be changed, as it is kept: JSON, times as text in UTC."""
+    kept: dict[str, Any] = {}
+    if given.get("label_ids") is not None:
+        kept["label_ids"] = given["label_ids"]
+    if "import_since" in given:
+        since = given["import_since"]
+        try:
+            kept["import_since"] = None if since is None else times.rfc3339(times.micros(since))
+        except OverflowError:  # 0001-01-01 in a zone east of Greenwich
+            raise invalid("gmail.import_since", "In UTC this is not within the years 1 to 9999.") from None
+    return kept
 
 
 def _auto_reply(given: Any, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,7 @@ def shown(row: Any, statuses: Mapping[str, AddressStatus], mails: Mapping[str, A
             "connected_at": gmail.get("connected_at"),
             "scopes": gmail.get("scopes", []),
             "label_ids": gmail.get("label_ids", ["INBOX"]),
+            "import_since": gmail.get("import_since"),
         },
         "forwards_to": row.forwards_to,
         "forwarders": row.forwarders,

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
+
+# Halves of a character, which JSON can carry escaped (RFC 8259 section 8.2) and UTF-8 cannot, and NUL, which PostgreSQL
+# does not keep: no database takes both.
+_NO_TEXT = re.compile("[\\0\ud800-\udfff]")
 
 
 class Body(BaseModel):
     """A request body; `given()` holds only what was sent."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, given: Any) -> Any:
+        waiting = [given]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, dict):
+                waiting += [*value, *value.values()]
+            elif isinstance(value, list):
+                waiting += value
+            elif isinstance(value, str) and _NO_TEXT.search(value):
+                raise ValueError("a text holds NUL or half a character (a lone surrogate)")
+        return given
 
     def given(self) -> dict[str, Any]:
         return self.model_dump(exclude_unset=True)
@@ -45,7 +63,7 @@ class SmtpIn(Body):
 
 class GmailIn(Body):
     label_ids: list[str] | None = None
-    import_since: datetime | None = None
+    import_since: AwareDatetime | None = None
 
 
 class AddressIn(Body):
