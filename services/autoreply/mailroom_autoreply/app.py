@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from mailroom_contracts import Address, Agent, MessageAdded, Portal, Queue, TicketCreated, topics
+from mailroom_mail import comparable
 from mailroom_mail.writing.templates import TemplateBroken
 from mailroom_runtime.bus.consume import Inbound, consume
 from mailroom_runtime.bus.kafka import Producer
@@ -75,7 +76,7 @@ class Autoreply:
         log.info("autoreply.silent", ticket_id=created.ticket_id, reason=reason)
 
     def _is_ours(self, email: str) -> bool:
-        local, _, domain = email.lower().rpartition("@")
+        local, _, domain = comparable(email).rpartition("@")
         plain = f"{local.partition('+')[0]}@{domain}"
         return (
             self._tables.portal_of_domain(domain) is not None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailroom_contracts import Address, MessageAdded, Portal, TicketCreated
+from mailroom_mail import comparable
 
 NOT_AFTER = timedelta(hours=24)
 _UNPRINTABLE = re.compile(r"[\s\x00-\x20]")
@@ -72,7 +73,7 @@ def decide(
 
 def sender_key(email: str) -> str:
     """One person's address without case and sub-address ("Jo+x@A" is "jo@a"): what limits count by."""
-    local, _, domain = email.lower().rpartition("@")
+    local, _, domain = comparable(email).rpartition("@")
     return f"{local.partition('+')[0] or local}@{domain}"
 
 

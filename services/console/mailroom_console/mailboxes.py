@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 from mailroom_contracts import Person
+from mailroom_mail import ascii_domain
 
 from .problems import invalid
 
 # What RFC 5321 allows without quotes; quoted local parts are left to mail that comes in
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_BEYOND_ASCII = re.compile(r"[\x80-\U0010ffff]")
+_JOINERS = "\u200c\u200d"  # stand within words of Persian and of Indian languages
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
@@ -20,8 +24,8 @@ def domain_name(text: str, field: str = "domains") -> str:
     """A mail domain in its ASCII form, lower case. Raises `Problem` 422."""
     text = text.strip().rstrip(".").lower()
     try:
-        ascii_form = text.encode("idna").decode() if not text.isascii() else text
-    except UnicodeError:
+        ascii_form = ascii_domain(text)
+    except ValueError:
         raise invalid(field, f"{text!r} is not a domain name.") from None
     if len(ascii_form) > 253 or not _DOMAIN.fullmatch(ascii_form):
         raise invalid(field, f"{text!r} is not a domain name like acme.example.")
@@ -46,6 +50,18 @@ def email_address(text: str, field: str = "email") -> str:
     return f"{local}@{domain_name(domain, field)}".lower()
 
 
+def recipient(text: str, field: str) -> str:
+    """An address of somebody else as it is asked for: other letters than a to z may stand before the @ too (RFC 6531).
+
+    Upper and lower case are kept there. Raises `Problem` 422.
+    """
+    local, at, domain = text.strip().rpartition("@")
+    visible = all(c in _JOINERS or unicodedata.category(c)[0] in "LMNPS" for c in local)
+    if not at or not visible or len(local.encode()) > 64 or not _LOCAL.fullmatch(_BEYOND_ASCII.sub("x", local)):
+        raise invalid(field, f"{_shown(text)} is not an email address.")
+    return f"{local}@{domain_name(domain, field)}"
+
+
 def person_name(text: str, field: str = "full_name") -> str:
     """A display name that fits into one header line. Raises `Problem` 422."""
     if _UNSAFE.search(text) or len(text) > 200:
@@ -67,9 +83,7 @@ def people(values: list[Any], field: str) -> list[Person]:
         if _UNSAFE.search(email) or _UNSAFE.search(name):
             raise invalid(field, "A recipient is one line.")
         if email.strip():
-            local, _, domain = email.strip().rpartition("@")
-            email_address(email, field)
-            found.append(Person(email=f"{local}@{domain_name(domain, field)}", name=person_name(name, field)))
+            found.append(Person(email=recipient(email, field), name=person_name(name, field)))
     if len(found) > 100:
         raise invalid(field, "At most 100 recipients.")
     return found

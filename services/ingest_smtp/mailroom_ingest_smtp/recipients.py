@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mailroom_contracts import Address, Portal
+from mailroom_mail import ascii_domain
 
 from .paths import Path
 from .replies import LATER_RECIPIENT, NO_RELAY, UNKNOWN, UNKNOWN_INACTIVE, Reply
@@ -80,23 +81,12 @@ def postmaster(portal: Portal, domain: str, directory: Directory) -> Address | N
 
 
 def _hosted(domain: str, directory: Directory) -> tuple[str, Portal | None]:
-    """The domain in the spelling that the tables have, and its portal. IDN are known in both spellings (RFC 5890)."""
-    for spelling in _spellings(domain.lower()):
-        portal = directory.portal_of_domain(spelling)
-        if portal is not None:
-            return spelling, portal
-    return domain.lower(), None
-
-
-def _spellings(domain: str) -> Iterator[str]:
-    yield domain
+    """The domain as names are compared (RFC 5890: A-labels), and its portal. What can be no domain is nobody's."""
     try:
-        if not domain.isascii():
-            yield domain.encode("idna").decode("ascii")
-        elif "xn--" in domain:
-            yield domain.encode("ascii").decode("idna")
-    except UnicodeError:
-        return
+        name = ascii_domain(domain)
+    except ValueError:
+        return domain.lower(), None
+    return name, directory.portal_of_domain(name)
 
 
 def _candidates(local: str) -> Iterator[str]:

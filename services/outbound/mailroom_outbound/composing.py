@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from mailroom_contracts import Address, OutboundMail, Person, Quote
-from mailroom_mail import Attachment, Mailbox, OutgoingMail, QuotedMail, compose
+from mailroom_mail import Attachment, Mailbox, OutgoingMail, QuotedMail, comparable, compose
 from mailroom_runtime.blobs.store import BlobStore
 
 from .bodies import whole_quote, with_body
@@ -17,7 +17,7 @@ THREAD_FROM_BYTES = 100_000  # composing this much takes long enough to hold up 
 
 def envelope_recipients(order: OutboundMail) -> tuple[str, ...]:
     """Everybody who gets it, Bcc included, each once."""
-    return tuple({p.email.lower(): p.email for p in (*order.to, *order.cc, *order.bcc)}.values())
+    return tuple({comparable(p.email): p.email for p in (*order.to, *order.cc, *order.bcc)}.values())
 
 
 async def letter(

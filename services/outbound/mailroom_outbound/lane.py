@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailroom_contracts import DeliveryReport, LaneEntry, OutboundMail, RecipientReport
+from mailroom_mail import comparable
 
 from .courier import Delivered, Failed, Hold, Outcome
 from .schedule import Policy, mail_delay_s
@@ -143,8 +144,10 @@ def cancel(entry: LaneEntry, now: datetime) -> Step:
 
 def recipients_left(entry: LaneEntry, everybody: tuple[str, ...]) -> tuple[str, ...]:
     """Envelope recipients that have no final outcome yet."""
-    settled = {r.lower() for r in entry.done_recipients} | {r.recipient.lower() for r in entry.failed_recipients}
-    return tuple(r for r in everybody if r.lower() not in settled)
+    settled = {comparable(r) for r in entry.done_recipients} | {
+        comparable(r.recipient) for r in entry.failed_recipients
+    }
+    return tuple(r for r in everybody if comparable(r) not in settled)
 
 
 def parked_s(entry: LaneEntry, now: datetime) -> float:

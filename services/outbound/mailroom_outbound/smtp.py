@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from mailroom_contracts import OutboundMail, SmtpAccount
+from mailroom_mail import ascii_address
 from mailroom_runtime.smtp.connect import Access, SmtpTrouble, open_session
 
 from .courier import LEASE_LOST, Courier, Deferred, Failed, Hold, Letter, Outcome
@@ -143,10 +144,7 @@ def _content(raw: bytes) -> bytes:
 
 def on_the_wire(address: str) -> str:
     """The address with its domain in ASCII (IDNA), so that only a local part can need SMTPUTF8."""
-    local, at, domain = address.rpartition("@")
-    if not at or domain.isascii():
-        return address
     try:
-        return f"{local}@{domain.encode('idna').decode('ascii')}"
-    except UnicodeError:
-        return address
+        return ascii_address(address)
+    except ValueError:
+        return ""  # there is no such domain: asking with the letters as they stand may reach another

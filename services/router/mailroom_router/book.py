@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailroom_contracts import Address, Agent, Message, Portal, Queue
+from mailroom_mail import comparable
 
 
 class Book:
@@ -35,13 +36,13 @@ class Book:
     def _address(self, row_id: str, row: Address | None) -> None:
         old = self.addresses.pop(row_id, None)
         if old is not None:
-            if self._by_email.get(old.email.lower()) == row_id:
-                del self._by_email[old.email.lower()]
+            if self._by_email.get(comparable(old.email)) == row_id:
+                del self._by_email[comparable(old.email)]
             if old.forwards_to:
                 self._linked.get(old.forwards_to, set()).discard(row_id)
         if row is not None:
             self.addresses[row_id] = row
-            self._by_email[row.email.lower()] = row_id
+            self._by_email[comparable(row.email)] = row_id
             if row.kind == "smtp" and row.forwards_to:
                 self._linked.setdefault(row.forwards_to, set()).add(row_id)
 
@@ -51,7 +52,7 @@ class Book:
 
     def by_email(self, email: str) -> Address | None:
         """The address, compared without case; a plus tag (`support+x@…`) is looked through."""
-        email = email.lower()
+        email = comparable(email)
         if (found := self._by_email.get(email)) is None and "+" in email:
             local, _, domain = email.rpartition("@")
             found = self._by_email.get(f"{local.split('+', 1)[0]}@{domain}")

@@ -11,6 +11,7 @@ from mailroom_contracts import (
     RecipientReport,
     TicketMessage,
 )
+from mailroom_mail import comparable
 
 from .draft import Draft
 
@@ -98,7 +99,7 @@ def _about(draft: Draft, routed: EmailRouted) -> MessageSummary | None:
     for message_id in (bounce.mailroom_id, bounce.original_message_id, *routed.received.content.references):
         if message_id and (found := draft.find(message_id=message_id, direction="out")):
             return found
-    wanted = {r.recipient.lower() for r in bounce.recipients}
+    wanted = {comparable(r.recipient) for r in bounce.recipients}
     return next((m for m in reversed(draft.ticket.messages) if m.outbound_id and wanted & set(m.recipients)), None)
 
 

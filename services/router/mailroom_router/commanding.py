@@ -30,6 +30,7 @@ from mailroom_contracts import (
     TicketMessage,
     ids,
 )
+from mailroom_mail import comparable
 
 from .draft import MOST_PEOPLE, Draft
 from .orders import again, auto_reply_order, cancellation, kept, reply_order
@@ -67,7 +68,7 @@ def _reply(draft: Draft, command: Reply) -> None:
     draft.emit(ReplyRequested, message=message, outbound_id=order.id)
     _keep(draft, order, "reply")
     # whoever an agent writes to takes part
-    known = [p.email.lower() for p in (*order.to, *order.cc)]
+    known = [comparable(p.email) for p in (*order.to, *order.cc)]
     draft.change(participants=list(dict.fromkeys([*draft.ticket.participants, *known]))[:MOST_PEOPLE])
 
 
@@ -170,9 +171,10 @@ def _move(draft: Draft, command: MoveQueue) -> None:
 
 
 def _confirm(draft: Draft, command: ConfirmSender) -> None:
-    email = command.email.lower()
     state = draft.ticket
-    if email not in state.unconfirmed:
+    wanted = comparable(command.email)
+    email = next((e for e in state.unconfirmed if comparable(e) == wanted), None)
+    if email is None:
         draft.refuse("unknown_sender", "No such sender waits to be confirmed.")
         return
     draft.emit(SenderConfirmed, email=email)
@@ -258,7 +260,7 @@ def _outgoing(command: TicketCommand, order: OutboundMail, *, kind: str) -> Tick
 def _keep(draft: Draft, order: OutboundMail, kind: str) -> None:
     """Order the mail, and keep what reports and resends will need."""
     draft.orders.append(order)
-    recipients = [p.email.lower() for p in (*order.to, *order.cc, *order.bcc)][:MOST_RECIPIENTS]
+    recipients = [comparable(p.email) for p in (*order.to, *order.cc, *order.bcc)][:MOST_RECIPIENTS]
     draft.add_summary(
         MessageSummary(
             id=order.message_id,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mailroom_contracts import EmailReceived, EmailRouted, Person, ids
-from mailroom_mail import numbers_in_subject, verify_message_id, verify_plus_address
+from mailroom_mail import comparable, numbers_in_subject, verify_message_id, verify_plus_address
 
 from .placement import Place
 
@@ -80,7 +80,7 @@ def clues(received: EmailReceived, keys: Mapping[str, bytes]) -> Clues:
         return Clues(
             bounce=tickets[0] if tickets else None,
             bounced_ids=tuple(_once((*about, *references))),
-            bounced_recipients=tuple(_once(r.recipient.lower() for r in content.bounce.recipients)),
+            bounced_recipients=tuple(_once(comparable(r.recipient) for r in content.bounce.recipients)),
             references=tuple(references),
             numbers=() if content.bounce.formal else numbers_in_subject(content.subject),
             thread=gmail,
@@ -135,7 +135,7 @@ def _one(
         ("reference", [t for r in found.references for t in known.references.get(r, ())]),
         ("gmail_thread", known.thread),
     ):
-        for ticket in _nearest(tickets, received, place, known, mine.email.lower()):
+        for ticket in _nearest(tickets, received, place, known, comparable(mine.email)):
             clue = known.tickets.get(ticket)
             if ticket in taken or (clue is not None and clue.queue_id != place.queue_id and clue.queue_id in others):
                 continue  # another place of this same mail is nearer to that ticket

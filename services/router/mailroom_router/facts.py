@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mailroom_contracts import DeliveryChanged, MessageSummary, TicketEvent, TicketState
+from mailroom_mail import comparable
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Facts:
 
 def clue_of(state: TicketState) -> str:
     """The ticket's line in the index."""
-    return "|".join((state.portal_id, state.queue_id, state.address_id, state.customer.email.lower()))
+    return "|".join((state.portal_id, state.queue_id, state.address_id, comparable(state.customer.email)))
 
 
 def holder(state: TicketState | None) -> str | None:

@@ -15,7 +15,7 @@ from mailroom_contracts import (
     TicketState,
     ids,
 )
-from mailroom_mail import ticket_number
+from mailroom_mail import comparable, ticket_number
 
 from .bounced import add_bounce
 from .conversation import author, root_of, unproven_root
@@ -63,7 +63,7 @@ def add_mail(draft: Draft, routed: EmailRouted) -> None:
 
 def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
     content = routed.received.content
-    sender = author(routed.received).email.lower()
+    sender = comparable(author(routed.received).email)
     failed = routed.verdicts is not None and routed.verdicts.dmarc_failed
     if routed.received.gmail is not None and routed.received.gmail.sent:
         _add_external_reply(draft, routed)
@@ -293,7 +293,7 @@ def _take_in(draft: Draft, routed: EmailRouted) -> None:
     """Author and recipients of the mail take part from now on; our own addresses do not."""
     content, state = routed.received.content, draft.ticket
     people: list[Person] = [author(routed.received), *content.to, *content.cc]
-    emails = [p.email.lower() for p in people if p.email]
+    emails = [comparable(p.email) for p in people if p.email]
     new = [e for e in emails if not draft.context.book.is_ours(e, state.portal_id)]
     if set(new) - set(state.participants):
         draft.change(participants=list(dict.fromkeys([*state.participants, *new]))[:MOST_PEOPLE])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -17,14 +16,13 @@ from mailroom_contracts import (
     TicketState,
     ids,
 )
-from mailroom_mail import plus_address, sign_message_id, strip_subject
+from mailroom_mail import ascii_domain, plus_address, sign_message_id, strip_subject
 
 MOST_REFERENCES = 20
 QUOTED_TEXT = 8_000
 QUOTED_HTML = 16_000
 KEPT_ORDERS = 3
 KEPT_BYTES = 40_000
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,190}")
 
 
 def reply_order(
@@ -141,8 +139,7 @@ def quote_of(author: Person, date: datetime | None, text: str, html: str | None,
 
 def _signed(ticket: str, message: str, address: Address, keys: Mapping[str, bytes]) -> str:
     domain = address.email.rpartition("@")[2]
-    domain = domain if _HOST.fullmatch(domain) else domain.encode("idna").decode("ascii")
-    return sign_message_id(ticket, message, domain, keys)
+    return sign_message_id(ticket, message, ascii_domain(domain), keys)
 
 
 def _reply_to(ticket: str, address: Address, keys: Mapping[str, bytes]) -> list[Person]:

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from mailroom_contracts import Address, EmailReceived, Forwarder, Verdicts
+from mailroom_mail import comparable
 
 from .book import Book
 
@@ -65,11 +66,11 @@ def _behind(received: EmailReceived, internal: Address, book: Book) -> list[Addr
     linked = book.linked(internal.id)
     if not linked:
         return [internal]
-    traced = {trace.address.lower() for trace in received.content.traces}
-    if by_trace := [a for a in linked if a.email.lower() in traced]:
+    traced = {comparable(trace.address) for trace in received.content.traces}
+    if by_trace := [a for a in linked if comparable(a.email) in traced]:
         return by_trace
-    visible = {p.email.lower() for p in (*received.content.to, *received.content.cc)}
-    by_header = [a for a in linked if a.email.lower() in visible]
+    visible = {comparable(p.email) for p in (*received.content.to, *received.content.cc)}
+    by_header = [a for a in linked if comparable(a.email) in visible]
     internal_visible = any(book.by_email(email) == internal for email in visible)
     if by_header:
         return [*by_header, internal] if internal_visible else by_header

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mailroom_mail.kinds.bounces import bounce_statuses as bounce_statuses
     from mailroom_mail.kinds.bounces import is_failure as is_failure
     from mailroom_mail.kinds.mail_kind import classify as classify
+    from mailroom_mail.reading.domain_names import ascii_address as ascii_address
+    from mailroom_mail.reading.domain_names import ascii_domain as ascii_domain
+    from mailroom_mail.reading.domain_names import comparable as comparable
     from mailroom_mail.reading.reader import read as read
     from mailroom_mail.showing.rendering import to_text as html_to_text
     from mailroom_mail.showing.safe_html import SafeHtml as SafeHtml
@@ -53,6 +56,9 @@ if TYPE_CHECKING:
 _LAZY = {
     "html_to_text": ("showing.rendering", "to_text"),
     "read": ("reading.reader", "read"),
+    "ascii_address": ("reading.domain_names", "ascii_address"),
+    "ascii_domain": ("reading.domain_names", "ascii_domain"),
+    "comparable": ("reading.domain_names", "comparable"),
     "SafeHtml": ("showing.safe_html", "SafeHtml"),
     "sanitize": ("showing.safe_html", "sanitize"),
     "classify": ("kinds.mail_kind", "classify"),
@@ -106,8 +112,11 @@ __all__ = [
     "Resolver",
     "SafeHtml",
     "Verdicts",
+    "ascii_address",
+    "ascii_domain",
     "bounce_statuses",
     "classify",
+    "comparable",
     "compose",
     "conversation_root",
     "dkim_sign",

@@ -33,6 +33,7 @@ def outcome(work: Callable[[], Any]) -> Any:
 
 def test_domains_and_addresses_are_normalised() -> None:
     assert domain_name(" Müller.Example. ") == "xn--mller-kva.example"
+    assert email_address("info@Straße.example") == "info@xn--strae-oqa.example"
     assert email_address(" Jo.Doe+tag@Customer.Example ") == "jo.doe+tag@customer.example"
     assert local_part("Support ") == "support"
     assert person_name("  Acme   Support ") == "Acme Support"
@@ -53,6 +54,19 @@ def test_recipients_in_all_forms() -> None:
     assert [(p.email, p.name) for p in found] == [
         ("a@b.example", ""), ("Jo@c.example", "Jo Doe"), ("j@c.example", "Doe, Jo"), ("x@y.example", ""),
     ]  # fmt: skip
+
+
+def test_recipients_may_have_any_letters() -> None:
+    found = people(["jörg@straße.example", "Ру <почта@пример.example>"], "cc")
+    assert [p.email for p in found] == ["jörg@xn--strae-oqa.example", "почта@xn--e1afmkfd.example"]
+    for bad in (
+        "jö\u00a0rg@a.example",
+        "jö\u202erg@a.example",
+        "ö" * 33 + "@a.example",
+        "jö rg@a.example",
+        "ö@ä..example",
+    ):
+        assert isinstance(outcome(lambda bad=bad: people([bad], "bcc")), Problem), bad
 
 
 @given(st.text())

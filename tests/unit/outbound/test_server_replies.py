@@ -77,6 +77,8 @@ def test_trouble_in_connecting() -> None:
 
 def test_domains_go_over_the_wire_in_ascii() -> None:
     assert on_the_wire("jo@bücher.example") == "jo@xn--bcher-kva.example"
+    assert on_the_wire("jo@straße.example") == "jo@xn--strae-oqa.example", "strasse.example is a stranger's"
+    assert on_the_wire("jo@ä..example") == "", "no such domain: it is not asked for"
     assert on_the_wire("jo@c.example") == "jo@c.example"
     assert on_the_wire("") == ""
 

@@ -48,6 +48,17 @@ def test_forwarded_mail_is_the_smtp_addresss_by_its_trace(header: str) -> None:
     assert reached(received) == [("ad3", "q2")]
 
 
+@pytest.mark.parametrize("stored", ["info@xn--strae-oqa.example", "info@straße.example"])
+@pytest.mark.parametrize("seen", ["info@straße.example", "INFO@Straße.Example", "info@xn--strae-oqa.example"])
+def test_a_domain_matches_in_every_spelling(stored: str, seen: str) -> None:
+    made = book(email=stored)
+    traced = mail(rcpt=("shop@acme.example",), to=("x@y.example",), traces=[Trace(header="Received", address=seen)])
+    assert reached(traced, made) == [("ad3", "q2")]
+    assert reached(mail(rcpt=("shop@acme.example",), to=(seen,)), made) == [("ad3", "q2")]
+    stranger = mail(rcpt=("shop@acme.example",), to=("info@strasse.example",))
+    assert reached(stranger, made) == [("ad4", "q1")]
+
+
 def test_trace_goes_before_visible_recipients() -> None:
     received = mail(
         rcpt=("shop@acme.example",), to=("shop@acme.example",), traces=[Trace(header="Delivered-To", address=SHOP)]

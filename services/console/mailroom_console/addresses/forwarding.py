@@ -26,6 +26,7 @@ from mailroom_contracts import (
     topics,
 )
 from mailroom_contracts.topics import Topic
+from mailroom_mail import comparable
 from mailroom_mail.threads.signed_ids import sign_message_id, verify_message_id
 from mailroom_runtime.bus.kafka import partitions_for
 from mailroom_runtime.process.logs import get_logger
@@ -198,7 +199,7 @@ async def _arrived(console: Console, row: Any, received: EmailReceived) -> None:
         ours = set(
             (await connection.execute(select(domains.c.domain).where(domains.c.portal_id == row.portal_id))).scalars()
         )
-    recipients = {r.lower() for r in received.envelope.rcpt_to}
+    recipients = {comparable(r) for r in received.envelope.rcpt_to}
     if target is None or target.email not in recipients:
         came = ", ".join(sorted(recipients)) or "nowhere"
         await _finish(console, row, "failed", f"The probe mail came back, but to {came} and not to "

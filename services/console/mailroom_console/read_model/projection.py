@@ -27,6 +27,7 @@ from mailroom_contracts import (
     TicketMessage,
     Unassigned,
 )
+from mailroom_mail import comparable
 
 from mailroom_console.times import DAY, HOUR, micros
 
@@ -94,9 +95,9 @@ class Batch:
             case DeliveryChanged():
                 self._delivery(ticket, event)
             case SenderConfirmed():
-                self.confirmed.append((event.ticket_id, event.email.lower()))
+                self.confirmed.append((event.ticket_id, comparable(event.email)))
                 for row in self.new_messages.values():
-                    if row["ticket_id"] == event.ticket_id and row["from_email"] == event.email.lower():
+                    if row["ticket_id"] == event.ticket_id and row["from_email"] == comparable(event.email):
                         row["new_sender"] = False
                 self._history(event)
             case Assigned():
@@ -153,7 +154,7 @@ class Batch:
             "delivery": delivery.model_dump(mode="json", exclude_none=True) if delivery else None,
             "new_sender": message.new_sender,
             "document": message.__pydantic_serializer__.to_json(message, by_alias=True, exclude_none=True).decode(),
-            "from_email": (message.from_.email if message.from_ else "").lower(),
+            "from_email": comparable(message.from_.email if message.from_ else ""),
         }  # fmt: skip
         self.messages[message.id] = self.new_messages[message.id] = row
         ticket["message_count"] += 1

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mailroom_contracts import TicketEvent
+from mailroom_mail import comparable
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -101,7 +102,7 @@ def _confirm(connection: Connection, m: Table, ticket_id: str, email: str) -> No
     rows = connection.execute(select(m.c.id, m.c.document).where(m.c.ticket_id == ticket_id, m.c.new_sender))
     for row in rows.all():
         author = json.loads(row.document).get("from") or {}
-        if str(author.get("email", "")).lower() == email:
+        if comparable(str(author.get("email", ""))) == email:
             connection.execute(update(m).where(m.c.id == row.id).values(new_sender=False))
 
 

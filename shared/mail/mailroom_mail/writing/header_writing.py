@@ -9,6 +9,7 @@ import base64
 import re
 from collections.abc import Iterable, Sequence
 
+from mailroom_mail.reading import domain_names
 from mailroom_mail.reading.model import Mailbox
 
 _BREAKING = re.compile(r"[\r\n\0]")
@@ -128,9 +129,9 @@ def ascii_domain(field: str, domain: str) -> str:
     if domain.isascii():
         return domain
     try:
-        return domain.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise ValueError(f"{field}: {domain[:80]!r} is not a domain") from error
+        return domain_names.ascii_domain(domain)
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from None
 
 
 def mailbox(field: str, box: Mailbox) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import Address, Agent, Message, Portal, Queue, Topic, Undecodable, decode_as, topics
+from mailroom_mail import comparable
 
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
@@ -76,11 +77,11 @@ class ConfigTables:
 
     def address_by_email(self, email: str) -> Address | None:
         """The address, compared without case."""
-        return self.addresses.get(self._by_email.get(email.lower()))
+        return self.addresses.get(self._by_email.get(comparable(email)))
 
     def portal_of_domain(self, domain: str) -> Portal | None:
         """The portal that hosts this mail domain."""
-        return self.portals.get(self._by_domain.get(domain.lower()))
+        return self.portals.get(self._by_domain.get(comparable(domain)))
 
     def fresh(self, within_s: float = 5.0) -> bool:
         """Whether this view was confirmed against the end of the topics within that time."""
@@ -173,18 +174,18 @@ class ConfigTables:
         }
         table = tables[kind]
         old = table.get(row_id)
-        if isinstance(old, Address) and self._by_email.get(old.email.lower()) == row_id:
-            del self._by_email[old.email.lower()]
+        if isinstance(old, Address) and self._by_email.get(comparable(old.email)) == row_id:
+            del self._by_email[comparable(old.email)]
         if isinstance(old, Portal):
             for domain in old.domains:
-                self._by_domain.pop(domain.lower(), None)
+                self._by_domain.pop(comparable(domain), None)
         table.put(row_id, row)
         metrics.gauge("mailroom_config_rows", "Configuration known to this process", ["topic"]).labels(topic.name).set(
             len(table)
         )
         if isinstance(row, Address):
-            self._by_email[row.email.lower()] = row_id
+            self._by_email[comparable(row.email)] = row_id
         if isinstance(row, Portal):
-            self._by_domain.update({domain.lower(): row_id for domain in row.domains})
+            self._by_domain.update({comparable(domain): row_id for domain in row.domains})
         for listener in self._listeners:
             listener(topic, row_id, row)
