@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from mailroom_mail.reading.model import Mail
@@ -131,6 +131,18 @@ def has_answer_subject(subject: str) -> bool:
 def says_absent(text: str) -> bool:
     """Whether the first lines speak of being away. Only meaningful for a mail already known to be automatic."""
     return _ABSENT.search(text[:1500]) is not None
+
+
+def is_notice(mail: Mail, fields: Collection[str]) -> bool:
+    """Whether a mail that answers nothing is a program's own notice or a digest; `fields` are the names in its header.
+
+    A person's mail that came through a list is none: it has a List-Post field, or no sign at all but Precedence.
+    """
+    if "auto-submitted" in fields or "x-list-administrivia" in fields:
+        value = mail.header("auto-submitted") or "no"
+        if value.split(";", 1)[0].split("(", 1)[0].strip().lower() != "no" or "x-list-administrivia" in fields:
+            return True
+    return mail.from_ is not None and is_machine_address(mail.from_.email)
 
 
 def is_machine_address(address: str) -> bool:

@@ -8,9 +8,9 @@ import re
 WROTE = re.compile(
     r"wrote|writes|schrieb|schreibt|hat geschrieben|geschrieben|a (?:é|e\u0301|e)crit|[ée]crit|escribi[óo]|escribe|escreveu|ha scritto|scrive|scrisse|"
     r"schreef|het volgende geschreven|napisa[łl]|pisze|nap[íi]sa[lů]|пишет|писал|написал|написав|пише|đã viết|đã gửi|viết|写道|寫道|写了|來信|"
-    r"のメール|が書きました|は書きました|書きました|さんは|作成|작성|썼습니다|보냄|skrev|skriver|kirjoitti|yazdı|şunu yazdı|írta|έγραψε|a scris|menulis|napisao|je pisal|wrote|kirjutas|rakstīja|rašė|كتب|כתב|เขียน|mengatakan|написа"
+    r"のメール|が書きました|は書きました|書きました|さんは|作成|작성|썼습니다|보냄|skrev|skriver|kirjoitti|yazdı|şunu yazdı|írta|έγραψε|a scris|menulis|napisao|je pisal|wrote|kirjutas|rakstīja|rašė|كتب|כתב|เขียน|mengatakan|написа|napsal|쓴 글|쓰셨습니다|escribiu|va escriure|escrigué|idatzi zuen|skrifaði|نوشت|כתב/ה"
 )
-_WEEKDAYS = (
+WEEKDAYS = (
     r"mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs?(?:day)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?|"
     r"mo(?:ntag)?|di(?:enstag)?|mi(?:ttwoch)?|do(?:nnerstag)?|fr(?:eitag)?|sa(?:mstag)?|so(?:nntag)?|"
     r"lun(?:di|es|edì)?|mar(?:di|tes|tedì)?|mer(?:credi|coledì)?|mi[ée](?:r(?:coles)?)?|jeu(?:di)?|jue(?:ves)?|gio(?:vedì)?|ven(?:dredi|erdì)?|vie(?:rnes)?|sam(?:edi)?|s[áa]b(?:ado|ato)?|dim(?:anche)?|dom(?:ingo|enica)?|"
@@ -23,11 +23,11 @@ _WEEKDAYS = (
 # How an attribution begins: a preposition of its language, a weekday, a date, or a name with an address.
 ATTRIBUTION_START = re.compile(
     rf"[\s>*_=|\"'„“«-]*(?:(?:on|at|in|am|um|den|le|el|em|il|op|w dniu|dnia|dne|dňa|vào|lúc|ngày|pada|tanggal|på|d\.|den|kl\.?|på|tirsdag|en|em|no dia|el día|il giorno|"
-    rf"в|во|на|от|quoting|zitat von|citando|citeren|cytowanie|quoting message from|\d{{1,4}}[./年년-]|\d{{1,2}} |{_WEEKDAYS})(?=[\s,.:/\d(]|$)|[^\W\d]{{1,12}}\.?,?\s{{1,2}}\d{{1,2}}[.\s]|\d{{1,4}}[./年년-]\s?\d|\d{{1,2}}:\d\d)",
+    rf"в|во|на|от|quoting|zitat von|citando|citeren|cytowanie|quoting message from|\d{{1,4}}[./年년-]|\d{{1,2}} |{WEEKDAYS})(?=[\s,.:/\d(]|$)|[^\W\d]{{1,12}}\.?,?\s{{1,2}}\d{{1,2}}[.\s]|\d{{1,4}}[./年년-]\s?\d|\d{{1,2}}:\d\d)",
     re.IGNORECASE,
 )
 NAME_START = re.compile(r"[\s>*_=|-]*[\"'„“«]?[^\n<>]{0,80}<[^<>\s]+@[^<>\s]+>")
-# An attribution that follows a person's words on one line: "Thanks On Mon, Jan 5, 2026 at 3:04 PM, Ann wrote:".
+# An attribution after a person's words and white space: "Thanks On Mon, Jan 5, 2026 at 3:04 PM, Ann wrote:".
 SHARED_START = re.compile(
     r"(?:[-–—]{2,}[ \t]?|\s)(?=(?:on|am|le|el|em|il|op|den|på|w dniu)\s+(?:\w{2,12}\.?,?\s+)?(?:\w{3,12}\.?,?\s+)?\d{1,4}\b)",
     re.IGNORECASE,
@@ -35,6 +35,13 @@ SHARED_START = re.compile(
 QUOTING = re.compile(r"[\s>*]*(?:quoting|zitat von|citando|citeren|cytowanie|citation de|citat fra)\b", re.IGNORECASE)
 DATE = re.compile(
     r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<!\d)\d{1,2}\s?[:.hH時]\s?\d\d(?!\d)|(?<!\d)\d{1,2}[./-]\d{1,2}[./-](?:\d\d){1,2}(?!\d)|(?<!\d)\d{1,2}時",
+)
+FIELD = re.compile(r"\t[A-Z][A-Za-z-]{1,40}: \S")  # of a mail's header, set in by a TAB
+# The prefixes of answers' subjects; what forwards begin with is in FORWARD_SUBJECT.
+ANSWER_SUBJECT = re.compile(
+    r"\s*(?:\[[^\]]{1,60}\]\s*){0,3}(?:re|r|aw|antw|antwort|sv|vs|vá|odp|odpoveď|odpověď|ynt|yan|res|rif|ref|réf|betr|σχετ|απ|ha|"
+    r"отв|ответ|на|hà|trl|trả lời|回复|回覆|答复|答覆|返信|회신|답장|atb|ats|vast)\s*(?:[\[(]\d{1,3}[\])])?\s*[:：]",
+    re.IGNORECASE,
 )
 ADDRESS = re.compile(r"[^\s<>@\"]+@[^\s<>@\"]+")
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailroom_mail.kinds.automatic import is_notice
 from mailroom_mail.reading.model import Mail
 from mailroom_mail.showing.rendering import to_text
 
-from .quote_words import FORWARD_SUBJECT
+from .quote_words import ANSWER_SUBJECT, FORWARD_SUBJECT
 from .reply_html import html_reply
 from .reply_text import plain_reply
+
+_MOST_NAMES = 10
+_WIDTHS = range(50, 100)  # characters at which programs break lines
+_FORWARD_MARK = "moz-forward-container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +31,65 @@ class Reply:
 
 def extract_reply(mail: Mail) -> Reply:
     """The reply of a mail, in time linear in its size; never empty where the mail has a body."""
-    if mail.subject and FORWARD_SUBJECT.match(mail.subject):
-        return Reply(mail.text.strip("\n").rstrip(), mail.html, False)
-    plain = plain_reply(mail.text)
+    fields = {name.lower() for name, _ in mail.headers}
+    answers = bool(
+        not fields.isdisjoint(("in-reply-to", "references"))
+        or mail.in_reply_to
+        or mail.references
+        or ANSWER_SUBJECT.match(mail.subject)
+    )
+    if _is_forward(mail, fields) or (not answers and is_notice(mail, fields)):
+        return _whole(mail)
+    names = _answered(mail)
+    plain = plain_reply(mail.text, names=names, answers=answers)
+    if plain.forwards:
+        return _whole(mail)
     if not mail.html:
         return Reply(plain.text, mail.html, plain.quoted)
-    shown = html_reply(mail.html, look_closely=plain.quoted)
+    shown = html_reply(mail.html, plain.quoted, names, answers=answers)
     text = plain.text
     if shown.html is not mail.html and (mail.text_from_html or (shown.quoted and not plain.quoted)):
         # The client's own marks say more than the words of a rendering.
-        text = plain_reply(to_text(shown.html)).text or plain.text
+        plain = plain_reply(to_text(shown.html), names=names)
+        text = plain.text or text
+    elif shown.signature:
+        text = plain.without(to_text(shown.signature))
+    if not mail.text_from_html and _is_wrapped(text):
+        # Some programs break their plain text at a width and leave the HTML whole.
+        unwrapped = to_text(shown.html)
+        if unwrapped.split() == text.split():
+            text = unwrapped
     return Reply(text, shown.html, plain.quoted or shown.quoted)
+
+
+def _whole(mail: Mail) -> Reply:
+    return Reply(mail.text.strip("\n").rstrip(), mail.html, False)
+
+
+def _is_forward(mail: Mail, fields: set[str]) -> bool:
+    """Whether the program that wrote a mail says that it forwards another one."""
+    return (
+        (mail.subject != "" and FORWARD_SUBJECT.match(mail.subject) is not None)
+        or "x-forwarded-message-id" in fields
+        or (mail.html is not None and _FORWARD_MARK in mail.html)
+    )
+
+
+def _answered(mail: Mail) -> tuple[str, ...]:
+    """Names and addresses of those to whom the mail goes: the attribution of an answer names one of them."""
+    boxes = (*mail.to[:_MOST_NAMES], *mail.cc[:_MOST_NAMES])
+    return tuple([word for box in boxes for word in (box.name, box.email) if word])
+
+
+def _is_wrapped(text: str) -> bool:
+    """Whether a line was broken because the next word had no room in it."""
+    if "\n" not in text:
+        return False
+    lines = text.split("\n")
+    width = max(map(len, lines))
+    if width not in _WIDTHS:
+        return False
+    return any(
+        line and following and len(line) + 1 + len(following.split(" ", 1)[0]) > width and len(line) * 3 > width * 2
+        for line, following in zip(lines, lines[1:], strict=False)
+    )

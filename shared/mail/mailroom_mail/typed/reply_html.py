@@ -7,14 +7,17 @@ What stays may have elements open that only closed in the history; `sanitize` cl
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import unescape
 from itertools import islice
 
 from mailroom_mail.kinds.automatic import names_any
 
+from .attribution import apart
+from .line_marks import FORWARDED, HEADER, OWN
 from .quote_words import FORWARD_DIVIDER
-from .reply_text import has_history, mark, only_footers, own_lines
+from .reply_text import has_history, is_header_block, mark, only_footers, own_lines
 
 # From these marks on, all is history: Outlook (web, desktop, mobile), Hotmail, Zimbra, Yahoo, Samsung, Zoho, NetEase …
 _TO_END = (
@@ -51,6 +54,7 @@ _TAG = re.compile(r"<[^<>]*>")
 _ATTRIBUTES = re.compile(r"<[a-zA-Z][^<>\s]*\s([^<>]{0,3000})")
 _TOKEN = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<[^<>]*>", re.DOTALL)
 _UNSEEN = re.compile(r"<(style|script|head|title)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
+_CHARACTER = re.compile(r"&(?:#\w{1,8}|\w{2,32});?|.", re.DOTALL)
 _QUOTE_TAG = re.compile(r"<(/?)blockquote\b[^<>]*>", re.IGNORECASE)
 _BORDER = re.compile(r"<(?:div|p|td)\b[^<>]*border-top\s*:\s*(?:solid|1(?:\.0)?p[tx])[^<>]*>", re.IGNORECASE)
 _RULE_BEFORE = re.compile(
@@ -94,16 +98,19 @@ _MAX_SLOW = 2 << 20  # characters that the line-wise way looks at
 
 @dataclass(frozen=True, slots=True)
 class HtmlReply:
-    """The HTML of a reply, whether history was set apart, and whether a client's own mark told so."""
+    """The HTML of a reply, whether history was set apart, and the HTML of the signature that the client marked."""
 
     html: str
     quoted: bool
+    signature: str = ""
 
 
-def html_reply(html: str, look_closely: bool) -> HtmlReply:
+def html_reply(html: str, look_closely: bool, names: Sequence[str] = (), *, answers: bool = True) -> HtmlReply:
     """The reply in an HTML body, the whole where nothing of it is one's own.
 
-    `look_closely` asks for the line-wise search even where no client's mark is found.
+    `look_closely` asks for the line-wise search even where no client's mark is found; `names` are those of the people
+    whom the mail answers (`glued`). `answers` False: nothing in the mail's header speaks of an answer, so that a header
+    block is what it forwards.
     """
     present = _present(html)
     start = _first_mark(html, _TO_END, present)
@@ -116,19 +123,21 @@ def html_reply(html: str, look_closely: bool) -> HtmlReply:
     element = _first_mark(html, _ELEMENTS, present)
     if element >= 0 and FORWARD_DIVIDER.match(_TAG.sub(" ", html[element : element + 1000]).lstrip()):
         return HtmlReply(html, False)  # what is forwarded is what the mail is about
+    if not answers and start >= 0 and _is_header(html, start):
+        return HtmlReply(html, False)
     if element >= 0 and (start < 0 or element < start):
-        if _is_plain_quote(html, element):
+        if _is_plain_quote(html, element) and not _holds_own_words(html, element, names):
             start = element
         else:
-            return _by_lines(html, present)
+            return _by_lines(html, present, names, answers)
     if start >= 0:
         kept = html[:start]
         if has_content(kept) and not _is_footer_only(kept):
-            return HtmlReply(_without_signature(_trimmed(kept), present), True)
-        return _by_lines(html, present)
+            return _unsigned(_trimmed(kept), present, True)
+        return _by_lines(html, present, names, answers)
     if look_closely:
-        return _by_lines(html, present)
-    return HtmlReply(_without_signature(html, present), False)
+        return _by_lines(html, present, names, answers)
+    return _unsigned(html, present, False)
 
 
 def has_content(html: str) -> bool:
@@ -220,6 +229,19 @@ def _is_plain_quote(html: str, start: int) -> bool:
     return not has_content(html[last:])
 
 
+def _holds_own_words(html: str, start: int, names: Sequence[str]) -> bool:
+    """Whether the element that introduces a quotation holds words that were typed into it, above or beside the attribution."""
+    quote = _QUOTE_TAG.search(html, start + 1, start + 5000)
+    texts = [row.text for row in _lines(html[start : quote.start() if quote else start + 2000])][:50]
+    if not texts or texts[0].startswith(">"):
+        return False
+    followed = [*texts, "> "]
+    if apart(followed, names):
+        return True
+    marks, _ = mark(followed)
+    return HEADER in marks and OWN in marks[: len(texts)]
+
+
 def _trimmed(html: str) -> str:
     """Without the rule and the empty lines that stood above the history. Bounded: only the end is looked at."""
     tail = html[-2000:]
@@ -227,18 +249,25 @@ def _trimmed(html: str) -> str:
     return html if found is None else html[: len(html) - len(tail) + found.start()]
 
 
-def _without_signature(html: str, present: frozenset[str]) -> str:
+def _unsigned(html: str, present: frozenset[str], quoted: bool) -> HtmlReply:
     """Without the elements that clients mark as signature; the whole where nothing else is left."""
+    signature = ""
     for _ in range(4):
         start = _first_mark(html, _SIGNATURES, present)
         if start < 0:
-            return html
+            break
         end = _element_end(html, start)
         rest = html[:start] + html[end:]
         if not has_content(rest):
-            return html
-        html = rest
-    return html
+            break
+        signature, html = html[start:end] + signature, rest
+    return HtmlReply(html, quoted, signature)
+
+
+def _is_header(html: str, start: int) -> bool:
+    """Whether a block of From, Sent, To and Subject stands at the beginning of what follows."""
+    texts = [row.text for row in _lines(html[start : start + 4000])][:8]
+    return any(is_header_block(texts, index) for index in range(min(3, len(texts))))
 
 
 def _element_end(html: str, start: int) -> int:
@@ -320,15 +349,47 @@ def _lines(html: str) -> list[_Line]:
     return lines
 
 
-def _by_lines(html: str, present: frozenset[str]) -> HtmlReply:
+def _split(html: str, rows: list[_Line], names: Sequence[str]) -> list[_Line]:
+    """The lines, with an attribution that shares a line with a person's words on a line of its own."""
+    places = apart([row.text for row in rows], names)
+    if not places:
+        return rows
+    out: list[_Line] = []
+    for index, row in enumerate(rows):
+        at = places.get(index)
+        offset = None if at is None else _source(html, row.pieces, row.text[:at])
+        if at is None or offset is None:
+            out.append(row)
+            continue
+        before = [(start, min(end, offset)) for start, end in row.pieces if start < offset]
+        after = [(max(start, offset), end) for start, end in row.pieces if end > offset]
+        out.append(_Line(row.text[:at].rstrip(), row.start, before, row.quotes))
+        out.append(_Line(row.text[at:], offset, after, row.quotes))
+    return out
+
+
+def _source(html: str, pieces: list[tuple[int, int]], text: str) -> int | None:
+    """The offset in the source after the first characters of a line, which `text` is; None where they are not there."""
+    left = len("".join(text.split()))
+    for start, end in pieces:
+        for found in _CHARACTER.finditer(html, start, end):
+            if left <= 0 and not found.group().isspace():
+                return found.start()
+            left -= len("".join(unescape(found.group()).split()))
+    return None
+
+
+def _by_lines(html: str, present: frozenset[str], names: Sequence[str], answers: bool) -> HtmlReply:
     """The reply found line by line with the rules for plain text, then cut out of the source."""
     if len(html) > _MAX_SLOW:
         return HtmlReply(html, False)
-    rows = _lines(html)
+    rows = _split(html, _lines(html), names)
     texts = [row.text for row in rows]
-    marks, cut = mark(texts)
+    marks, cut = mark(texts, answers=answers)
+    if FORWARDED in marks:
+        return HtmlReply(html, False)
     if not has_history(texts, marks, cut):
-        return HtmlReply(_without_signature(html, present), False)
+        return _unsigned(html, present, False)
     kept = set(own_lines(texts[:cut], marks[:cut]))
     if only_footers([texts[index] for index in kept]):
         return HtmlReply(html, False)
@@ -337,7 +398,7 @@ def _by_lines(html: str, present: frozenset[str]) -> HtmlReply:
     if all(index in kept for index in range(last)) and last + 1 < len(rows):
         # Only the end is history: one cut, at the element that the first dropped line began.
         stop = min(stop, rows[last + 1].quotes[0] if rows[last + 1].quotes else rows[last + 1].start)
-        return HtmlReply(_without_signature(_trimmed(html[:stop]), present), True)
+        return _unsigned(_trimmed(html[:stop]), present, True)
     drop: list[tuple[int, int]] = []
     for index, row in enumerate(rows[: min(cut, len(rows))]):
         if index in kept:
@@ -358,4 +419,4 @@ def _by_lines(html: str, present: frozenset[str]) -> HtmlReply:
             out.append(html[position:start])
         position = max(position, end)
     out.append(html[position:stop])
-    return HtmlReply(_without_signature("".join(out), present), True)
+    return _unsigned("".join(out), present, True)

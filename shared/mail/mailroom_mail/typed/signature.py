@@ -68,6 +68,42 @@ def is_footer(line: str) -> bool:
     return 0 < len(low) <= 160 and names_any(low, _FOOTER_HINTS) and _FOOTER.match(low) is not None
 
 
+def without_signature(lines: list[str], *, quoted: bool) -> list[str]:
+    """The lines before the signature; `quoted` says that history was taken away below."""
+    if quoted and (end := _before_dashes(lines)):
+        lines = lines[:end]
+    return lines[: body_end(lines)]
+
+
+def before_marked(lines: Sequence[str], signature: str) -> Sequence[str] | None:
+    """The lines before those at the end that say what `signature` says, however wrapped; None where they do not."""
+    wanted = "".join(signature.split())
+    end = len(lines)
+    while end and wanted:
+        words = "".join(lines[end - 1].split())
+        if not wanted.endswith(words):
+            return None
+        wanted = wanted[: len(wanted) - len(words)]
+        end -= 1
+    while end and not lines[end - 1].strip(" -\xa0\t\u2013"):
+        end -= 1
+    return lines[:end] if end and not wanted else None
+
+
+def _before_dashes(lines: Sequence[str]) -> int:
+    """Where three dashes alone (Roundcube's, above the quotation) stand above a few lines with contact data, else 0."""
+    last = len(lines)
+    while last and not lines[last - 1].strip():
+        last -= 1
+    for index in range(last - 2, max(0, last - 2 - _MOST_SIGNATURE_LINES), -1):
+        line = lines[index].strip()
+        if not line or len(line) > 100:
+            return 0
+        if line == "---":
+            return index if _contacts(lines[index + 1 : last]) and any(one.strip() for one in lines[:index]) else 0
+    return 0
+
+
 def body_end(lines: Sequence[str]) -> int:
     """How many of the lines come before the signature; all of them where there is none, or nothing before it."""
     end = len(lines)
