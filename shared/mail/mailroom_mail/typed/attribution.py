@@ -9,10 +9,11 @@ from . import quote_words as words
 from .line_marks import LINE, OWN
 
 _LOOK_BACK = 5  # lines over which an attribution may be wrapped
-_MOST_SHARED = 200  # lines that a person shares with an attribution
+_MOST_ATTEMPTS = 1000  # lines looked at closely: far more than any mail has
 _MOST_WORDS = 8  # before verb and date where a name begins the attribution: more are a person's own
 _ENDS = frozenset(":：*_>")
 WROTE_LAST = frozenset(word[-1] for word in words.ENDS_WROTE)
+_MAY_END = _ENDS | WROTE_LAST | frozenset(" \t\xa0")
 
 
 def attribution_start(lines: list[str], marks: list[str], index: int, line: str) -> int | None:
@@ -97,14 +98,16 @@ def apart(lines: Sequence[str], names: Sequence[str] = ()) -> dict[int, int]:
     found by the line in which it ends.
     """
     found: dict[int, int] = {}
+    attempts = 0
     for index, line in enumerate(lines):
-        if not line or line[0] == ">":
+        if line[-1:] not in _MAY_END or line[0] == ">":
             continue
         joined, first = line.rstrip(), index
         last = joined[-1:]
         if last not in _ENDS and not (last in WROTE_LAST and joined.endswith(words.ENDS_WROTE)):
             continue
-        if len(found) >= _MOST_SHARED:
+        attempts += 1
+        if attempts > _MOST_ATTEMPTS:
             break
         quoted = next_line(lines, index).startswith(">")
         for _ in range(3):

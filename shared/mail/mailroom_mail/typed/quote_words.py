@@ -8,7 +8,7 @@ import re
 WROTE = re.compile(
     r"wrote|writes|schrieb|schreibt|hat geschrieben|geschrieben|a (?:é|e\u0301|e)crit|[ée]crit|escribi[óo]|escribe|escreveu|ha scritto|scrive|scrisse|"
     r"schreef|het volgende geschreven|napisa[łl]|pisze|nap[íi]sa[lů]|пишет|писал|написал|написав|пише|đã viết|đã gửi|viết|写道|寫道|写了|來信|"
-    r"のメール|が書きました|は書きました|書きました|さんは|作成|작성|썼습니다|보냄|skrev|skriver|kirjoitti|yazdı|şunu yazdı|írta|έγραψε|a scris|menulis|napisao|je pisal|wrote|kirjutas|rakstīja|rašė|كتب|כתב|เขียน|mengatakan|написа|napsal|쓴 글|쓰셨습니다|escribiu|va escriure|escrigué|idatzi zuen|skrifaði|نوشت|כתב/ה"
+    r"のメール|が書きました|は書きました|書きました|さんは|作成|작성|썼습니다|보냄|skrev|skriver|kirjoitti|yazdı|şunu yazdı|írta|έγραψε|a scris|menulis|napisao|je pisal|wrote|kirjutas|rakstīja|rašė|كتب|כתב|เขียน|mengatakan|написа|napisana|napsal|쓴 글|쓰셨습니다|escribiu|va escriure|escrigué|idatzi zuen|skrifaði|نوشت|כתב/ה"
 )
 WEEKDAYS = (
     r"mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs?(?:day)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?|"

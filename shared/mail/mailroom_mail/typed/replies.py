@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mailroom_mail.kinds.automatic import is_notice
 from mailroom_mail.reading.model import Mail
@@ -91,5 +92,5 @@ def _is_wrapped(text: str) -> bool:
         return False
     return any(
         line and following and len(line) + 1 + len(following.split(" ", 1)[0]) > width and len(line) * 3 > width * 2
-        for line, following in zip(lines, lines[1:], strict=False)
+        for line, following in pairwise(lines)
     )

@@ -15,6 +15,7 @@ from itertools import islice
 from mailroom_mail.kinds.automatic import names_any
 
 from .attribution import apart
+from .html_lines import lines_of, split_shared
 from .line_marks import FORWARDED, HEADER, OWN
 from .quote_words import FORWARD_DIVIDER
 from .reply_text import has_history, is_header_block, mark, only_footers, own_lines
@@ -52,45 +53,12 @@ STEMS = (
 _SAMSUNG = "<!-- originalMessage -->"
 _TAG = re.compile(r"<[^<>]*>")
 _ATTRIBUTES = re.compile(r"<[a-zA-Z][^<>\s]*\s([^<>]{0,3000})")
-_TOKEN = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<[^<>]*>", re.DOTALL)
 _UNSEEN = re.compile(r"<(style|script|head|title)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
-_CHARACTER = re.compile(r"&(?:#\w{1,8}|\w{2,32});?|.", re.DOTALL)
 _QUOTE_TAG = re.compile(r"<(/?)blockquote\b[^<>]*>", re.IGNORECASE)
 _BORDER = re.compile(r"<(?:div|p|td)\b[^<>]*border-top\s*:\s*(?:solid|1(?:\.0)?p[tx])[^<>]*>", re.IGNORECASE)
 _RULE_BEFORE = re.compile(
     r"(?:<hr\b[^<>]*>|<br\s*/?>|&nbsp;|<(?:div|p|span)\b[^<>]*>\s*(?:&nbsp;|<br\s*/?>)?\s*</(?:div|p|span)>|\s)+\Z",
     re.IGNORECASE,
-)
-_BREAKING = frozenset(
-    [
-        "p",
-        "div",
-        "br",
-        "tr",
-        "table",
-        "li",
-        "ul",
-        "ol",
-        "blockquote",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
-        "pre",
-        "section",
-        "article",
-        "header",
-        "footer",
-        "center",
-        "body",
-        "html",
-        "td",
-        "dt",
-        "dd",
-    ]
 )
 _MOST_BORDERS = 50  # ruled blocks that are looked at
 _MAX_SLOW = 2 << 20  # characters that the line-wise way looks at
@@ -154,7 +122,7 @@ def _is_footer_only(html: str) -> bool:
     """Whether all that a short piece of HTML says is "Sent from my phone"."""
     if len(html) > 5000 or len(_TAG.sub("", html).strip()) > 160:
         return False
-    return only_footers([row.text for row in _lines(html)]) and "<img" not in html
+    return only_footers([row.text for row in lines_of(html)]) and "<img" not in html
 
 
 def _present(html: str) -> frozenset[str]:
@@ -196,7 +164,7 @@ def _outlook_border(html: str) -> int:
     if "order-top" not in html and "ORDER-TOP" not in html:
         return -1
     for found in islice(_BORDER.finditer(html), _MOST_BORDERS):
-        lines = [line.text for line in _lines(html[found.start() : found.start() + 2500])[:6]]
+        lines = [line.text for line in lines_of(html[found.start() : found.start() + 2500])[:6]]
         if len(lines) >= 2 and mark(["x", *lines])[1] <= 2:
             return found.start()
     return -1
@@ -232,7 +200,7 @@ def _is_plain_quote(html: str, start: int) -> bool:
 def _holds_own_words(html: str, start: int, names: Sequence[str]) -> bool:
     """Whether the element that introduces a quotation holds words that were typed into it, above or beside the attribution."""
     quote = _QUOTE_TAG.search(html, start + 1, start + 5000)
-    texts = [row.text for row in _lines(html[start : quote.start() if quote else start + 2000])][:50]
+    texts = [row.text for row in lines_of(html[start : quote.start() if quote else start + 2000])][:50]
     if not texts or texts[0].startswith(">"):
         return False
     followed = [*texts, "> "]
@@ -266,7 +234,7 @@ def _unsigned(html: str, present: frozenset[str], quoted: bool) -> HtmlReply:
 
 def _is_header(html: str, start: int) -> bool:
     """Whether a block of From, Sent, To and Subject stands at the beginning of what follows."""
-    texts = [row.text for row in _lines(html[start : start + 4000])][:8]
+    texts = [row.text for row in lines_of(html[start : start + 4000])][:8]
     return any(is_header_block(texts, index) for index in range(min(3, len(texts))))
 
 
@@ -283,107 +251,11 @@ def _element_end(html: str, start: int) -> int:
     return len(html)
 
 
-@dataclass(slots=True)
-class _Line:
-    text: str
-    start: int  # offset of the tag or text that began the line
-    pieces: list[tuple[int, int]]  # the ranges of its text
-    quotes: list[int]  # the blockquotes open in it, outermost first, by offset
-
-
-def _lines(html: str) -> list[_Line]:
-    """The lines as a reader would see them, quotation marked with ">", each with its place in the source."""
-    lines: list[_Line] = []
-    words: list[str] = []
-    pieces: list[tuple[int, int]] = []
-    quotes: list[int] = []
-    began = 0
-    position = 0
-    hidden = ""
-
-    def close(at: int) -> None:
-        nonlocal words, pieces, began
-        text = " ".join("".join(words).split())
-        if text:
-            prefix = ">" * min(len(quotes), 20)
-            lines.append(_Line(f"{prefix} {text}" if prefix else text, began, pieces, quotes[:1]))
-            words, pieces, began = [], [], at
-        elif pieces or not lines:
-            words, pieces = [], []
-
-    for found in _TOKEN.finditer(html):
-        if found.start() > position and not hidden:
-            piece = html[position : found.start()]
-            words.append(unescape(piece) if "&" in piece else piece)
-            pieces.append((position, found.start()))
-        position = found.end()
-        tag = (found.group(2) or "").lower()
-        if not tag:
-            continue
-        closing = bool(found.group(1))
-        if tag in ("style", "script", "title", "head"):
-            hidden = "" if closing else (hidden or tag)
-            continue
-        if tag in ("body", "div", "p"):
-            hidden = ""
-        if hidden or tag not in _BREAKING:
-            continue
-        if not words or not "".join(words).strip():
-            if not closing:
-                began = min(began, found.start()) if words and "".join(words).strip() else found.start()
-            elif tag == "br":
-                began = found.end()
-            words, pieces = [], []
-        else:
-            close(found.end() if closing or tag == "br" else found.start())
-        if tag == "blockquote":
-            if closing:
-                if quotes:
-                    quotes.pop()
-            else:
-                quotes.append(found.start())
-    if position < len(html) and not hidden:
-        words.append(unescape(html[position:]))
-        pieces.append((position, len(html)))
-    close(len(html))
-    return lines
-
-
-def _split(html: str, rows: list[_Line], names: Sequence[str]) -> list[_Line]:
-    """The lines, with an attribution that shares a line with a person's words on a line of its own."""
-    places = apart([row.text for row in rows], names)
-    if not places:
-        return rows
-    out: list[_Line] = []
-    for index, row in enumerate(rows):
-        at = places.get(index)
-        offset = None if at is None else _source(html, row.pieces, row.text[:at])
-        if at is None or offset is None:
-            out.append(row)
-            continue
-        before = [(start, min(end, offset)) for start, end in row.pieces if start < offset]
-        after = [(max(start, offset), end) for start, end in row.pieces if end > offset]
-        out.append(_Line(row.text[:at].rstrip(), row.start, before, row.quotes))
-        out.append(_Line(row.text[at:], offset, after, row.quotes))
-    return out
-
-
-def _source(html: str, pieces: list[tuple[int, int]], text: str) -> int | None:
-    """The offset in the source after the first characters of a line, which `text` is; None where they are not there."""
-    left = len("".join(text.split()))
-    for start, end in pieces:
-        for found in _CHARACTER.finditer(html, start, end):
-            if left <= 0 and not found.group().isspace():
-                return found.start()
-            left -= len("".join(unescape(found.group()).split()))
-    return None
-
-
 def _by_lines(html: str, present: frozenset[str], names: Sequence[str], answers: bool) -> HtmlReply:
     """The reply found line by line with the rules for plain text, then cut out of the source."""
     if len(html) > _MAX_SLOW:
         return HtmlReply(html, False)
-    rows = _split(html, _lines(html), names)
+    rows = split_shared(html, lines_of(html), names)
     texts = [row.text for row in rows]
     marks, cut = mark(texts, answers=answers)
     if FORWARDED in marks:

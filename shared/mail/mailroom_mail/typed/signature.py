@@ -70,7 +70,7 @@ def is_footer(line: str) -> bool:
 
 def without_signature(lines: list[str], *, quoted: bool) -> list[str]:
     """The lines before the signature; `quoted` says that history was taken away below."""
-    if quoted and (end := _before_dashes(lines)):
+    if quoted and "---" in lines and (end := _before_dashes(lines)):
         lines = lines[:end]
     return lines[: body_end(lines)]
 
