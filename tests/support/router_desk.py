@@ -16,10 +16,10 @@ from mailroom_contracts import (
     Verdicts,
     ids,
 )
-from mailroom_router.book import Book
 from mailroom_router.conversation import Clues, Known, clues, route
 from mailroom_router.placement import Place
 from mailroom_router.ticket import Context, Decision, Input, decide, finish
+from mailroom_runtime.book import Book
 
 from support.router_world import KEYS, acme
 

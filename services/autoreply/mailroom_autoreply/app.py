@@ -45,8 +45,8 @@ class Autoreply:
 
     async def _first_mail(self, created: TicketCreated, added: MessageAdded, traceparent: str | None) -> None:
         now = datetime.now(UTC)
-        address = self._tables.addresses.get(added.message.address_id or created.address_id)
-        portal = self._tables.portals.get(created.portal_id)
+        address = self._tables.book.addresses.get(added.message.address_id or created.address_id)
+        portal = self._tables.book.portals.get(created.portal_id)
         decision = decide(created, added, address=address, portal=portal, is_ours=self._is_ours, now=now)
         if isinstance(decision, Silence):
             self._silent(created, decision.reason)
@@ -56,7 +56,7 @@ class Autoreply:
         if allowance is not Allowance.ALLOWED:
             self._silent(created, allowance.value)
             return
-        queue = self._tables.queues.get(created.queue_id)
+        queue = self._tables.book.queues.get(created.queue_id)
         try:
             order = command(created, address=address, queue=queue, not_after=decision.not_after, now=now)
         except TemplateBroken as error:
@@ -79,9 +79,9 @@ class Autoreply:
         local, _, domain = comparable(email).rpartition("@")
         plain = f"{local.partition('+')[0]}@{domain}"
         return (
-            self._tables.portal_of_domain(domain) is not None
-            or self._tables.address_by_email(email) is not None
-            or self._tables.address_by_email(plain) is not None
+            self._tables.book.portal_of_domain(domain) is not None
+            or self._tables.book.address_by_email(email) is not None
+            or self._tables.book.address_by_email(plain) is not None
         )
 
 

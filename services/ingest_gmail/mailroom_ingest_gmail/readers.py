@@ -97,7 +97,7 @@ class Readers:
 
     def wake(self, email: str) -> None:
         """Gmail pushed: look at this inbox now."""
-        address = self._tables.address_by_email(email)
+        address = self._tables.book.address_by_email(email)
         if address is not None and address.id in self._wake:
             self._wake[address.id].set()
 
@@ -126,7 +126,7 @@ class Readers:
     def _wanted(self) -> list[Address]:
         return [
             address
-            for address in self._tables.addresses.values()
+            for address in self._tables.book.addresses.values()
             if address.kind == "gmail"
             and address.active
             and address.queue_id

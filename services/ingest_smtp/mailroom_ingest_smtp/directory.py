@@ -17,16 +17,17 @@ class ConfigDirectory:
         self._tables = tables
 
     def address_by_email(self, email: str) -> Address | None:
-        return self._tables.address_by_email(email)
+        return self._tables.book.address_by_email(email)
 
     def portal_of_domain(self, domain: str) -> Portal | None:
-        return self._tables.portal_of_domain(domain)
+        return self._tables.book.portal_of_domain(domain)
 
     def addresses_of_portal(self, portal_id: str) -> Iterator[Address]:
-        return (address for address in self._tables.addresses.values() if address.portal_id == portal_id)
+        return (address for address in list(self._tables.book.addresses.values()) if address.portal_id == portal_id)
 
     def home_domain(self) -> str | None:
-        domains = [portal.domains[0] for portal in self._tables.portals.values() if portal.active and portal.domains]
+        portals = self._tables.book.portals.values()
+        domains = [portal.domains[0] for portal in portals if portal.active and portal.domains]
         return domains[0] if len(domains) == 1 else None
 
     def fresh(self) -> bool:

@@ -123,7 +123,7 @@ class Couriers:
 
     async def _signed(self, raw: bytes, address: Address, domain: str) -> bytes:
         """The mail with the portal's DKIM signature, where it has a key for the domain."""
-        portal = self._tables.portals.get(address.portal_id)
+        portal = self._tables.book.portals.get(address.portal_id)
         key = next((k for k in portal.dkim if k.domain.lower() == domain), None) if portal is not None else None
         if portal is None or key is None:
             return raw

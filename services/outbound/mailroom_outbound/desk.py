@@ -35,8 +35,8 @@ class Desk:
     def why_refused(self, entry: LaneEntry, seen_at: float) -> str | None:
         """Why an entry must not be sent, or None. `seen_at`: when it came (monotonic seconds): an address counts as
         unknown only once the configuration was read to its end after that."""
-        address = self.tables.addresses.get(entry.address_id)
-        reason = refusal(entry.order, address, self.tables.portals.get(entry.portal_id))
+        address = self.tables.book.addresses.get(entry.address_id)
+        reason = refusal(entry.order, address, self.tables.book.portals.get(entry.portal_id))
         if address is None and not self.tables.fresh(within_s=time.monotonic() - seen_at):
             return None
         return reason

@@ -24,7 +24,7 @@ class Mending:
 
     def look(self, address_id: str) -> None:
         """Start a look at an address that was said to need attention."""
-        address = self._tables.addresses.get(address_id)
+        address = self._tables.book.addresses.get(address_id)
         if address is None or not address.active or not self._accounts.is_broken(address_id):
             return
         task = asyncio.create_task(self._look(address_id, address.revision), name=f"look-{address_id}")
@@ -32,7 +32,7 @@ class Mending:
         task.add_done_callback(self._looks.discard)
 
     async def _look(self, address_id: str, revision: int) -> None:
-        address = self._tables.addresses.get(address_id)
+        address = self._tables.book.addresses.get(address_id)
         if address is None:
             return
         now = datetime.now(UTC)

@@ -142,7 +142,7 @@ class LaneRunner:
         next_at = self.agenda.next_at(now)
         if next_at is None or next_at > now:
             return await self._while_idle(now, next_at)
-        address = self._desk.tables.addresses.get(self.address_id)
+        address = self._desk.tables.book.addresses.get(self.address_id)
         self._pace.per_minute = address.smtp.messages_per_minute if address is not None and address.smtp else None
         if (wait_s := self._pace.wait_s(time.monotonic())) > 0:
             return wait_s
@@ -229,7 +229,7 @@ class LaneRunner:
         if step is not None:
             await self._finish(entry, step)
             return
-        address = desk.tables.addresses.get(self.address_id)
+        address = desk.tables.book.addresses.get(self.address_id)
         if address is None:
             self._back(entry, now + timedelta(seconds=0.5))
             return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from mailroom_contracts import Message, Topic
 from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.bus.tables import ConfigTables
 from mailroom_runtime.process import metrics
@@ -15,7 +14,6 @@ from mailroom_runtime.redis.valkey import connect
 
 from . import placing, second_step
 from .agents import Agents
-from .book import Book
 from .facts import Facts
 from .first_step import FirstStep
 from .offsets import check_offsets
@@ -34,13 +32,8 @@ async def app(service: Service[RouterSettings]) -> None:
         raise Stopped("MAILROOM_MESSAGE_ID_KEYS is empty: the router signs the Message-IDs of what goes out with it")
     for condition in ("kafka", "placing", "tickets"):
         service.health.set(condition, False, "starting")
-    book = Book()
     tables = ConfigTables(settings)
-
-    def changed(topic: Topic, row_id: str, row: Message | None) -> None:
-        book.apply(topic.name, row_id, row)
-
-    tables.on_change(changed)
+    book = tables.book
     await tables.start(service)
     if service.stopping.is_set():
         return

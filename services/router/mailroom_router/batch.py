@@ -21,12 +21,12 @@ from mailroom_contracts import (
     header,
     topics,
 )
+from mailroom_runtime.book import Book
 from mailroom_runtime.bus.tracing import child
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 
 from .agents import Agents
-from .book import Book
 from .draft import Context, Draft, Input
 from .outputs import Outputs, TooLarge
 from .redis_gate import RedisGate

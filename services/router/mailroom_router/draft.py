@@ -24,8 +24,7 @@ from mailroom_contracts import (
     Unassigned,
     ids,
 )
-
-from .book import Book
+from mailroom_runtime.book import Book
 
 Input = EmailRouted | TicketCommand | DeliveryReport
 E = TypeVar("E", bound=TicketEvent)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailroom_contracts import EmailReceived, EmailRouted, Record, Undecodable, decode_as, encode, header, topics
+from mailroom_runtime.book import Book
 from mailroom_runtime.bus.tracing import child
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 
-from .book import Book
 from .conversation import Clues, Known, clues, route
 from .placement import places
 from .redis_gate import RedisGate

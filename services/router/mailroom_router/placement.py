@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from mailroom_contracts import Address, EmailReceived, Forwarder, Verdicts
 from mailroom_mail import comparable
-
-from .book import Book
+from mailroom_runtime.book import Book
 
 _EXPLAINABLE = frozenset({"fail", "softfail", "neutral", "none"})
 

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 from mailroom_contracts import Topic, topics
+from mailroom_runtime.book import Book
 from mailroom_runtime.bus import kafka
 from mailroom_runtime.bus.consume import lost_offsets
 from mailroom_runtime.bus.gathering import Gathering
@@ -31,7 +32,6 @@ from mailroom_runtime.process.tasks import end
 
 from .agents import Agents
 from .batch import Desk, Raw
-from .book import Book
 from .facts import Facts
 from .partition import Partition, Shared
 from .redis_gate import RedisGate

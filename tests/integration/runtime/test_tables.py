@@ -32,21 +32,21 @@ async def test_tables_read_to_the_end_and_follow(kafka: str, topics: str) -> Non
         changes: list[str] = []
         tables.on_change(lambda topic, key, row: changes.append(key))
         await asyncio.wait_for(tables.start(service), 30)
-        assert len(tables.addresses) == 20
+        assert len(tables.book.addresses) == 20
         assert tables.fresh()
         assert service.health.report()["conditions"] == {"config": {"ok": True}}
-        found = tables.address_by_email("A7@ACME.example")
+        found = tables.book.address_by_email("A7@ACME.example")
         assert found is not None
         assert found.id == "ad7"
-        portal = tables.portal_of_domain("acme.example")
+        portal = tables.book.portal_of_domain("acme.example")
         assert portal is not None
         assert portal.id == "p1"
 
         await producer.send(names.ADDRESSES, address(7, email="other@acme.example"))
         await producer.send_record(tombstone(names.ADDRESSES, "ad8", source="test"))
-        await eventually(lambda: tables.address_by_email("other@acme.example") is not None)
-        await eventually(lambda: tables.addresses.get("ad8") is None)
-        assert tables.address_by_email("a7@acme.example") is None
+        await eventually(lambda: tables.book.address_by_email("other@acme.example") is not None)
+        await eventually(lambda: tables.book.addresses.get("ad8") is None)
+        assert tables.book.address_by_email("a7@acme.example") is None
         assert changes.count("ad7") == 2
     for task in list(service._tasks):
         task.cancel()

@@ -64,7 +64,9 @@ class Process:
     def __init__(self, world: World, name: str, address: Address | None) -> None:
         self.world, self.address = world, address
         tables = SimpleNamespace(
-            addresses=SimpleNamespace(get=lambda _: self.address), portals=SimpleNamespace(get=lambda _: None),
+            book=SimpleNamespace(
+                addresses=SimpleNamespace(get=lambda _: self.address), portals=SimpleNamespace(get=lambda _: None)
+            ),
             fresh=lambda within_s: True,
         )  # fmt: skip
         lease = SimpleNamespace(left_s=lambda: world.lease_s, take=self._take, give_back=self._nothing)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from mailroom_contracts import Address, EmailReceived, Forwarder, SmtpAccount, Trace, Verdicts
-from mailroom_router.book import Book
 from mailroom_router.placement import places
+from mailroom_runtime.book import Book
 from support.router_world import acme, mail
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import Address, Agent, Message, Portal, Queue, Topic, Undecodable, decode_as, topics
-from mailroom_mail import comparable
 
+from mailroom_runtime.book import Book
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
@@ -19,33 +19,9 @@ from mailroom_runtime.process.settings import ServiceSettings
 
 from .kafka import partitions_for
 
-M = TypeVar("M", bound=Message)
 Changed = Callable[[Topic, str, Message | None], None]
 log = get_logger()
 CONFIRM_EVERY_S = 1.0
-
-
-class Table(Generic[M]):
-    """The latest record per id."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, M] = {}
-
-    def get(self, key: str | None) -> M | None:
-        return self._rows.get(key) if key is not None else None
-
-    def values(self) -> Iterator[M]:
-        return iter(list(self._rows.values()))
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def put(self, key: str, row: M | None) -> None:
-        """Set a row, or delete it with None."""
-        if row is None:
-            self._rows.pop(key, None)
-        else:
-            self._rows[key] = row
 
 
 _TOPIC_OF: dict[type[Message], Topic] = {
@@ -57,7 +33,7 @@ _TOPIC_OF: dict[type[Message], Topic] = {
 
 
 class ConfigTables:
-    """Portals, addresses, queues and agents. Start-up waits until all were read to the end.
+    """Keeps a `book` of portals, addresses, queues and agents. Start-up waits until all were read to the end.
 
     A record that cannot be decoded is logged and skipped: one broken row must not stop the others.
     """
@@ -65,23 +41,11 @@ class ConfigTables:
     def __init__(self, settings: ServiceSettings, kinds: list[type[Message]] | None = None) -> None:
         self._settings = settings
         self._kinds = kinds or list(_TOPIC_OF)
-        self.portals: Table[Portal] = Table()
-        self.addresses: Table[Address] = Table()
-        self.queues: Table[Queue] = Table()
-        self.agents: Table[Agent] = Table()
-        self._by_email: dict[str, str] = {}
-        self._by_domain: dict[str, str] = {}
+        self.book = Book()
+        self._read_to: dict[TopicPartition, int] = {}
         self._listeners: list[Changed] = []
         self._confirmed_at = float("-inf")
         self._loaded = asyncio.Event()
-
-    def address_by_email(self, email: str) -> Address | None:
-        """The address, compared without case."""
-        return self.addresses.get(self._by_email.get(comparable(email)))
-
-    def portal_of_domain(self, domain: str) -> Portal | None:
-        """The portal that hosts this mail domain."""
-        return self.portals.get(self._by_domain.get(comparable(domain)))
 
     def fresh(self, within_s: float = 5.0) -> bool:
         """Whether this view was confirmed against the end of the topics within that time."""
@@ -133,7 +97,7 @@ class ConfigTables:
                 return
             parts += [TopicPartition(name, p) for p in found]
         consumer.assign(parts)
-        await consumer.seek_to_beginning(*parts)
+        await self._seek(consumer, parts)
         while True:
             asked_at = time.monotonic()
             async with asyncio.timeout(10):
@@ -143,6 +107,7 @@ class ConfigTables:
                 for tp, records in (await consumer.getmany(timeout_ms=50)).items():
                     for record in records:
                         self._apply(_TOPIC_OF[names[tp.topic]], names[tp.topic], record.key, record.value)
+                    self._read_to[tp] = records[-1].offset + 1
                 behind = False
                 for tp in parts:
                     if await consumer.position(tp) < ends[tp]:
@@ -151,13 +116,26 @@ class ConfigTables:
             self._confirmed_at = asked_at
             if not self._loaded.is_set():
                 self._loaded.set()
-                log.info("config.loaded", portals=len(self.portals), addresses=len(self.addresses))
+                log.info("config.loaded", portals=len(self.book.portals), addresses=len(self.book.addresses))
             service.health.set("config", True)
             # follow changes as they come, and confirm against the end once a second
             while time.monotonic() - asked_at < CONFIRM_EVERY_S:
                 for tp, records in (await consumer.getmany(timeout_ms=200)).items():
                     for record in records:
                         self._apply(_TOPIC_OF[names[tp.topic]], names[tp.topic], record.key, record.value)
+                    self._read_to[tp] = records[-1].offset + 1
+
+    async def _seek(self, consumer: AIOKafkaConsumer, parts: list[TopicPartition]) -> None:
+        """On from what was read, since an older record read again would undo newer ones for a moment.
+
+        From the beginning at first, and where the topic was made anew (it ends before that).
+        """
+        async with asyncio.timeout(10):
+            ends = await consumer.end_offsets(parts)
+            begins = await consumer.beginning_offsets(parts)
+        for tp in parts:
+            read_to = self._read_to.get(tp, 0)
+            consumer.seek(tp, read_to if begins[tp] <= read_to <= ends[tp] else begins[tp])
 
     def _apply(self, topic: Topic, kind: type[Message], key: bytes | None, value: bytes | None) -> None:
         row_id = (key or b"").decode("utf-8", "replace")
@@ -166,26 +144,9 @@ class ConfigTables:
         except Undecodable as error:
             log.error("config.broken_record", topic=topic.name, key=row_id, error=str(error))
             return
-        tables: dict[type[Message], Table[Any]] = {
-            Portal: self.portals,
-            Address: self.addresses,
-            Queue: self.queues,
-            Agent: self.agents,
-        }
-        table = tables[kind]
-        old = table.get(row_id)
-        if isinstance(old, Address) and self._by_email.get(comparable(old.email)) == row_id:
-            del self._by_email[comparable(old.email)]
-        if isinstance(old, Portal):
-            for domain in old.domains:
-                self._by_domain.pop(comparable(domain), None)
-        table.put(row_id, row)
+        self.book.apply(topic.name, row_id, row)
         metrics.gauge("mailroom_config_rows", "Configuration known to this process", ["topic"]).labels(topic.name).set(
-            len(table)
+            self.book.count(topic.name)
         )
-        if isinstance(row, Address):
-            self._by_email[comparable(row.email)] = row_id
-        if isinstance(row, Portal):
-            self._by_domain.update({comparable(domain): row_id for domain in row.domains})
         for listener in self._listeners:
             listener(topic, row_id, row)

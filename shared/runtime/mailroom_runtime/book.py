@@ -1,0 +1,140 @@
+"""The configuration as services need it: portals, addresses, queues, agents, and how they hang together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from mailroom_contracts import Address, Agent, Message, Portal, Queue
+from mailroom_mail import comparable
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Claims:
+    """Who claims a name (a mail domain, an address): of several rows the one that was changed last.
+
+    Rows of different keys are read in any order, so a name that moved from one row to another is claimed by both for a
+    while, or by the old one after the new one. The answer must not depend on which was read first.
+    """
+
+    def __init__(self) -> None:
+        self._claims: dict[str, dict[str, tuple[datetime, int]]] = {}
+
+    def move(self, row_id: str, old: Iterable[str], new: Iterable[str], at: datetime | None, revision: int) -> None:
+        """The row claimed the `old` names and now claims the `new` ones; it was changed `at` (UTC)."""
+        for name in old:
+            claims = self._claims.get(comparable(name), {})
+            claims.pop(row_id, None)
+            if not claims:
+                self._claims.pop(comparable(name), None)
+        for name in new:
+            self._claims.setdefault(comparable(name), {})[row_id] = (at or _NEVER, revision)
+
+    def of(self, name: str) -> str | None:
+        """The id of the row that has the name, in any spelling."""
+        claims = self._claims.get(comparable(name))
+        return max(claims, key=lambda row_id: (claims[row_id], row_id)) if claims else None
+
+
+class Book:
+    """Filled by `apply` from the configuration topics; answers by id, mail address, domain and forwarding target."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[str, Address] = {}
+        self.queues: dict[str, Queue] = {}
+        self.agents: dict[str, Agent] = {}
+        self.portals: dict[str, Portal] = {}
+        self._tables: dict[str, dict[str, Any]] = {
+            "addresses": self.addresses, "queues": self.queues, "agents": self.agents, "portals": self.portals,
+        }  # fmt: skip
+        self._emails = Claims()
+        self._domains = Claims()
+        self._linked: dict[str, set[str]] = {}
+
+    def apply(self, topic: str, row_id: str, row: Message | None) -> None:
+        """One record of a configuration topic, by its short name; None deletes."""
+        table = self._tables.get(topic)
+        if table is None:
+            return
+        old = table.pop(row_id, None)
+        if row is not None:
+            table[row_id] = row
+        if topic == "addresses":
+            self._index_address(row_id, old, row if isinstance(row, Address) else None)
+        elif topic == "portals":
+            new = row if isinstance(row, Portal) else None
+            self._domains.move(row_id, old.domains if old else (), new.domains if new else (),
+                               new.updated_at if new else None, new.revision if new else 0)  # fmt: skip
+
+    def count(self, topic: str) -> int:
+        """How many rows there are of a topic, by its short name."""
+        return len(self._tables[topic])
+
+    def _index_address(self, row_id: str, old: Address | None, new: Address | None) -> None:
+        self._emails.move(row_id, (old.email,) if old else (), (new.email,) if new else (),
+                          new.updated_at if new else None, new.revision if new else 0)  # fmt: skip
+        if old is not None and old.forwards_to:
+            self._linked.get(old.forwards_to, set()).discard(row_id)
+        if new is not None and new.kind == "smtp" and new.forwards_to:
+            self._linked.setdefault(new.forwards_to, set()).add(row_id)
+
+    def portal_of_domain(self, domain: str) -> Portal | None:
+        """The portal that hosts this mail domain."""
+        found = self._domains.of(domain)
+        return self.portals.get(found) if found else None
+
+    def address(self, address_id: str | None) -> Address | None:
+        """The address of that id."""
+        return self.addresses.get(address_id) if address_id else None
+
+    def address_by_email(self, email: str) -> Address | None:
+        """The address, compared as `comparable` makes it, its plus tag included."""
+        found = self._emails.of(email)
+        return self.addresses.get(found) if found else None
+
+    def by_email(self, email: str) -> Address | None:
+        """The address, compared without case; a plus tag (`support+x@…`) is looked through."""
+        if (found := self.address_by_email(email)) is None and "+" in email:
+            local, _, domain = email.rpartition("@")
+            found = self.address_by_email(f"{local.split('+', 1)[0]}@{domain}")
+        return found
+
+    def linked(self, internal_id: str) -> list[Address]:
+        """The active SMTP addresses that forward to this internal address, in a stable order."""
+        found = (self.addresses[i] for i in sorted(self._linked.get(internal_id, ())))
+        return [address for address in found if address.active]
+
+    def is_ours(self, email: str, portal_id: str) -> bool:
+        """Whether it is one of the portal's own addresses."""
+        found = self.by_email(email)
+        return found is not None and found.portal_id == portal_id
+
+    def agent(self, agent_id: str | None, portal_id: str) -> Agent | None:
+        """The active agent of that portal, or None."""
+        found = self.agents.get(agent_id) if agent_id else None
+        return found if found is not None and found.portal_id == portal_id and found.active else None
+
+    def queue(self, queue_id: str | None, portal_id: str) -> Queue | None:
+        """The queue of that portal, or None."""
+        found = self.queues.get(queue_id) if queue_id else None
+        return found if found is not None and found.portal_id == portal_id else None
+
+    def agents_of(self, queue_id: str, portal_id: str) -> list[str]:
+        """Ids of the active agents who work in a queue, whichever side of the relation names it."""
+        queue = self.queue(queue_id, portal_id)
+        named = list(queue.agent_ids) if queue else []
+        named += [a.id for a in self.agents.values() if queue_id in a.queue_ids and a.id not in named]
+        return sorted(a for a in named if self.agent(a, portal_id) is not None)
+
+    def senders_of(self, queue_id: str, portal_id: str) -> list[Address]:
+        """Active addresses of a queue that agents may reply from."""
+        return sorted(
+            (
+                a
+                for a in self.addresses.values()
+                if a.portal_id == portal_id and a.queue_id == queue_id and a.active and a.kind in ("gmail", "smtp")
+            ),
+            key=lambda a: a.email,
+        )
