@@ -1,4 +1,7 @@
-"""Whether Redis answers, and whether the index in it is whole. Nobody waits for a Redis that is away."""
+"""Whether Redis works, and whether the index in it is whole. Nobody waits for a Redis that is away.
+
+One that answers but takes nothing (full, read-only since a failover, unable to save) is away too: each look writes.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ log = get_logger()
 T = TypeVar("T")
 LOOK_EVERY_S = 0.5
 LOCK_MS = 15_000
+PROBE_S = 60
 
 # The instance's run_id stands in the ready key: another instance, an emptied or a new one does not match it.
 Rebuild = Callable[[], Awaitable[None]]
@@ -30,8 +34,10 @@ class RedisGate:
         self.client = client
         self._ready_key = f"{prefix}:ix:ready"
         self._lock_key = f"{prefix}:ix:rebuilding"
+        self._probe_key = f"{prefix}:ix:probe"
         self.up = False
         self.ready = False
+        self._hopeless = False  # a rebuild failed, and the index was not whole since: the next one may fail too
         self._changed = asyncio.Event()
 
     async def attempt(self, work: Awaitable[T], default: T) -> T:
@@ -48,14 +54,14 @@ class RedisGate:
     def down(self, error: BaseException) -> None:
         """Somebody found Redis away."""
         if self.up:
-            log.warning("redis.away", error=type(error).__name__)
+            log.warning("redis.away", error=type(error).__name__, reason=str(error)[:200])
         self.up = self.ready = False
         self._announce()
 
     async def wait_ready(self, timeout_s: float) -> bool:
-        """Wait while a rebuild runs, at most so long. A Redis that is away is not waited for."""
+        """Wait while a rebuild runs, at most so long; not for a Redis that is away, nor once a rebuild has failed."""
         end = time.monotonic() + timeout_s
-        while self.up and not self.ready and time.monotonic() < end:
+        while self.up and not self.ready and not self._hopeless and time.monotonic() < end:
             try:
                 async with asyncio.timeout(end - time.monotonic()):
                     await self._changed.wait()
@@ -83,6 +89,7 @@ class RedisGate:
     async def _look(self, rebuild: Rebuild) -> None:
         info: dict[str, Any] = await self.client.info("server")
         run_id = str(info.get("run_id", ""))
+        await self.client.set(self._probe_key, run_id, ex=PROBE_S)
         if not self.up:
             log.info("redis.found", run_id=run_id)
         self.up = True
@@ -96,7 +103,7 @@ class RedisGate:
         started = time.monotonic()
         try:
             log.info("index.rebuild_started")
-            await rebuild()
+            await self._rebuild(rebuild)
             # Only when it is still the same instance does the mark mean anything, and only when our lock is still
             # there: a Redis that was emptied meanwhile has lost what was written before.
             again: dict[str, Any] = await self.client.info("server")
@@ -110,12 +117,23 @@ class RedisGate:
             with contextlib.suppress(*REDIS_DOWN):
                 await self.client.delete(self._lock_key)
 
+    async def _rebuild(self, rebuild: Rebuild) -> None:
+        try:
+            await rebuild()
+        except (KafkaError, *REDIS_DOWN):
+            self._hopeless = True
+            raise
+
     async def _keep_lock(self) -> None:
         while True:
             await asyncio.sleep(LOCK_MS / 3000)
-            await self.client.pexpire(self._lock_key, LOCK_MS)
+            # one that was not renewed is found gone at the end, and then the rebuild does not count
+            with contextlib.suppress(*REDIS_DOWN):
+                await self.client.pexpire(self._lock_key, LOCK_MS)
 
     def _set_ready(self, ready: bool) -> None:
+        if ready:
+            self._hopeless = False
         if ready != self.ready:
             self.ready = ready
             self._announce()

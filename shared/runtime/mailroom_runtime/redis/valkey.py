@@ -9,9 +9,12 @@ from typing import Any
 
 import redis.asyncio
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, NoScriptError, ReadOnlyError, RedisError, TimeoutError
+from redis.exceptions import NoScriptError, RedisError
 
-REDIS_DOWN = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
+# Whatever it answers instead of working, too: full (OOM), unable to save (MISCONF), a replica since a failover (READONLY,
+# MASTERDOWN), another password (NOAUTH), rights taken away (NOPERM), still LOADING. A list of them would have gaps, and
+# nobody who uses Redis here can do more about one than about another.
+REDIS_DOWN = (RedisError, OSError)
 
 
 def connect(url: str, *, timeout_s: float = 2.0) -> redis.asyncio.Redis:
