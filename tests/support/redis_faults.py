@@ -88,7 +88,12 @@ def _loading(server: ValkeyServer) -> None:
         client.bgrewriteaof()
         wait_until(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0, 10)
     server.kill()
-    slowly = ("--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")  # microseconds for each key
+    slowly = (
+        "--key-load-delay",
+        "1000",
+        "--loading-process-events-interval-bytes",
+        "1024",
+    )  # microseconds for each key
     server.command = [*server.server.command(), *slowly]
     server.launch()
 

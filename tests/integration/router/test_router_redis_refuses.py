@@ -17,8 +17,8 @@ from mailroom_router.facts import Facts
 from mailroom_router.first_step import Arrival, FirstStep
 from mailroom_router.redis_gate import RedisGate
 from mailroom_router.redis_index import Index
-from mailroom_runtime.presence import Presence
-from mailroom_runtime.valkey import REDIS_DOWN, Shared, connect
+from mailroom_runtime.redis.presence import Presence
+from mailroom_runtime.redis.valkey import REDIS_DOWN, Shared, connect
 from support.redis_faults import FAULTS, RedisFault
 from support.router_desk import RING, book
 from support.router_world import mail
