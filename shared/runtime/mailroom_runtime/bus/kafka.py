@@ -17,6 +17,7 @@ from mailroom_runtime.process import metrics
 from mailroom_runtime.process.settings import ServiceSettings
 
 from .patience import Patience
+from .renewal import RenewedProducer
 from .tracing import new_traceparent
 
 _M, _32_BITS = 0x5BD1E995, 0xFFFFFFFF
@@ -55,10 +56,11 @@ class Producer:
         self, settings: ServiceSettings, source: str, *, linger_ms: int = 2, timeout_s: float = 10.0, **options: Any
     ) -> None:
         self._settings, self._source, self._timeout = settings, source, timeout_s
-        self._patience = Patience(timeout_s)
+        # a record fails by itself first: who gave up waiting would not know that it is never written
+        self._patience = Patience(timeout_s + 1.0)
         self._published: dict[str, Counter] = {}
         self._options = {"linger_ms": linger_ms, "max_batch_size": 262_144, **options}
-        self._producer: AIOKafkaProducer | None = None
+        self._producer = RenewedProducer(self._made)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -67,31 +69,24 @@ class Producer:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def _made(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka,
+            acks="all",
+            enable_idempotence=True,
+            request_timeout_ms=int(self._timeout * 1000),
+            max_request_size=1_000_000,
+            client_id=f"mailroom-{self._source}",
+            **self._options,
+        )
+
     async def start(self) -> None:
         """Connect; waits for Kafka as long as it takes."""
-        while True:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._settings.kafka,
-                acks="all",
-                enable_idempotence=True,
-                request_timeout_ms=int(self._timeout * 1000),
-                max_request_size=1_000_000,
-                client_id=f"mailroom-{self._source}",
-                **self._options,
-            )
-            try:
-                await producer.start()
-            except KafkaError:
-                await producer.stop()
-                await asyncio.sleep(1)
-            else:
-                self._producer = producer
-                return
+        await self._producer.start()
 
     async def close(self) -> None:
         """Send what waits, then disconnect."""
-        if self._producer is not None:
-            await self._producer.stop()
+        await self._producer.close()
 
     async def send(
         self,
@@ -138,6 +133,8 @@ class Producer:
                 await (await self.post_record(record, partition=partition))
         except TimeoutError:
             raise BusDown("Kafka did not answer in time") from None
+        except MessageSizeTooLargeError as error:  # the broker's own limit may be lower than ours
+            raise RecordTooLarge(f"a record for {record.topic.name} has {len(record.value or b'')} bytes") from error
         except KafkaError as error:
             raise BusDown(f"Kafka did not take the record: {type(error).__name__}") from error
 
@@ -161,15 +158,10 @@ class Producer:
         partition: int | None = None,
     ) -> asyncio.Future[Any]:
         """Queue bytes on a topic by its full name."""
-        if self._producer is None:
-            raise BusDown("not connected to Kafka yet")
-        if partition is None and key is not None:
-            known = self._producer.client.cluster.partitions_for_topic(name)
-            partition = partition_of(key, len(known)) if known else None
+        if partition is None and key is not None and (known := self._producer.partitions_of(name)):
+            partition = partition_of(key, known)
         try:
-            future: asyncio.Future[Any] = await self._producer.send(
-                name, value=value, key=key, headers=headers, partition=partition
-            )
+            future = await self._producer.send(name, value=value, key=key, headers=headers, partition=partition)
         except MessageSizeTooLargeError as error:
             raise RecordTooLarge(f"a record for {name} has {len(value or b'')} bytes") from error
         except KafkaError as error:
