@@ -30,7 +30,7 @@ from .agents import Agents
 from .draft import Context, Draft, Input
 from .outputs import Outputs, TooLarge
 from .redis_gate import RedisGate
-from .ticket import decide, finish
+from .ticket import decide, finish, too_large
 
 log = get_logger()
 
@@ -132,8 +132,15 @@ class Desk:
         for raw, message, draft in drafts:
             decision = finish(draft, next(answers) if draft.wanted else None)
             trace = header(raw.headers, "traceparent")
+            trace = child(trace) if trace else None
             try:
-                outputs[raw.partition].add(states[message.ticket_id], decision, child(trace) if trace else None)
+                try:
+                    outputs[raw.partition].add(states[message.ticket_id], decision, trace)
+                except TooLarge:
+                    if not isinstance(message, TicketCommand):
+                        raise
+                    decision = too_large(states[message.ticket_id], message, context)
+                    outputs[raw.partition].add(states[message.ticket_id], decision, trace)
             except TooLarge as error:
                 worked.poison.append((raw, error))
                 continue

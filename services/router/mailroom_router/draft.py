@@ -26,11 +26,12 @@ from mailroom_contracts import (
 )
 from mailroom_runtime.book import Book
 
+from .capping import capped
+
 Input = EmailRouted | TicketCommand | DeliveryReport
 E = TypeVar("E", bound=TicketEvent)
 
 MOST_RECENT = 64
-MOST_MESSAGES = 500
 MOST_PEOPLE = 200
 ROUTER = Actor(kind="router")
 
@@ -201,7 +202,7 @@ def finish(draft: Draft, agent_id: str | None = None) -> Decision:
             draft.change(wants_online=True)
     if draft.state is not None:
         recent = [*draft.state.recent, draft.cause][-MOST_RECENT:]
-        draft.change(version=draft.version, updated_at=draft.at, recent=recent)
+        draft.state = capped(draft.change(version=draft.version, updated_at=draft.at, recent=recent))
     return Decision(draft.state, tuple(draft.events), tuple(draft.orders), draft.sent_on)
 
 

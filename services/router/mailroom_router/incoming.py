@@ -9,6 +9,7 @@ from mailroom_contracts import (
     EmailRouted,
     MessageAdded,
     MessageSummary,
+    NoteAdded,
     Person,
     TicketCreated,
     TicketMessage,
@@ -18,8 +19,9 @@ from mailroom_contracts import (
 from mailroom_mail import comparable, ticket_number
 
 from .bounced import add_bounce
+from .capping import full_note, is_full
 from .conversation import author, root_of, unproven_root
-from .draft import MOST_MESSAGES, MOST_PEOPLE, ROUTER, Draft
+from .draft import MOST_PEOPLE, ROUTER, Draft
 from .orders import quote_of
 
 FULL = 1_000_000  # stands for "full" where follow-ups count closings
@@ -84,8 +86,8 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
         return
     quiet = is_quiet(routed)
     new_sender = first_step and not takes_part
-    if len(state.messages) >= MOST_MESSAGES and routed.hop < MOST_HOPS:
-        _send_on(draft, routed, ticket=ids.follow_up_id(state.id, FULL), follow_up_of=state.id)
+    if is_full(state):
+        _follow_up_of_full(draft, state, routed)
         return
     if state.status == "closed" and not quiet and not new_sender and state.closed_at is not None:
         portal = draft.context.book.portals.get(state.portal_id)
@@ -110,6 +112,30 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
             draft.reopen("customer_replied")
         elif draft.ticket.status == "pending":
             draft.set_status("open", "customer_replied")
+
+
+def _follow_up_of_full(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
+    """The mail goes to the ticket's follow-up; at the end of a long row of full ones it begins a ticket of its own."""
+    if routed.hop >= MOST_HOPS:
+        root = unproven_root(routed.received)
+        fresh = ids.ticket_id(routed.portal_id, routed.queue_id, root, author(routed.received).email)
+        _send_on(draft, routed, ticket=fresh, linked_to=state.id)
+        return
+    follow_up = ids.follow_up_id(state.id, FULL)
+    note = full_note(state.id)
+    if draft.find(id=note) is None:
+        said = TicketMessage(
+            id=note,
+            direction="note",
+            kind="note",
+            text=f"This ticket is full. What the customer writes from now on is in {ticket_number(follow_up)}.",
+            author=ROUTER,
+            sent_at=draft.at,
+            at=draft.at,
+        )
+        draft.emit(NoteAdded, message=said)
+        draft.add_summary(MessageSummary(id=note, direction="note", kind="note", at=draft.at))
+    _send_on(draft, routed, ticket=follow_up, follow_up_of=state.id)
 
 
 def _create(draft: Draft, routed: EmailRouted) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from mailroom_contracts import DeliveryReport, EmailRouted, TicketState, ids
+from mailroom_contracts import DeliveryReport, EmailRouted, TicketCommand, TicketState, ids
 
 from .bounced import apply_report
 from .commanding import carry_out
 from .draft import ROUTER, Context, Decision, Draft, Input, causes, finish
 from .incoming import add_mail
 
-__all__ = ["Context", "Decision", "Draft", "Input", "decide", "finish"]
+__all__ = ["Context", "Decision", "Draft", "Input", "decide", "finish", "too_large"]
 
 
 def decide(state: TicketState | None, message: Input, context: Context) -> Draft:
@@ -17,17 +17,8 @@ def decide(state: TicketState | None, message: Input, context: Context) -> Draft
 
     An input that the state has seen before gives one event with an id of its own, and changes nothing.
     """
-    cause, causation_id = causes(message)
-    draft = Draft(
-        state=state,
-        ticket_id=message.ticket_id,
-        portal_id=message.portal_id,
-        cause=cause,
-        causation_id=causation_id,
-        context=context,
-        at=context.now,
-        version=state.version if state is not None else 0,
-    )
+    draft = _begun(state, message, context)
+    cause = draft.cause
     if state is not None and _seen(state, cause, message):
         draft.known = True
         draft.version -= 1  # the event stands at the version that the ticket has
@@ -41,6 +32,28 @@ def decide(state: TicketState | None, message: Input, context: Context) -> Draft
         draft.actor, draft.command_type = message.actor or ROUTER, message.type
         carry_out(draft, message)
     return draft
+
+
+def too_large(state: TicketState | None, command: TicketCommand, context: Context) -> Decision:
+    """The decision on a command that leads to more than a Kafka record holds: refused, for a person to read."""
+    draft = _begun(state, command, context)
+    draft.actor, draft.command_type = command.actor or ROUTER, command.type
+    draft.refuse("too_large", "It is too long to be kept. Send long parts as attachments.")
+    return finish(draft)
+
+
+def _begun(state: TicketState | None, message: Input, context: Context) -> Draft:
+    cause, causation_id = causes(message)
+    return Draft(
+        state=state,
+        ticket_id=message.ticket_id,
+        portal_id=message.portal_id,
+        cause=cause,
+        causation_id=causation_id,
+        context=context,
+        at=context.now,
+        version=state.version if state is not None else 0,
+    )
 
 
 def _seen(state: TicketState, cause: str, message: Input) -> bool:
