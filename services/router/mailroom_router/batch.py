@@ -14,7 +14,6 @@ from mailroom_contracts import (
     TicketCommand,
     TicketCreated,
     TicketState,
-    Topic,
     Undecodable,
     decode,
     decode_as,
@@ -28,6 +27,7 @@ from mailroom_runtime.process.logs import get_logger
 
 from .agents import Agents
 from .draft import Context, Draft, Input
+from .inbox import Raw
 from .outputs import Outputs, TooLarge
 from .redis_gate import RedisGate
 from .ticket import decide, finish, too_large
@@ -36,18 +36,6 @@ log = get_logger()
 
 YIELD_EVERY = 50
 Lookup = Callable[[int, str], TicketState | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """One record as it came."""
-
-    topic: Topic
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
 
 
 @dataclass(slots=True)

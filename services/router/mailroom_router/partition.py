@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from mailroom_contracts import Topic, Undecodable, header, topics
+from mailroom_contracts import Topic, Undecodable, topics
 from mailroom_contracts.tickets import TicketState
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Stopped
 
-from .batch import Raw
 from .facts import Facts, facts
+from .inbox import Inbox, Raw
 from .outputs import Outputs
 from .settings import RouterSettings
 from .store import Store
@@ -41,56 +40,8 @@ class Shared:
     folder: Path
 
 
-class Lane:
-    """The records of one input topic that wait, in the order of their offsets.
-
-    Some are urgent: a person waits for what comes of them. The others are patient, and may wait for company.
-    """
-
-    def __init__(self, topic: Topic) -> None:
-        self.topic = topic
-        self._records: deque[tuple[Raw, float]] = deque()
-        self._urgent_to = -1  # offset of the last urgent one
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def feed(self, raws: Sequence[Raw], now: float) -> None:
-        """Records with rising offsets; `now` in monotonic seconds."""
-        for raw in raws:
-            self._records.append((raw, now))
-            if _is_urgent(raw):
-                self._urgent_to = raw.offset
-
-    @property
-    def urgent(self) -> bool:
-        """Whether an urgent one waits."""
-        return bool(self._records) and self._records[0][0].offset <= self._urgent_to
-
-    @property
-    def since(self) -> float:
-        """When the first one came."""
-        return self._records[0][1] if self._records else float("inf")
-
-    def take(self, most: int, *, patient: bool) -> list[Raw]:
-        """The first ones, at most so many; without `patient` only up to the last urgent one."""
-        taken: list[Raw] = []
-        while self._records and len(taken) < most and (patient or self._records[0][0].offset <= self._urgent_to):
-            taken.append(self._records.popleft()[0])
-        return taken
-
-    def put_back(self, raws: Sequence[Raw]) -> None:
-        """What was taken last, and not committed."""
-        self._records.extendleft((raw, 0.0) for raw in reversed(raws))
-
-    def skip_to(self, offset: int) -> None:
-        """Forget what was done before."""
-        while self._records and self._records[0][0].offset < offset:
-            self._records.popleft()
-
-
 class Partition:
-    """`feed` and `take` in memory; `open` brings the states up to date."""
+    """`inbox` is what waits, in memory; `open` brings the states up to date."""
 
     def __init__(self, number: int, shared: Shared) -> None:
         self.number = number
@@ -98,42 +49,10 @@ class Partition:
         self.ready = False
         self._shared = shared
         self._prefix = shared.settings.topic_prefix
-        self._lanes: dict[str, Lane] = {}
+        self.inbox = Inbox()
         self._store: Store | None = None
         self._next: dict[TopicPartition, int] = {}
         self._learnt_to = 0  # offset of `tickets` up to which the index knows everything
-
-    @property
-    def lanes(self) -> Sequence[Lane]:
-        """One for each input topic that brought something."""
-        return list(self._lanes.values())
-
-    def feed(self, topic: Topic, raws: Sequence[Raw], now: float) -> None:
-        """Records of one topic in the order of their offsets."""
-        lane = self._lanes.get(topic.name)
-        if lane is None:
-            lane = self._lanes[topic.name] = Lane(topic)
-        lane.feed(raws, now)
-
-    def queued(self, topic: Topic) -> int:
-        """How many records of a topic wait."""
-        lane = self._lanes.get(topic.name)
-        return len(lane) if lane is not None else 0
-
-    def take(self, most: int, *, patient: bool) -> list[Raw]:
-        """What to work on next: what people wait for first."""
-        taken: list[Raw] = []
-        for lane in self._lanes.values():
-            taken += lane.take(most - len(taken), patient=False)
-        if patient:
-            for lane in self._lanes.values():
-                taken += lane.take(most - len(taken), patient=True)
-        return [raw for raw in taken if raw.offset >= self._next.get(self._input(raw.topic), 0)]
-
-    def put_back(self, raws: Sequence[Raw]) -> None:
-        """Not committed: they stay the first thing to do, here or at whoever has the partition next."""
-        for lane in self._lanes.values():
-            lane.put_back([raw for raw in raws if raw.topic is lane.topic])
 
     def done(self, tp: TopicPartition) -> int | None:
         """The next offset of an input, once it is known."""
@@ -154,7 +73,7 @@ class Partition:
     def applied(self, raws: Sequence[Raw], outputs: Outputs, states_to: int | None) -> None:
         """A transaction with these inputs was committed; `states_to` is the offset of its last state."""
         assert self._store is not None
-        self._next |= self.offsets_after(raws)
+        self._moved_to(self.offsets_after(raws))
         # The checkpoint trails one batch behind the index: after a crash the last batch is read, and indexed, again.
         values = {ticket_id: r.value for ticket_id, r in zip(outputs.states, outputs.state_records(), strict=True)}
         self._store.write(dict(outputs.states), self._learnt_to or None, values)
@@ -163,6 +82,11 @@ class Partition:
         for ticket_id, state in outputs.states.items():
             self.waiting.note(state, ticket_id)
         self._shared.learn(outputs.facts)
+
+    def _moved_to(self, offsets: dict[TopicPartition, int]) -> None:
+        self._next |= offsets
+        for lane in self.inbox.lanes:
+            lane.done_to(self._next.get(self._input(lane.topic), 0))
 
     def _input(self, topic: Topic) -> TopicPartition:
         return TopicPartition(topic.full_name(self._prefix), self.number)
@@ -177,9 +101,8 @@ class Partition:
         if self._store is None:
             self._store = Store(self._shared.folder / f"tickets-{self.number}")
         restored = await self._restore(self._store)
-        self._next = following
-        for lane in self._lanes.values():
-            lane.skip_to(following.get(self._input(lane.topic), 0))
+        self._next = {}
+        self._moved_to(following)
         self.waiting = WaitingList()
         for state in self._store.waiting():
             self.waiting.note(state, state.id)
@@ -240,13 +163,6 @@ class Partition:
         if self._store is not None:
             self._store.close()
             self._store = None
-
-
-def _is_urgent(raw: Raw) -> bool:
-    """Mail, what people ask for, and how sending what they wrote went; not what concerns automatic replies."""
-    if raw.topic is topics.TICKET_COMMANDS:
-        return header(raw.headers, "ce_type") != "ticket.auto_reply"
-    return raw.topic is not topics.EMAIL_DELIVERY or b'"kind":"auto_reply"' not in (raw.value or b"")
 
 
 def _is_young(timestamp_ms: int) -> bool:

@@ -23,7 +23,7 @@ from mailroom_runtime.book import Book
 from mailroom_runtime.bus import kafka
 from mailroom_runtime.bus.consume import lost_offsets
 from mailroom_runtime.bus.gathering import Gathering
-from mailroom_runtime.bus.groups import GROUPS, group_name
+from mailroom_runtime.bus.groups import group_name
 from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
@@ -31,8 +31,9 @@ from mailroom_runtime.process.service import Service, Stopped
 from mailroom_runtime.process.tasks import end
 
 from .agents import Agents
-from .batch import Desk, Raw
+from .batch import Desk
 from .facts import Facts
+from .inbox import INPUTS, Raw
 from .partition import Partition, Shared
 from .redis_gate import RedisGate
 from .settings import RouterSettings
@@ -43,7 +44,6 @@ from .worker import Worker
 log = get_logger()
 
 GROUP = "router.tickets"
-INPUTS = GROUPS[GROUP]
 FULL, ROOM = 2_000, 500  # records of a topic's partition that wait: above, it is paused; below, resumed
 LAG_EVERY_S = 1.0
 STOP_S = 5.0
@@ -172,7 +172,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         partitions = worker.partitions
         for tp in assigned:
             partition = partitions.get(tp.partition)
-            queued = partition.queued(self._by_name[tp.topic]) if partition is not None else 0
+            queued = len(partition.inbox.lane(self._by_name[tp.topic])) if partition is not None else 0
             if queued > FULL and tp not in self._paused:
                 consumer.pause(tp)
                 self._paused.add(tp)

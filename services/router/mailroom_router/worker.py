@@ -1,15 +1,12 @@
 """Decides and commits what the partitions of this process have: one transaction at a time, over all of them.
 
-What people wait for (mail, their commands, how their replies went) starts a transaction at once while little comes, and
-takes everything else along. While mail is late, since more comes than is worked on or others use the processor, what
-concerns automatic replies waits: it would make mail later, here and in every service that it leads to.
+What a transaction takes, and when it begins, is the `Agenda`'s to say.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +16,14 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import Record, Topic, topics
 from mailroom_runtime.bus.dead_letters import dead_headers
-from mailroom_runtime.bus.gathering import Pace
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Stopped
 from mailroom_runtime.process.tasks import end
 
-from .batch import Desk, Raw, Worked
+from .agenda import Agenda, Pause
+from .batch import Desk, Worked
+from .inbox import Raw
 from .partition import Partition
 from .transactions import Membership, MembershipLost, Outgoing, Transactions
 
@@ -34,13 +32,6 @@ log = get_logger()
 DEAD_IN_A_ROW = 20
 HAND_OVER_S = 8.0
 PAUSES = (0.05, 0.2, 1.0, 2.0, 5.0)
-BATCH_BYTES = 4_000_000
-MANY = 400  # inputs that need not wait for more
-LONGEST_S = 0.1  # between two beginnings, at most
-PATIENT_S = 0.25  # how long patient inputs wait for company
-PATIENT_LONGEST_S = 60.0  # how long they wait while mail is late
-PATIENT_MOST, PATIENT_MOST_S = 40, 1.0  # so many in a transaction while mail comes, which waits for its end
-LATE_S, LATE_FOR_S = 0.05, 0.5  # from acceptance to the event, as is asked; how long one late transaction counts
 
 
 @dataclass(slots=True)
@@ -56,9 +47,8 @@ class Worker:
 
     def __init__(self, transactions: Transactions, desk: Desk, prefix: str, most: int) -> None:
         """`most` inputs are in a transaction."""
-        self._transactions, self._desk, self._prefix, self._most = transactions, desk, prefix, most
-        self._late_until = 0.0
-        self._urgent_at = float("-inf")
+        self._transactions, self._desk, self._prefix = transactions, desk, prefix
+        self._agenda = Agenda(most)
         self._owned: dict[int, Owned] = {}
         self._membership = Membership(-1, "")
         self._connected = False
@@ -66,7 +56,6 @@ class Worker:
         self._fed = asyncio.Event()
         self._stop = asyncio.Event()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pace = Pace(calm_per_s=150, step_s=0.03, longest_s=LONGEST_S)  # by what people wait for
         self._dead_in_a_row = 0
 
     @property
@@ -76,7 +65,7 @@ class Worker:
 
     def feed(self, number: int, topic: Topic, raws: Sequence[Raw]) -> None:
         """Records of a partition that this process has, in the order of their offsets."""
-        self._owned[number].partition.feed(topic, raws, time.monotonic())
+        self._owned[number].partition.inbox.lane(topic).feed(raws, time.monotonic())
         self._fed.set()
 
     # rebalances
@@ -183,58 +172,15 @@ class Worker:
 
     async def _next(self) -> list[Raw]:
         """The inputs of the next transaction; [] when something else is to be looked at first."""
-        lanes = [lane for p in self.partitions.values() if p.ready for lane in p.lanes if len(lane)]
-        now = time.monotonic()
-        urgent = [lane for lane in lanes if lane.urgent]
-        due, many = self._pace.due(), sum(map(len, urgent or lanes)) >= MANY
-        if not urgent:
-            since = min((lane.since for lane in lanes), default=float("inf"))
-            late_until = min(self._late_until, since + PATIENT_LONGEST_S)
-            due, many = max(due, since + PATIENT_S, late_until), many and now >= late_until
-        if due > now and not many:
-            self._fed.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(due - now if due < float("inf") else None):
-                    await (self._stop if urgent else self._fed).wait()
-            return []
-        return self._take(now)
-
-    def _take(self, now: float) -> list[Raw]:
-        """Each partition its share, people's first."""
-        ready = [p for p in self.partitions.values() if p.ready]
-        share = max(1, self._most // max(1, len(ready)))
-        taken: list[Raw] = []
-        for partition in ready:
-            taken += partition.take(share, patient=False)
-        self._pace.began(len(taken))
-        if taken:
-            self._urgent_at = now
-        ready, left = self._along(now, ready)
-        for partition in ready:
-            room = min(share, self._most - len(taken), left)
-            if room > 0:
-                taken += (more := partition.take(room, patient=True))
-                left -= len(more)
-        return self._within(taken)
-
-    def _along(self, now: float, ready: list[Partition]) -> tuple[list[Partition], int]:
-        """Whose patient inputs a transaction takes along, and how many in all."""
-        if now < self._late_until or any(lane.urgent for p in ready for lane in p.lanes):
-            overdue = [p for p in ready if any(now >= lane.since + PATIENT_LONGEST_S for lane in p.lanes)]
-            longest = max((now - lane.since for p in overdue for lane in p.lanes), default=0.0)
-            return overdue, int(PATIENT_MOST * (1.0 + max(0.0, longest - PATIENT_LONGEST_S)))  # the longer, the more
-        return ready, PATIENT_MOST if now - self._urgent_at < PATIENT_MOST_S else self._most
-
-    def _within(self, raws: list[Raw]) -> list[Raw]:
-        """No more than a transaction should write; the rest goes back to where it was."""
-        size = 0
-        for number, raw in enumerate(raws):
-            size += len(raw.value or b"")
-            if size > BATCH_BYTES and number:
-                for partition in self.partitions.values():
-                    partition.put_back([r for r in raws[number:] if r.partition == partition.number])
-                return raws[:number]
-        return raws
+        ready = {number: p.inbox for number, p in self.partitions.items() if p.ready}
+        found = self._agenda.next(ready, time.monotonic())
+        if not isinstance(found, Pause):
+            return found
+        self._fed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(found.seconds if found.seconds < float("inf") else None):
+                await (self._fed if found.until_fed else self._stop).wait()
+        return []
 
     async def _settle(self, raws: Sequence[Raw], partitions: Mapping[int, Partition]) -> None:
         """One batch, one transaction. `partitions` are those it was taken from: a rebalance may begin before this does."""
@@ -256,7 +202,7 @@ class Worker:
             last = await self._transactions.write(self._membership, offsets, self._likely(raws), outgoing())
         except BaseException as error:
             for number, some in by_partition.items():
-                partitions[number].put_back(some)
+                partitions[number].inbox.put_back(some)
             if isinstance(error, MembershipLost):
                 log.warning("transaction.not_a_member", reason=str(error))
             raise
@@ -303,8 +249,7 @@ class Worker:
         latency = metrics.histogram("mailroom_mail_to_ticket_seconds", "From acceptance to the ticket's event")
         for one in worked.latencies:
             latency.observe(one + seconds)
-        if worked.latencies and statistics.median(worked.latencies) + seconds > LATE_S:
-            self._late_until = time.monotonic() + LATE_FOR_S
+        self._agenda.settled([one + seconds for one in worked.latencies], time.monotonic())
 
     def _count_dead(self, worked: Worked, count: int) -> None:
         for raw, error in worked.poison:

@@ -10,8 +10,9 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from mailroom_contracts import Assign, Reply, SetStatus, TicketState, topics
 from mailroom_router.facts import facts, holder
+from mailroom_router.inbox import INPUTS
 from mailroom_router.outputs import Outputs, TooLarge
-from mailroom_router.second_step import INPUTS, partition_of
+from mailroom_router.second_step import partition_of
 from mailroom_router.store import Slot, Store
 from mailroom_router.waiting import WaitingList
 from mailroom_runtime.bus.kafka import partition_of as default_partition_of
