@@ -37,9 +37,13 @@ class Accounts:
         """Whether it was last said to need attention."""
         return address_id in self._broken
 
-    async def broken(self, address_id: str, portal_id: str, reason: str, now: datetime) -> None:
-        """The account refuses us. `since` stays that of the first time."""
+    async def broken(
+        self, address_id: str, portal_id: str, reason: str, now: datetime, *, worked_at: datetime | None = None
+    ) -> None:
+        """The account refuses us. `since` stays that of the first time after `worked_at`, when a login worked."""
         before = self._broken.get(address_id)
+        if before is not None and worked_at is not None and before.since < worked_at:
+            before = None
         if before is None or before.reason != reason:
             since = before.since if before is not None else now
             await self._say(address_id, portal_id, "needs_attention", reason, since)

@@ -19,8 +19,10 @@ class Hold(StrEnum):
     """How much waits because of a deferral."""
 
     MAIL = "mail"  # this mail only: a greylisted recipient, say
+    SESSION = "session"  # this session is used up: another one takes the mail
     LANE = "lane"  # the whole account for a while: no connection, 421, "too many"
-    ACCOUNT = "account"  # the whole account until a person mends it: login refused
+    LOGIN = "login"  # the login was refused, which servers also say while they cannot check it
+    ACCOUNT = "account"  # the whole account until a person mends it: login refused for certain
 
 
 @dataclass(frozen=True, slots=True)

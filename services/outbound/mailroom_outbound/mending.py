@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from mailroom_runtime.bus.tables import ConfigTables
 from mailroom_runtime.process.logs import get_logger
-from mailroom_runtime.smtp.connect import SmtpTrouble
+from mailroom_runtime.smtp.trouble import SmtpTrouble
 
 from .accounts import Accounts
 from .couriers import AccountBroken, Couriers
@@ -42,7 +42,8 @@ class Mending:
         except (SmtpTrouble, AccountBroken) as error:
             log.info("address.still_refused", address_id=address_id, revision=revision)
             if not (isinstance(error, SmtpTrouble) and error.temporary):
-                await self._accounts.broken(address_id, address.portal_id, str(error), now)
+                worked_at = address.smtp.checked_at if address.smtp is not None else None
+                await self._accounts.broken(address_id, address.portal_id, str(error), now, worked_at=worked_at)
 
     async def close(self) -> None:
         """Stop looking."""

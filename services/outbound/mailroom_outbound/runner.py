@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from mailroom_contracts import LaneEntry
+from mailroom_contracts import LaneEntry, SmtpAccount
 from mailroom_runtime.blobs.store import BlobMissing, BlobsDown
 from mailroom_runtime.bus.kafka import BusDown, RecordTooLarge
 from mailroom_runtime.process import metrics
@@ -247,8 +247,7 @@ class LaneRunner:
                 still_ours=lambda: self._lease.left_s() > 0,
             )
         except AccountBroken as error:
-            broken = Deferred(str(error), Hold.ACCOUNT)
-            self._hold(broken)
+            broken = self._hold(Deferred(str(error), Hold.ACCOUNT))
             await self._conclude(entry, broken)
         except BlobsDown as error:
             log.warning("lane.waits_for_blobs", address_id=self.address_id, reason=str(error)[:200])
@@ -316,15 +315,25 @@ class LaneRunner:
             type(outcome).__name__.lower()
         ).observe(time.monotonic() - started)
         if isinstance(outcome, Deferred) and outcome is not LEASE_LOST:
-            self._hold(outcome)
+            return self._hold(outcome)
         return outcome
 
-    def _hold(self, outcome: Deferred) -> None:
-        """Hold the lane still at once, before anything is recorded: the next one in hand must not try too."""
-        self._standing.note(outcome, datetime.now(UTC))
+    def _hold(self, outcome: Deferred) -> Deferred:
+        """Hold the lane still at once, before anything is recorded: the next one in hand must not try too. What the
+        outcome is for this account."""
+        now, account = datetime.now(UTC), self._account()
+        revision = account.secret_revision if account is not None else None
+        proven = account is not None and (account.checked_at is not None or self._standing.accepted == revision)
+        outcome = self._standing.judged(outcome, now, proven=proven)
+        self._standing.note(outcome, now)
         if self._standing.is_broken:
             self._retire()
             self._wake.set()
+        return outcome
+
+    def _account(self) -> SmtpAccount | None:
+        address = self._desk.tables.book.addresses.get(self.address_id)
+        return address.smtp if address is not None else None
 
     async def _conclude(self, entry: LaneEntry, outcome: Outcome) -> None:
         now = datetime.now(UTC)
@@ -335,10 +344,13 @@ class LaneRunner:
             outcome = replace(outcome, retry_after_s=self._standing.held_s(now))
         elif entry.state == "attempting" and not (isinstance(outcome, Deferred) and outcome.hold is Hold.ACCOUNT):
             # whatever it said about this mail, the account answers and lets us in
-            self._standing.works()
+            account = self._account()
+            self._standing.works(account.secret_revision if account is not None else None)
         await self._finish(entry, lane.conclude(entry, outcome, policy=desk.policy, now=now))
         if isinstance(outcome, Deferred) and outcome.hold is Hold.ACCOUNT:
-            await desk.accounts.broken(self.address_id, entry.portal_id, outcome.reason, now)
+            account = self._account()
+            worked_at = account.checked_at if account is not None else None
+            await desk.accounts.broken(self.address_id, entry.portal_id, outcome.reason, now, worked_at=worked_at)
         elif not (isinstance(outcome, Deferred) and outcome.hold is Hold.LANE) and entry.state == "attempting":
             await desk.accounts.works(self.address_id, entry.portal_id, now)
 

@@ -19,6 +19,9 @@ class Policy:
     lane_first_s: float = 5.0
     lane_longest_s: float = 1_800.0
     parked_retry_s: float = 3_600.0
+    parked_longest_s: float = DAY_S
+    # a refused login that was accepted before is tried again so late, each after the one before, until people are told
+    login_retry_s: tuple[float, ...] = (60.0, 300.0, 900.0)
 
 
 def mail_delay_s(outbound_id: str, attempt: int, policy: Policy) -> float:
@@ -29,6 +32,11 @@ def mail_delay_s(outbound_id: str, attempt: int, policy: Policy) -> float:
 def lane_delay_s(address_id: str, failures: int, policy: Policy) -> float:
     """How long a whole lane waits after so many failures in a row (1 is the first)."""
     return _jittered(f"{address_id}:{failures}", policy.lane_first_s, failures, policy.lane_longest_s)
+
+
+def parked_delay_s(address_id: str, tries: int, policy: Policy) -> float:
+    """How long a refused account waits for its next try by itself: servers ban who comes with a wrong password hourly."""
+    return _jittered(f"{address_id}:parked:{tries}", policy.parked_retry_s, tries, policy.parked_longest_s)
 
 
 def _jittered(seed: str, first_s: float, count: int, longest_s: float) -> float:

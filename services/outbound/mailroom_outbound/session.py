@@ -27,6 +27,7 @@ class Session(asyncio.Protocol):
 
     def __init__(self, transport: asyncio.Transport, extensions: frozenset[str]) -> None:
         self.extensions = extensions
+        self.mails = 0  # transactions begun on it
         self._transport = transport
         self._buffer = bytearray()
         self._lines: list[bytes] = []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from mailroom_contracts import OutboundMail, SmtpAccount
 from mailroom_mail import ascii_address
-from mailroom_runtime.smtp.connect import Access, SmtpTrouble, open_session
+from mailroom_runtime.smtp.connect import Access, open_session
+from mailroom_runtime.smtp.trouble import SmtpTrouble
 
 from .courier import LEASE_LOST, Courier, Deferred, Failed, Hold, Letter, Outcome
 from .replies import Reply, of_acceptance, of_recipients, of_transaction, of_trouble
@@ -37,8 +39,16 @@ class SmtpCourier(Courier):
     async def send(self, order: OutboundMail, mail: Letter) -> Outcome:
         raw = await self._sign(mail.raw) if self._sign is not None else mail.raw
         try:
-            async with self._pool.session() as session:
-                return await transaction(session, mail, raw)
+            while True:
+                async with self._pool.session() as session:
+                    fresh = session.mails == 0
+                    session.mails += 1
+                    outcome = await transaction(session, mail, raw)
+                    if not (isinstance(outcome, Deferred) and outcome.hold is Hold.SESSION):
+                        return outcome
+                    session.close()
+                if fresh:  # then it is not the session: the server closes down, or wants less of us
+                    return replace(outcome, hold=Hold.LANE)
         except SmtpTrouble as trouble:
             return of_trouble(trouble)
         except ConnectionBroken as error:

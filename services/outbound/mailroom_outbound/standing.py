@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from .courier import Deferred, Hold
-from .schedule import Policy, lane_delay_s
+from .schedule import Policy, lane_delay_s, parked_delay_s
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -22,6 +22,9 @@ class Standing:
     hold_until: datetime = field(default=LONG_AGO)
     broken_since: datetime | None = None
     reason: str = ""
+    accepted: int | None = None  # the secret's revision with which a login worked
+    refusals: int = 0  # doubtful ones in a row
+    tries: int = 0  # refusals in a row for which it was parked
 
     @property
     def is_broken(self) -> bool:
@@ -31,10 +34,28 @@ class Standing:
         """Whether anything may be tried."""
         return not self.is_broken and now >= self.hold_until
 
+    def judged(self, outcome: Deferred, now: datetime, *, proven: bool) -> Deferred:
+        """A doubtful refusal as what it is for this account. `proven`: the present secret was accepted before, so the
+        server may just be unable to check it: some more tries, and only then people are told."""
+        if outcome.hold is not Hold.LOGIN:
+            return outcome
+        if not proven or self.is_broken:
+            return replace(outcome, hold=Hold.ACCOUNT)
+        if self.refusals and (held_s := self.held_s(now)) > 0:
+            wait_s = held_s  # of the same moment as the one before: sent at the same time
+        elif self.refusals < len(self.policy.login_retry_s):
+            wait_s = self.policy.login_retry_s[self.refusals]
+            self.refusals += 1
+        else:
+            return replace(outcome, hold=Hold.ACCOUNT)
+        reason = f"{outcome.reason} The same login was accepted before, so it is tried again in a while."
+        return replace(outcome, hold=Hold.LANE, reason=reason, retry_after_s=wait_s)
+
     def note(self, outcome: Deferred, now: datetime) -> None:
         """What a deferral means for the whole account."""
         if outcome.hold is Hold.ACCOUNT:
             self.broken_since, self.reason = now, outcome.reason
+            self.tries += 1
         elif outcome.hold is Hold.LANE:
             self.failures += 1
             self.careful = True
@@ -48,9 +69,10 @@ class Standing:
         """Seconds for which it still holds still."""
         return max((self.hold_until - now).total_seconds(), 0.0)
 
-    def works(self) -> None:
-        """It answered and let us in, whatever it said about a mail."""
-        self.failures, self.careful = 0, False
+    def works(self, secret_revision: int | None = None) -> None:
+        """It answered and let us in with that secret, whatever it said about a mail."""
+        self.accepted = secret_revision
+        self.failures, self.refusals, self.tries, self.careful = 0, 0, 0, False
 
     def try_again(self) -> None:
         """It was configured anew, or it is time for a try: carefully."""
@@ -60,4 +82,5 @@ class Standing:
         """Seconds until a broken account is tried by itself."""
         if self.broken_since is None:
             return 0.0
-        return self.policy.parked_retry_s - (now - self.broken_since).total_seconds()
+        wait_s = parked_delay_s(self.address_id, self.tries, self.policy)
+        return wait_s - (now - self.broken_since).total_seconds()

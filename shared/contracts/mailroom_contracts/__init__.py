@@ -44,6 +44,7 @@ from .common import (
 from .config import (
     Address,
     AddressStatus,
+    AddressTokens,
     Agent,
     AutoReply,
     DkimKey,
@@ -88,7 +89,7 @@ from .tickets import Answered, MessageSummary, TakenIn, TicketState
 from .topics import TOPICS, Topic
 
 __all__ = [
-    "TOPICS", "Actor", "AddNote", "Address", "AddressStatus", "Agent", "Answered", "Answers", "Assign",
+    "TOPICS", "Actor", "AddNote", "Address", "AddressStatus", "AddressTokens", "Agent", "Answered", "Answers", "Assign",
     "AssignWaiting", "Assigned", "AttachmentRef", "AutoReplied", "AutoReply", "AutoReplyCommand", "BeginFrom",
     "BlobRef", "BounceInfo", "CancelMessage", "CommandRefused", "Compose", "ConfirmSender", "Content", "Delivery",
     "DeliveryChanged", "DeliveryReport", "DkimKey", "DkimResult", "EmailReceived", "EmailRouted", "Envelope",

@@ -85,9 +85,17 @@ class SmtpAccount(Model):
     port: int = says("Port.", 587)
     tls: str = says("implicit, starttls or none.", "starttls", json_schema_extra=known("implicit", "starttls", "none"))
     username: str = says("Login name.", "sales@customer.example")
-    auth: str = says("password or xoauth2.", "password", default="password")
-    secret: str | None = says("Sealed password or token.", "sealed:k1:...", default=None)
+    auth: str = says("password, or oauth: a sign-in at `provider`. (xoauth2, never written, meant a token as secret.)",
+                     "password", default="password")  # fmt: skip
+    provider: str | None = says("Where the account signed in (auth oauth): microsoft, google, or a provider of one's own.",
+                                "microsoft", default=None)  # fmt: skip
+    signed_in_as: str | None = says("The account that signed in (auth oauth), as its provider calls it.",
+                                    "ana@customer.example", default=None)  # fmt: skip
+    secret: str | None = says("Sealed password, or sealed tokens (auth oauth): renewed ones come on `address.tokens`.",
+                              "sealed:k1:...", default=None)  # fmt: skip
     secret_revision: int = says("Counts changes of the secret; parked mail is tried again when it grows.", 1, default=1)
+    checked_at: Time | None = says("When a login with this secret worked, as the console saw it.",
+                                   "2026-11-24T09:00:00Z", default=None)  # fmt: skip
     max_connections: int = says("Connections at once.", 2, default=2)
     messages_per_minute: int | None = says("Limit of the provider, when there is one.", None, default=None)
 
@@ -204,6 +212,33 @@ class AddressStatus(Message):
     @property
     def ce_time(self) -> Time:
         return self.since
+
+
+class AddressTokens(Message):
+    """The renewed tokens of an address that signs in at its provider (smtp.auth oauth); sealed like its first ones."""
+
+    address_id: str = says("Address.", "ad3")
+    portal_id: str = says("Portal.", "p1")
+    secret_revision: int = says("The sign-in (smtp.secret_revision) that they come from; of an older one they are void.", 1,
+                                default=1)  # fmt: skip
+    secret: str = says("Sealed: JSON with the refresh token, the access token, and when that ends.", "sealed:k1:...")
+    renewed_at: Time = says("When they were renewed.", "2026-11-24T09:05:00Z")
+
+    @property
+    def record_key(self) -> str:
+        return self.address_id
+
+    @property
+    def ce_type(self) -> str:
+        return "address.tokens_renewed"
+
+    @property
+    def ce_id(self) -> str:
+        return f"{self.address_id}:{self.secret_revision}:{self.renewed_at.isoformat()}"
+
+    @property
+    def ce_time(self) -> Time:
+        return self.renewed_at
 
 
 class GmailCursor(Message):

@@ -7,7 +7,7 @@ from typing import Any
 
 from .base import Message
 from .commands import COMMANDS, TicketCommand, command_class
-from .config import Address, AddressStatus, Agent, GmailCursor, Portal, Queue
+from .config import Address, AddressStatus, AddressTokens, Agent, GmailCursor, Portal, Queue
 from .events import EVENTS, TicketEvent, event_class
 from .mail import EmailReceived, EmailRouted
 from .outbound import DeliveryReport, LaneEntry, OutboundMail
@@ -62,6 +62,7 @@ ADDRESSES = Topic("addresses", "address id", "Email addresses and their settings
 QUEUES = Topic("queues", "queue id", "Queues and their agents.", (Queue,), None)
 AGENTS = Topic("agents", "agent id", "Agents.", (Agent,), None)
 ADDRESS_STATUS = Topic("address.status", "address id:aspect", "How addresses stand.", (AddressStatus,), None)
+ADDRESS_TOKENS = Topic("address.tokens", "address id", "Renewed sign-in tokens, sealed.", (AddressTokens,), None)
 GMAIL_CURSORS = Topic("gmail.cursors", "address id", "How far Gmail inboxes were read.", (GmailCursor,), None)
 EMAIL_RECEIVED = Topic(
     "email.received", "message identity", "Accepted mail, normalised.", (EmailReceived,), 30 * DAY_MS
@@ -80,7 +81,7 @@ EMAIL_LANES = Topic(
 EMAIL_DELIVERY = Topic("email.delivery", "ticket id", "What became of outgoing mail.", (DeliveryReport,), 30 * DAY_MS)
 
 TOPICS: tuple[Topic, ...] = (
-    PORTALS, ADDRESSES, QUEUES, AGENTS, ADDRESS_STATUS, GMAIL_CURSORS, EMAIL_RECEIVED, EMAIL_ROUTED, TICKET_COMMANDS,
+    PORTALS, ADDRESSES, QUEUES, AGENTS, ADDRESS_STATUS, ADDRESS_TOKENS, GMAIL_CURSORS, EMAIL_RECEIVED, EMAIL_ROUTED, TICKET_COMMANDS,
     TICKET_EVENTS, TICKETS, EMAIL_OUTBOUND, EMAIL_LANES, EMAIL_DELIVERY,
 )  # fmt: skip
 DEAD_RETENTION_MS = 90 * DAY_MS

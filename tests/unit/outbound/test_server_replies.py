@@ -11,10 +11,10 @@ from mailroom_outbound.replies import Reply, of_acceptance, of_recipients, of_tr
 from mailroom_outbound.settings import OutboundSettings
 from mailroom_outbound.smtp import on_the_wire
 from mailroom_runtime.process.settings import problems
-from mailroom_runtime.smtp.connect import SmtpTrouble
+from mailroom_runtime.smtp.trouble import SmtpTrouble
 from pydantic import ValidationError
 
-LANE, ACCOUNT, MAIL = Hold.LANE, Hold.ACCOUNT, Hold.MAIL
+LANE, ACCOUNT, MAIL, SESSION = Hold.LANE, Hold.ACCOUNT, Hold.MAIL, Hold.SESSION
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,12 @@ LANE, ACCOUNT, MAIL = Hold.LANE, Hold.ACCOUNT, Hold.MAIL
         (552, "5.2.2 quota exceeded", Failed),
         (451, "4.7.1 Greylisted", MAIL),
         (452, "4.2.2 The recipient has exceeded their storage quota", MAIL),
-        (421, "4.7.0 closing", LANE),
+        (421, "4.7.0 closing", SESSION),
+        (451, "4.7.0 Too many messages in this session, use another session", SESSION),
+        (452, "4.3.1 please open a new connection", SESSION),
+        (550, "5.7.60 SMTP; Client does not have permissions to send as this sender", ACCOUNT),
+        (554, "5.2.252 SendAsDenied; ana@shop.example not allowed to send as help@shop.example", ACCOUNT),
+        (550, "5.7.30 Basic authentication is not supported for Client Submission", ACCOUNT),
         (450, "4.7.1 Error: too much mail from 10.0.0.1", LANE),
         (454, "4.7.0 Too many messages, slow down", LANE),
         (550, "5.4.5 Daily sending quota exceeded", LANE),
@@ -61,7 +66,7 @@ def test_recipients_apart() -> None:
     assert {(r.recipient, r.state) for r in later.recipients} == {("a", "sent"), ("b", "deferred")}
     held = of_recipients({"a": Reply(421, "bye"), "b": no}, 2)
     assert isinstance(held, Deferred)
-    assert held.hold is LANE
+    assert held.hold is SESSION
 
 
 def test_words_of_a_server_are_one_short_line() -> None:
@@ -73,6 +78,7 @@ def test_words_of_a_server_are_one_short_line() -> None:
 def test_trouble_in_connecting() -> None:
     assert of_trouble(SmtpTrouble("no_answer", "x", temporary=True)).hold is LANE
     assert of_trouble(SmtpTrouble("login_refused", "x")).hold is ACCOUNT
+    assert of_trouble(SmtpTrouble("login_refused", "x", doubtful=True)).hold is Hold.LOGIN
 
 
 def test_domains_go_over_the_wire_in_ascii() -> None:

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from mailroom_contracts import SmtpAccount
 from mailroom_runtime.smtp.account import PRESETS, check_account, preset_for, tls_for_port
-from mailroom_runtime.smtp.connect import Access, SmtpTrouble, connect, is_public, said
+from mailroom_runtime.smtp.connect import Access, connect, is_public
+from mailroom_runtime.smtp.trouble import SmtpTrouble, said
 
 
 @pytest.mark.parametrize(

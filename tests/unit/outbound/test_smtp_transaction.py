@@ -131,8 +131,8 @@ async def test_one_is_refused_one_is_put_off(pipelining: bool) -> None:
     [
         ({"MAIL": "550 5.7.1 no"}, Failed, None),
         ({"MAIL": "451 later", "RCPT": "503 first MAIL", "DATA": "503 first MAIL"}, Deferred, Hold.MAIL),
-        ({"MAIL": "421 too many!"}, Deferred, Hold.LANE),
-        ({"RCPT": "421 closing!"}, Deferred, Hold.LANE),
+        ({"MAIL": "421 too many!"}, Deferred, Hold.SESSION),
+        ({"RCPT": "421 closing!"}, Deferred, Hold.SESSION),
         ({"DATA": "451 later"}, Deferred, Hold.MAIL),
         ({".": "552 5.3.4 too big"}, Failed, None),
         ({".": "451 4.3.0 queue"}, Deferred, Hold.MAIL),

@@ -6,15 +6,10 @@ from typing import Any
 
 from mailroom_contracts import SmtpAccount
 from mailroom_runtime.smtp.account import AccountProblem, check_account
+from mailroom_runtime.smtp.trouble import FIELDS
 
 from mailroom_console.context import Console
 from mailroom_console.problems import Problem
-
-_FIELDS = {
-    "host_not_found": "smtp.host", "no_answer": "smtp.host", "private_host": "smtp.host", "port_refused": "smtp.port",
-    "tls_refused": "smtp.tls", "certificate_invalid": "smtp.host", "login_refused": "password",
-    "sender_refused": "email",
-}  # fmt: skip
 
 
 async def look(console: Console, account: dict[str, Any], password: str, *, email: str) -> AccountProblem | None:
@@ -30,4 +25,4 @@ async def check(console: Console, account: dict[str, Any], password: str, *, ema
     """Raise `Problem` 422 `smtp_check_failed` that says what is wrong, when the account does not work."""
     if (problem := await look(console, account, password, email=email)) is not None:
         raise Problem(422, "smtp_check_failed", problem.text, reason=problem.code,
-                      field=_FIELDS.get(problem.code, "smtp.host"))  # fmt: skip
+                      field=FIELDS.get(problem.code, "smtp.host"))  # fmt: skip

@@ -233,6 +233,7 @@ async def _smtp(
     if given.get("password") is not None or account != previous:
         account["secret"] = console.sealer.seal(str(password), bound_to=values["id"])
         account["secret_revision"] = int(account["secret_revision"]) + 1
+    account["checked_at"] = times.rfc3339(console.now())
     return account
 
 

@@ -34,7 +34,7 @@ def state_of(row: Any, statuses: Mapping[str, AddressStatus]) -> State:
         return State("disconnected", "Not connected with Google: press Reconnect.", changed)
     for aspect in ("sending", "receiving"):
         status = statuses.get(aspect)
-        if status is not None and status.state in _TROUBLE and not _before_reconnect(row, status):
+        if status is not None and status.state in _TROUBLE and not _said_before(row, status):
             return State(status.state, status.reason, _time(status))
     if row.kind == "gmail" and row.queue_id is None:
         return State("not_configured", NOT_CONFIGURED, changed)
@@ -50,10 +50,11 @@ def state_of(row: Any, statuses: Mapping[str, AddressStatus]) -> State:
     return State("active", None, changed)
 
 
-def _before_reconnect(row: Any, status: AddressStatus) -> bool:
-    """Whether this was said of a Google sign-in that has been renewed since."""
-    connected = (row.gmail or {}).get("connected_at") if row.kind == "gmail" else None
-    return connected is not None and status.since < datetime.fromisoformat(connected)
+def _said_before(row: Any, status: AddressStatus) -> bool:
+    """Whether this was said of a sign-in that has been renewed since, or of a login that has been tried and worked since."""
+    account: Mapping[str, Any] = (row.gmail if row.kind == "gmail" else row.smtp) or {}
+    worked = account.get("connected_at" if row.kind == "gmail" else "checked_at")
+    return worked is not None and status.since < datetime.fromisoformat(worked)
 
 
 def shown(row: Any, statuses: Mapping[str, AddressStatus], mails: Mapping[str, Any] | None = None) -> dict[str, Any]:

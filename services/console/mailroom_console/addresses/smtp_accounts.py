@@ -48,6 +48,7 @@ def account(given: dict[str, Any], email: str, previous: dict[str, Any] | None =
     return {
         "host": _host(host), "port": port, "tls": tls, "username": username, "auth": auth,
         "secret": before.get("secret"), "secret_revision": before.get("secret_revision", 0),
+        "checked_at": before.get("checked_at"),
         "max_connections": max(1, min(int(connections), 20)), "messages_per_minute": rate,
     }  # fmt: skip
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 import aiosmtplib
 from mailroom_contracts import SmtpAccount
 
-from .connect import Access, SmtpTrouble, open_session, said
+from .connect import Access, open_session
 from .presets import PRESETS, Preset, preset_for, tls_for_port
+from .refusals import of_account
+from .trouble import SmtpTrouble, said
 
 __all__ = ["PRESETS", "AccountProblem", "Preset", "check_account", "preset_for", "tls_for_port"]
 
@@ -19,8 +21,7 @@ __all__ = ["PRESETS", "AccountProblem", "Preset", "check_account", "preset_for",
 class AccountProblem:
     """What is wrong with an account.
 
-    Codes: host_not_found, no_answer, tls_refused, certificate_invalid, login_refused, sender_refused, private_host,
-    port_refused. `text` is a sentence for people and holds no secret.
+    `code`: a key of `trouble.FIELDS`. `text` is for people and holds no secret.
     """
 
     code: str
@@ -66,8 +67,12 @@ async def _may_send(client: aiosmtplib.SMTP, from_email: str) -> AccountProblem 
         await client.mail(from_email)
         await client.rcpt(from_email)
     except aiosmtplib.SMTPSenderRefused as error:
+        if (told := of_account(error.code, error.message)) is not None:
+            return AccountProblem(told.code, str(told))
         words = said(error.code, error.message) if error.code >= 500 else None
     except aiosmtplib.SMTPRecipientRefused as error:
+        if (told := of_account(error.code, error.message)) is not None:
+            return AccountProblem(told.code, str(told))
         # a refused recipient may be just that; only what is about the sender counts
         if error.code >= 500 and ("sender" in error.message.lower() or "5.7." in error.message[:8]):
             words = said(error.code, error.message)

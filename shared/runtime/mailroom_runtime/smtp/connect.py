@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -23,23 +22,14 @@ import dns.resolver
 from mailroom_contracts import SmtpAccount
 from mailroom_mail.trust.dns_lookup import host_and_port
 
+from .login import sign_in
+from .trouble import SmtpTrouble, one_line, said
+
 Resolve = Callable[[str], Awaitable[list[str]]]
 MAIL_PORTS = (25, 465, 587)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 # networks of other address families that carry an IPv4 address which must be looked at: NAT64 (RFC 6052), 6to4
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
-
-
-class SmtpTrouble(Exception):
-    """Connecting or signing in did not work. `str()` is for people; `temporary`: worth trying again by itself.
-
-    Codes: host_not_found, private_host, port_refused, no_answer, tls_refused, certificate_invalid, login_refused.
-    """
-
-    def __init__(self, code: str, text: str, *, temporary: bool = False) -> None:
-        super().__init__(text)
-        self.code, self.temporary = code, temporary
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,53 +57,22 @@ async def open_session(account: SmtpAccount, password: str | None, access: Acces
 
 async def connect(account: SmtpAccount, access: Access) -> aiosmtplib.SMTP:
     """A connection after greeting, EHLO and TLS, not signed in. Raises `SmtpTrouble`."""
-    where = f"{account.host}, port {account.port}"
+    where, connected = f"{account.host}, port {account.port}", False
     try:
         async with asyncio.timeout(access.timeout_s):
             sock = await _open_socket(account, access)
+            connected = True
             try:
                 return await _greet(account, access, sock)
             except BaseException:
                 sock.close()
                 raise
     except TimeoutError:
+        if connected:
+            raise _silent(account, where) from None
         raise SmtpTrouble(
             "no_answer", f"There is no answer from {where} within {access.timeout_s:g} s.", temporary=True
         ) from None
-
-
-async def sign_in(client: aiosmtplib.SMTP, account: SmtpAccount, password: str | None) -> None:
-    """Sign in, if the account has a user name. Raises `SmtpTrouble` (login_refused, no_answer)."""
-    if not account.username:
-        return
-    try:
-        if account.auth == "xoauth2":
-            await client.auth_xoauth2(account.username, password or "")
-        else:
-            await client.login(account.username, password or "")
-    except aiosmtplib.SMTPAuthenticationError as error:
-        words = said(error.code, error.message)
-        if error.code < 500:
-            raise SmtpTrouble(
-                "no_answer", f"The server cannot check logins now. It said: {words}", temporary=True
-            ) from None
-        raise SmtpTrouble("login_refused", f"The server refused the login. It said: {words}") from None
-    except aiosmtplib.SMTPResponseException as error:
-        raise SmtpTrouble(
-            "no_answer", f"The server broke off the login. It said: {said(error.code, error.message)}", temporary=True
-        ) from None
-    except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError) as error:
-        raise SmtpTrouble(
-            "no_answer", f"The connection to {account.host} broke during the login.", temporary=True
-        ) from error
-    except aiosmtplib.SMTPException as error:
-        raise SmtpTrouble("login_refused", f"The server offers no login that we could use: {error.message}") from None
-
-
-def said(code: int, message: str) -> str:
-    """A server's own words on one line, cut, without control characters."""
-    flat = " ".join(_CONTROL.sub(" ", message.encode("utf-8", "replace").decode("utf-8", "replace")).split())
-    return f"{code} {flat}"[:400].rstrip()
 
 
 def is_public(address: str) -> bool:
@@ -238,40 +197,83 @@ async def _greet(account: SmtpAccount, access: Access, sock: socket.socket) -> a
             temporary=True,
         ) from None  # fmt: skip
     except aiosmtplib.SMTPResponseException as error:
-        if account.tls == "starttls" and not isinstance(error, aiosmtplib.SMTPHeloError):
-            raise _tls(account, said(error.code, error.message)) from None
-        raise SmtpTrouble(
-            "no_answer", f"{account.host} answered in an odd way: {said(error.code, error.message)}", temporary=True
-        ) from None
-    except (
-        aiosmtplib.SMTPConnectError,
-        aiosmtplib.SMTPServerDisconnected,
-        aiosmtplib.SMTPTimeoutError,
-        OSError,
-    ) as error:
+        raise _odd(account, error) from None
+    except aiosmtplib.SMTPTimeoutError:
+        raise _silent(account, f"{account.host}, port {account.port}") from None
+    except (aiosmtplib.SMTPConnectError, aiosmtplib.SMTPServerDisconnected, OSError) as error:
         cause = error.__cause__
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise _certificate(account, cause) from None
         if isinstance(cause, ssl.SSLError):
             raise _tls(account, cause.reason or type(cause).__name__) from None
-        raise SmtpTrouble(
-            "no_answer",
-            f"{account.host}, port {account.port} took the connection and then said nothing that we understand."
-            + (" Perhaps the port needs STARTTLS instead of TLS from the start." if account.tls == "implicit" else "")
-            + (" Perhaps the port needs TLS from the start." if account.tls != "implicit" else ""),
-            temporary=True,
-        ) from None
+        raise _closed(account) from None
     except aiosmtplib.SMTPException as error:
         raise _tls(account, error.message) from None
     return client
 
 
-def _tls(account: SmtpAccount, why: str) -> SmtpTrouble:
+def _odd(account: SmtpAccount, error: aiosmtplib.SMTPResponseException) -> SmtpTrouble:
+    """An answer to EHLO or STARTTLS that does not let us go on. 454: TLS is away for a while (RFC 3207 section 4)."""
+    words = said(error.code, error.message)
+    if account.tls == "starttls" and not isinstance(error, aiosmtplib.SMTPHeloError):
+        if error.code < 500:
+            return SmtpTrouble(
+                "tls_broken", f"{account.host} cannot do TLS now, which is for its administrator to mend. It said: {words}",
+                temporary=True,
+            )  # fmt: skip
+        return _tls(account, words)
+    return SmtpTrouble("no_answer", f"{account.host} answered in an odd way: {words}", temporary=True)
+
+
+def _silent(account: SmtpAccount, where: str) -> SmtpTrouble:
+    """It took the connection, and waits for us to speak first."""
+    if account.tls == "implicit":
+        return SmtpTrouble("no_answer", f"{where} took the connection and then said nothing.", temporary=True)
     return SmtpTrouble(
-        "tls_refused",
-        f"{account.host}, port {account.port} does not do {'TLS from the start' if account.tls == 'implicit' else 'STARTTLS'} "
-        f"({_CONTROL.sub(' ', why)[:200]}). Check the port: 465 is TLS from the start, 587 is STARTTLS.",
+        "no_greeting",
+        f"{where} took the connection and then said nothing. It probably wants TLS from the start: change Encryption to that.",
+        temporary=True,
     )
+
+
+def _closed(account: SmtpAccount) -> SmtpTrouble:
+    hint = "Check the port: 587 and 465 are usual"
+    if account.tls != "implicit":
+        hint += ", and 465 wants Encryption “TLS from the start”"
+    return SmtpTrouble(
+        "closed_at_once",
+        f"{account.host}, port {account.port} took the connection and closed it at once. {hint}. Some servers let only "
+        "certain networks in: then their administrator must allow this one.",
+        temporary=True,
+    )
+
+
+_NO_TLS_HERE = (
+    "WRONG_VERSION_NUMBER",
+    "RECORD_LAYER_FAILURE",
+    "PACKET_LENGTH_TOO_LONG",
+    "HTTP_REQUEST",
+    "UNKNOWN_PROTOCOL",
+)
+
+
+def _tls(account: SmtpAccount, why: str) -> SmtpTrouble:
+    """TLS did not come about: spoken at the wrong port or in the wrong way, or broken at the server."""
+    where, words = f"{account.host}, port {account.port}", one_line(why)[:200]
+    if account.tls == "implicit" and any(word in why for word in _NO_TLS_HERE):
+        return SmtpTrouble(
+            "tls_refused",
+            f"{where} does not do TLS from the start ({words}). Change Encryption to STARTTLS, or the port to 465.",
+        )
+    if account.tls != "implicit" and "_" not in words:
+        return SmtpTrouble(
+            "tls_refused", f"{where} does not do STARTTLS ({words}). Check Encryption and port: 465 is TLS from the start, "
+            "587 is STARTTLS.",
+        )  # fmt: skip
+    return SmtpTrouble(
+        "tls_broken", f"The TLS of {where} is broken ({words}): it has none that is safe enough, or no certificate. That is for "
+        "the server's administrator to mend.",
+    )  # fmt: skip
 
 
 def _certificate(account: SmtpAccount, error: ssl.SSLCertVerificationError) -> SmtpTrouble:
