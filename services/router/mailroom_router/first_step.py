@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mailroom_contracts import EmailReceived, EmailRouted, Record, Undecodable, decode_as, encode, header, topics
@@ -17,6 +18,7 @@ from .conversation import Clues, Known, clues, route
 from .placement import places
 from .redis_gate import RedisGate
 from .redis_index import Index, Query, from_memory
+from .underway import Underway
 
 log = get_logger()
 SOURCE = "router"
@@ -40,10 +42,14 @@ class FirstStep:
     ) -> None:
         self._book, self._index, self._gate, self._keys = book, index, gate, keys
         self._rebuild_wait_s = rebuild_wait_s
+        self._underway = Underway()
 
-    async def route(self, arrivals: Sequence[Arrival]) -> list[list[Record] | Undecodable]:
-        """For each arrival the records of email.routed to write, or why it can never be read."""
-        results: list[list[Record] | Undecodable] = []
+    async def route(self, arrivals: Sequence[Arrival]) -> list[list[Record] | Undecodable | None]:
+        """For each arrival the records of email.routed to write, or why it can never be read.
+
+        None: it names mail that is under way, and is to be brought again in a moment. The oldest are decided first.
+        """
+        results: list[list[Record] | Undecodable | None] = []
         readable: list[tuple[int, Query]] = []
         for position, arrival in enumerate(arrivals):
             results.append([])
@@ -54,9 +60,13 @@ class FirstStep:
                 readable.append((position, Query(received, clues(received, self._keys))))
             except Undecodable as error:
                 results[position] = error
+        readable.sort(key=lambda each: each[1].received.received_at)
         await self._gate.wait_ready(self._rebuild_wait_s)
         ways = await self._ways([query for _, query in readable])
         for (position, query), routed in zip(readable, ways, strict=True):
+            if routed is None:
+                results[position] = None
+                continue
             traceparent = header(arrivals[position].headers, "traceparent")
             results[position] = [
                 encode(
@@ -72,30 +82,51 @@ class FirstStep:
                 metrics.counter("mailroom_mail_routed_total", "Mail routed", ["reason"]).labels(one.reason).inc()
         return results
 
-    async def _ways(self, queries: list[Query]) -> list[list[EmailRouted]]:
+    async def _ways(self, queries: list[Query]) -> list[list[EmailRouted] | None]:
         before: list[Memory | None] = [None] * len(queries)
         known = [Known() for _ in queries]
         # nothing is to be looked up for a mail that names nothing; where it went before, `remember` answers
         asking = [i for i, query in enumerate(queries) if query.clues != NO_CLUES]
         if asking:
-            asked = [queries[i] for i in asking]
+            asked = [self._with_related(queries[i]) for i in asking]
             empty = ([before[i] for i in asking], [known[i] for i in asking])
             answers = await self._gate.attempt(self._index.look_up(asked), empty)
             for i, memory, knows in zip(asking, *answers, strict=True):
                 before[i], known[i] = memory, knows
-        fresh: list[list[EmailRouted]] = []
+        fresh: list[list[EmailRouted] | None] = []
+        now = time.monotonic()
+        self._underway.begin(now)
         for number, (query, knows) in enumerate(zip(queries, known, strict=True)):
-            fresh.append(route(query.received, places(query.received, self._book), query.clues, knows))
+            fresh.append(self._way(query, before[number], knows, now))
             if number % 50 == 49:
                 await asyncio.sleep(0)
-        new = [i for i, memory in enumerate(before) if memory is None]
+        new = [(i, ways) for i, ways in enumerate(fresh) if ways is not None and before[i] is None]
         kept: list[Memory] = []
         if new:
-            to_remember = [(queries[i].received, fresh[i]) for i in new]
+            to_remember = [(queries[i].received, ways) for i, ways in new]
             kept = await self._gate.attempt(self._index.remember(to_remember), kept)
         memories = dict(enumerate(before))
-        memories.update(zip(new, kept, strict=False))
+        memories.update(zip((i for i, _ in new), kept, strict=False))
         return [
-            [from_memory(m, ways[0]) for m in memory] if (memory := memories.get(i)) else ways
+            [from_memory(m, ways[0]) for m in memory] if ways and (memory := memories.get(i)) else ways
             for i, ways in enumerate(fresh)
         ]
+
+    def _with_related(self, query: Query) -> Query:
+        """To be looked up: the mail's own clues, and the mails under way that bear on it."""
+        related = self._underway.related(query.received, query.clues)
+        if not related:
+            return query
+        references = tuple(dict.fromkeys((*query.clues.references, *related)))
+        return replace(query, clues=replace(query.clues, references=references))
+
+    def _way(self, query: Query, before: Memory | None, known: Known, now: float) -> list[EmailRouted] | None:
+        """Where a mail goes; None: that depends on mail which is under way."""
+        if before is None and self._underway.waits(
+            query.received, query.clues, known, now, index=self._gate.up
+        ):  # fmt: skip
+            return None
+        ways = route(query.received, places(query.received, self._book), query.clues, known)
+        if before is None:
+            self._underway.note(query.received, ways, now)
+        return ways

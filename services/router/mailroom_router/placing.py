@@ -35,6 +35,7 @@ MOST_WAITING = 2_000
 STOP_S = 8.0
 STILL_TURNS = 5
 LOOK_S = 1.0  # while nothing comes
+LOOK_AGAIN_S = 0.04  # while mail waits for what it names
 UNASSIGNED_S = (
     60.0  # with more workers than partitions somebody has none for ever: others' commits show that all is well
 )
@@ -47,6 +48,7 @@ class Placing:
         self._service, self._settings = service, service.settings
         self._step, self._producer = step, producer
         self._waiting: deque[Any] = deque()
+        self._held: list[Any] = []  # they name mail that is under way
         self._fed = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -63,7 +65,8 @@ class Placing:
             "stopping": asyncio.create_task(self._service.stopping.wait()),
             "crashed": asyncio.create_task(app._crashed.wait()),
             "watch": asyncio.create_task(
-                watch(self._settings, GROUP, lambda: self._mine(app), lambda: not self._waiting), name="placing-watch"
+                watch(self._settings, GROUP, lambda: self._mine(app), lambda: not self._waiting and not self._held),
+                name="placing-watch",
             ),
         }
         app.consumer._thread.Worker = _ConsumerThread
@@ -159,7 +162,12 @@ class Placing:
         """Whatever has gathered meanwhile is one batch: small when there is little, large when there is much."""
         gathering: Gathering | None = None
         while True:
-            if not self._waiting:
+            if self._held and not self._waiting:
+                self._fed.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_AGAIN_S):
+                        await self._fed.wait()
+            elif not self._waiting:
                 self._fed.clear()
                 self._idle.set()
                 await self._fed_again(gathering)
@@ -172,10 +180,9 @@ class Placing:
                 gathering = Gathering(app.consumer._thread._consumer, many_per_s=150, wait_ms=15, longest_ms=40)
             gathering.counted(len(events))
             self._pace.began(len(events))
-            await self._batch(events)
-            for event in events:
+            await self._batch([*self._held, *events])
+            for _ in events:
                 self._waiting.popleft()
-                event.ack()
             self._room.set()
 
     async def _all_handed_over(self) -> None:
@@ -196,27 +203,32 @@ class Placing:
     async def _batch(self, events: list[Any]) -> None:
         arrivals = [Arrival(e.message.value, _headers(e.message)) for e in events]
         results = await self._step.route(arrivals)
+        held = [event for event, result in zip(events, results, strict=True) if result is None]
+        done = [(event, result) for event, result in zip(events, results, strict=True) if result is not None]
         pause = 0.1
         while True:
             try:
                 async with asyncio.timeout(20):
                     acks = [
                         await self._producer.post_record(record)
-                        for result in results
+                        for _, result in done
                         if not isinstance(result, Undecodable)
                         for record in result
                     ]
                     await asyncio.gather(*acks)
-                    await self._bury(events, results)
-                return
+                    await self._bury(done)
+                break
             except (BusDown, TimeoutError) as error:
                 # Kafka is away: the same ids go out again when it is back
                 log.warning("placing.paused", reason=str(error)[:200] or "Kafka did not answer")
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
+        for event, _ in done:
+            event.ack()
+        self._held = held
 
-    async def _bury(self, events: list[Any], results: list[Any]) -> None:
-        for event, result in zip(events, results, strict=True):
+    async def _bury(self, done: list[tuple[Any, Any]]) -> None:
+        for event, result in done:
             if not isinstance(result, Undecodable):
                 self._dead_in_a_row = 0
                 continue

@@ -15,6 +15,8 @@ from support.router_world import acme, mail
 
 
 class _Gate:
+    up = True
+
     async def wait_ready(self, timeout_s: float) -> bool:
         return True
 
@@ -56,7 +58,7 @@ async def _routed(step: FirstStep, *mails: EmailReceived) -> list[EmailRouted]:
 
 async def test_a_mail_that_names_nothing_is_not_looked_up() -> None:
     index = _Index()
-    plain, reply = mail(1), mail(2, in_reply_to=["m1@customer.example"])
+    plain, reply = mail(1), mail(2, in_reply_to=["earlier@customer.example"])
     routed = await _routed(_step(index), plain, reply)
     assert index.asked == [reply.id]
     assert [r.receipt_id for r in routed] == [plain.id, reply.id]
