@@ -8,8 +8,9 @@ from pathlib import Path
 
 import typer
 from dotenv import dotenv_values
+from mailroom_runtime.bus import unreadable
 
-from . import bus, configuration, dead, doctor, keys, parse, tickets
+from . import bus, configuration, dead, doctor, keys, parse, records, tickets
 from .load.command import load_command
 from .output import Failure, fail
 
@@ -26,6 +27,7 @@ app.add_typer(configuration.address, name="address")
 app.add_typer(configuration.queue, name="queue")
 app.add_typer(configuration.agent, name="agent")
 app.add_typer(dead.app, name="dead")
+app.add_typer(records.app, name="records")
 app.add_typer(keys.app, name="keys")
 app.command("tickets")(tickets.tickets)
 app.command("rebuild")(tickets.rebuild)
@@ -37,6 +39,7 @@ app.command("parse")(parse.parse)
 def main() -> None:
     """Run the command line; errors for people go to standard error, with exit status 1."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters of it is said in our own words
+    unreadable.contain()
     local_stack()
     try:
         app()

@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import header
 from mailroom_contracts.topics import TOPICS, by_name
-from mailroom_runtime.bus.dead_letters import ADDED
+from mailroom_runtime.bus.dead_letters import ADDED, WHOLE_BATCH
 from mailroom_runtime.bus.kafka import Producer, read_to_end
+from mailroom_runtime.bus.unreadable import UnreadableRecords
 from mailroom_runtime.process.settings import ServiceSettings, load
 
 from .output import AsJson, Failure, console, show
@@ -60,6 +61,9 @@ def replay(
 
     async def work() -> int:
         records = [await _one(settings, dead_id)] if dead_id else await _read(settings, everything_of)
+        if dead_id and header(records[0].headers, WHOLE_BATCH):
+            raise Failure(f"{dead_id}: it is a batch that cannot be read, not a record; it is kept for its bytes only")
+        records = [record for record in records if not header(record.headers, WHOLE_BATCH)]
         async with Producer(settings, source="cli") as producer:
             for record in records:
                 await (
@@ -129,5 +133,7 @@ async def _one(settings: ServiceSettings, dead_id: str) -> ConsumerRecord:
 def _run(settings: ServiceSettings, work: Any) -> Any:
     try:
         return asyncio.run(work)
+    except UnreadableRecords as error:
+        raise Failure(f"{error}: `mailroom records skip` gives it up") from error
     except (KafkaError, TimeoutError) as error:
         raise Failure(f"Kafka at {settings.kafka} does not answer ({type(error).__name__})") from error

@@ -22,6 +22,7 @@ from mailroom_runtime.redis.valkey import REDIS_DOWN, connect
 
 from .client import DEFAULT_URL, Api
 from .output import AsJson, Failure, console, show
+from .records import unreadable_ahead
 
 LAG_WORRY = 1000
 CLOCK_WORRY_S = 5.0
@@ -90,6 +91,11 @@ async def _kafka(settings: ServiceSettings) -> list[Finding]:
         worst = {group: lag for group, lag in lags.items() if lag is not None and lag > LAG_WORRY}
         said = ", ".join(f"{group} {lag}" for group, lag in lags.items() if lag is not None)
         found.append(Finding("lag", not worst, said, "start more copies of the service, or see its log"))
+        unreadable = [str(what) for what in await unreadable_ahead(settings)]
+        found.append(
+            Finding("records", not unreadable, "; ".join(unreadable) or "what comes next can be read",
+                    "mend the client that wrote it; `mailroom records skip TOPIC PARTITION OFFSET` gives it up")
+        )  # fmt: skip
     return found
 
 
@@ -168,7 +174,8 @@ async def _console(settings: ServiceSettings) -> list[Finding]:
     except Failure as failure:
         return [*found, Finding("api", False, str(failure), "set MAILROOM_TOKEN to a token of this portal")]
     waiting = [
-        f"{name}: {service.get('state')}" for name, service in health.get("services", {}).items()
+        f"{name}: {service.get('state')}" + (f" ({service['reason']})" if service.get("reason") else "")
+        for name, service in health.get("services", {}).items()
         if service.get("state") != "ready"
     ]  # fmt: skip
     found.append(Finding("services", not waiting, "; ".join(waiting) or "all ready", "see `make logs ONLY=name`"))

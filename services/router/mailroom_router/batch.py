@@ -16,7 +16,6 @@ from mailroom_contracts import (
     TicketState,
     Undecodable,
     decode,
-    decode_as,
     header,
     topics,
 )
@@ -26,6 +25,7 @@ from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 
 from .agents import Agents
+from .command_reading import read_command, unclear
 from .draft import Context, Draft, Input
 from .inbox import Raw
 from .outputs import Outputs, TooLarge
@@ -112,6 +112,9 @@ class Desk:
                 # the decision is pure: a second try would end the same way
                 log.error("ticket.decision_failed", ticket_id=message.ticket_id, exc_info=error)
                 worked.poison.append((raw, error))
+                if isinstance(message, TicketCommand):
+                    failed = unclear(message, "failed", "It could not be carried out, which is our fault.")
+                    drafts.append((raw, failed, decide(states[message.ticket_id], failed, context)))
         wishes = [(d.ticket_id, d.wanted, self._candidates(d)) for _, _, d in drafts if d.wanted]
         chosen: list[str | None] = [None] * len(wishes)
         if any(candidates for _, _, candidates in wishes):
@@ -166,12 +169,12 @@ class Desk:
 
 
 def read(raw: Raw) -> Input:
-    """The input in a record. Raises `Undecodable`. A command of an unknown type is read as the plain command."""
+    """The input in a record. Raises `Undecodable`."""
     if raw.value is None:
         raise Undecodable(f"{raw.topic.name} has no value")
+    if raw.topic is topics.TICKET_COMMANDS:
+        return read_command(raw.key, raw.value, raw.headers)
     message = decode(raw.topic, raw.value, raw.headers)
-    if message is None and raw.topic is topics.TICKET_COMMANDS:
-        message = decode_as(TicketCommand, raw.value)
-    if not isinstance(message, EmailRouted | TicketCommand | DeliveryReport):
+    if not isinstance(message, EmailRouted | DeliveryReport):
         raise Undecodable(f"{raw.topic.name} does not take this")
     return message

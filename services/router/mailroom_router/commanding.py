@@ -32,6 +32,7 @@ from mailroom_contracts import (
 )
 from mailroom_mail import comparable
 
+from .command_reading import UnclearCommand
 from .draft import MOST_PEOPLE, Draft
 from .orders import again, auto_reply_order, cancellation, kept, reply_order
 
@@ -40,6 +41,9 @@ MOST_RECIPIENTS = 20
 
 def carry_out(draft: Draft, command: TicketCommand) -> None:
     """One command. Every way through here leaves at least one event."""
+    if isinstance(command, UnclearCommand) and (draft.state is None or draft.state.portal_id == draft.portal_id):
+        draft.refuse(command.code, command.problem)
+        return
     if draft.state is None:
         draft.refuse("unknown_ticket", "There is no such ticket.")
         return

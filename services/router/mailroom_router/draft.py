@@ -88,12 +88,18 @@ class Draft:
     version: int = 0
     command_type: str = ""
     known: bool = False
+    many_tickets: bool = False  # the cause may be that of other tickets' events too
 
     def emit(self, cls: type[E], *, discriminator: str = "", **fields: Any) -> E:
         """Add an event; its version is the next one of the ticket."""
         self.version += 1
         event = cls(
-            id=ids.event_id(self.cause, str(cls.model_fields["type"].default), discriminator),
+            id=ids.event_id(
+                self.cause,
+                str(cls.model_fields["type"].default),
+                discriminator,
+                ticket=self.ticket_id if self.many_tickets else "",
+            ),
             ticket_id=self.ticket_id,
             portal_id=self.portal_id,
             version=self.version if self.state is not None else 0,

@@ -10,6 +10,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import Topic, Undecodable, topics
 from mailroom_contracts.tickets import TicketState
+from mailroom_runtime.bus.unreadable import unreadable_in
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Stopped
 
@@ -147,7 +148,7 @@ class Partition:
                     young += [facts(None, state) for key in fresh if (state := self.state(key)) is not None]
                 if (reached := await consumer.position(tp)) > position:
                     position, stuck_at = reached, time.monotonic() + STUCK_S
-                elif time.monotonic() > stuck_at:
+                elif time.monotonic() > stuck_at and unreadable_in(tp) is None:
                     await self._shared.unblock(self.number)
                     stuck_at = time.monotonic() + STUCK_S
             store.write({}, position)

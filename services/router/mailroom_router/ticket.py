@@ -47,13 +47,20 @@ def _begun(state: TicketState | None, message: Input, context: Context) -> Draft
     return Draft(
         state=state,
         ticket_id=message.ticket_id,
-        portal_id=message.portal_id,
+        portal_id=_portal(state, message),
         cause=cause,
         causation_id=causation_id,
         context=context,
         at=context.now,
         version=state.version if state is not None else 0,
+        # a client may ask the same of several tickets under one id; every other input is of one ticket only
+        many_tickets=isinstance(message, TicketCommand),
     )
+
+
+def _portal(state: TicketState | None, message: Input) -> str:
+    """Who a command is that does not say its portal, is told where the ticket is."""
+    return message.portal_id or (state.portal_id if state is not None else "")
 
 
 def _seen(state: TicketState, cause: str, message: Input) -> bool:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from mailroom_contracts import Record, Topic, topics
+from mailroom_contracts import Record, Topic, Undecodable, topics
 from mailroom_runtime.bus.dead_letters import dead_headers
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
@@ -264,9 +264,15 @@ class Worker:
                 error=str(error),
                 error_type=type(error).__name__,
             )
-        self._dead_in_a_row = self._dead_in_a_row + len(worked.poison) if len(worked.poison) == count else 0
+        # What other systems write wrongly is theirs: however much of it comes, it is no sign that we do something wrong.
+        ours = sum(not _is_the_writers(raw, error) for raw, error in worked.poison)
+        self._dead_in_a_row = self._dead_in_a_row + ours if len(worked.poison) == count else 0
         if self._dead_in_a_row >= DEAD_IN_A_ROW:
             raise Stopped(
                 f"{self._dead_in_a_row} inputs in a row could not be processed: something is wrong with the router or "
                 "with a producer. See `mailroom dead list`"
             )
+
+
+def _is_the_writers(raw: Raw, error: Exception) -> bool:
+    return raw.topic is topics.TICKET_COMMANDS and isinstance(error, Undecodable)

@@ -85,6 +85,7 @@ from .events import (
 )  # fmt: skip
 from .mail import BounceInfo, Content, EmailReceived, EmailRouted, Envelope, GmailOrigin, Trace
 from .outbound import DeliveryReport, LaneEntry, OutboundMail, Quote
+from .skipped import RecordsSkipped
 from .tickets import Answered, MessageSummary, TakenIn, TicketState
 from .topics import TOPICS, Topic
 
@@ -96,7 +97,7 @@ __all__ = [
     "Forward", "Forwarded", "Forwarder", "GaveBack", "GiveBack", "GmailAccount", "GmailCursor", "GmailOrigin",
     "InputIgnored", "LaneEntry", "Merge", "Merged", "Message", "MessageAdded", "MessageSplit", "MessageSummary",
     "Model", "MoveQueue", "NoteAdded", "OfficeHours", "OpenHours", "OutboundMail", "Person", "Portal", "Queue",
-    "QueueChanged", "Quote", "RecipientReport", "Recipients", "Record", "Reply", "ReplyRequested", "ResendMessage",
+    "QueueChanged", "Quote", "RecipientReport", "Recipients", "Record", "RecordsSkipped", "Reply", "ReplyRequested", "ResendMessage",
     "SenderConfirmed", "SetSpam", "SetStatus", "SetTags", "SmtpAccount", "Snooze", "Snoozed", "SpamChanged", "Split",
     "StatusChanged", "TagsChanged", "TakeIn", "TakenIn", "TicketCommand", "TicketCreated", "TicketEvent",
     "TicketMessage", "TicketState", "TookIn", "Topic", "Trace", "Unassigned", "Undecodable", "Unmerge", "Unmerged",

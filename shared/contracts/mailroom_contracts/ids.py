@@ -41,9 +41,12 @@ def message_id(ticket: str, cause: str) -> str:
     return derive("message", ticket, cause)
 
 
-def event_id(cause: str, kind: str, discriminator: str = "") -> str:
-    """Id of an event; `discriminator` only where one cause yields several events of one kind."""
-    return derive("event", cause, kind, discriminator) if discriminator else derive("event", cause, kind)
+def event_id(cause: str, kind: str, discriminator: str = "", *, ticket: str = "") -> str:
+    """Id of an event; `discriminator` where one cause yields several events of one kind, `ticket` where it may be the
+    cause of several tickets' events (a command's id is its client's choice).
+    """
+    parts = [cause, kind, *([discriminator] if discriminator or ticket else []), *([ticket] if ticket else [])]
+    return derive("event", *parts)
 
 
 def command_id(portal_id: str, ticket: str, idempotency_key: str) -> str:

@@ -11,6 +11,7 @@ from .config import Address, AddressStatus, AddressTokens, Agent, GmailCursor, P
 from .events import EVENTS, TicketEvent, event_class
 from .mail import EmailReceived, EmailRouted
 from .outbound import DeliveryReport, LaneEntry, OutboundMail
+from .skipped import RecordsSkipped
 from .tickets import TicketState
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -79,10 +80,13 @@ EMAIL_LANES = Topic(
     "email.outbound.lanes", "outbound id", "Each outgoing mail's way.", (LaneEntry,), None, tombstones_ms=4 * DAY_MS
 )
 EMAIL_DELIVERY = Topic("email.delivery", "ticket id", "What became of outgoing mail.", (DeliveryReport,), 30 * DAY_MS)
+RECORDS_SKIPPED = Topic(
+    "records.skipped", "topic/partition/offset", "Unreadable records that are passed over.", (RecordsSkipped,), None
+)
 
 TOPICS: tuple[Topic, ...] = (
-    PORTALS, ADDRESSES, QUEUES, AGENTS, ADDRESS_STATUS, ADDRESS_TOKENS, GMAIL_CURSORS, EMAIL_RECEIVED, EMAIL_ROUTED, TICKET_COMMANDS,
-    TICKET_EVENTS, TICKETS, EMAIL_OUTBOUND, EMAIL_LANES, EMAIL_DELIVERY,
+    PORTALS, ADDRESSES, QUEUES, AGENTS, ADDRESS_STATUS, ADDRESS_TOKENS, GMAIL_CURSORS, EMAIL_RECEIVED, EMAIL_ROUTED,
+    TICKET_COMMANDS, TICKET_EVENTS, TICKETS, EMAIL_OUTBOUND, EMAIL_LANES, EMAIL_DELIVERY, RECORDS_SKIPPED,
 )  # fmt: skip
 DEAD_RETENTION_MS = 90 * DAY_MS
 

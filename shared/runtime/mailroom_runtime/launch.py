@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import uvloop
 
-from .bus import reconnect
+from .bus import reconnect, skipping, unreadable
 from .process.logs import configure
 from .process.service import Service
 from .process.settings import ServiceSettings, load
@@ -29,6 +29,7 @@ def run(name: str, settings_class: type[S], app: Callable[[Service[S]], Awaitabl
     settings = load(settings_class)
     configure(name, level=settings.log_level, form=settings.log_format)
     reconnect.tame()
+    unreadable.contain()
     # What was imported is never garbage, and a record's models go without the collector: to look for cycles every 700
     # allocations, as is the default, took the router a third of its time under load.
     gc.freeze()
@@ -42,6 +43,7 @@ def run(name: str, settings_class: type[S], app: Callable[[Service[S]], Awaitabl
             faulthandler.dump_traceback_later(settings.drain_s + FORCED_S, exit=True)
 
         watch = asyncio.create_task(ends_in_time())
+        service.spawn(skipping.watch(service), "unreadable-records")
         status = await service.run(app)
         watch.cancel()
         return status

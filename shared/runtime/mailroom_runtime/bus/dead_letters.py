@@ -17,6 +17,9 @@ from .kafka import Producer
 log = get_logger()
 ADDED = "mailroom_"
 LONGEST_REASON = 500
+UNREADABLE = "Unreadable"
+WHOLE_BATCH = f"{ADDED}batch"  # the value is a record batch as the broker kept it, not a record: piece/pieces
+PIECE_BYTES = 900_000
 
 
 def dead_headers(
@@ -93,3 +96,25 @@ async def bury_record(
         error=str(error) or type(error).__name__,
         error_type=type(error).__name__,
     )
+
+
+async def bury_batch(
+    producer: Producer,
+    data: bytes,
+    *,
+    topic: Topic,
+    prefix: str,
+    partition: int,
+    offset: int,
+    error: str,
+    now: datetime,
+) -> None:
+    """Keep a whole batch that nothing can decode, in pieces that a record can hold. Raises `BusDown`."""
+    pieces = [data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES)]
+    for number, piece in enumerate(pieces, 1):
+        headers = dead_headers(
+            (), topic=topic.full_name(prefix), partition=partition, offset=offset, service="cli", error=error,
+            error_type=UNREADABLE, now=now,
+        )  # fmt: skip
+        headers.append((WHOLE_BATCH, f"{number}/{len(pieces)}".encode()))
+        await (await producer.post_raw(topic.dead_name(prefix), key=None, value=piece, headers=headers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import Any, Self
@@ -16,10 +17,13 @@ from prometheus_client import Counter
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.settings import ServiceSettings
 
+from .connection import connection
 from .patience import Patience
 from .renewal import RenewedProducer
 from .tracing import new_traceparent
+from .unreadable import UnreadableRecords, unreadable_in
 
+UNREADABLE_S = 5.0  # `skipping` steps over what was given up within two
 _M, _32_BITS = 0x5BD1E995, 0xFFFFFFFF
 
 
@@ -184,9 +188,12 @@ async def connect_producer(settings: ServiceSettings, source: str, **options: An
 async def read_to_end(
     settings: ServiceSettings, names: list[str], *, committed_only: bool = True
 ) -> AsyncIterator[ConsumerRecord]:
-    """Every record of these topics (full names) from the first up to the end as it was at the start."""
+    """Every record of these topics (full names) from the first up to the end as it was at the start.
+
+    Raises `UnreadableRecords` where that cannot be done, and nobody gives up what cannot be read.
+    """
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
+        **connection(settings),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed" if committed_only else "read_uncommitted",
@@ -200,12 +207,18 @@ async def read_to_end(
         await consumer.seek_to_beginning(*parts)
         ends = await consumer.end_offsets(parts)
         waiting = {tp for tp in parts if ends[tp] > await consumer.position(tp)}
+        moved_at = time.monotonic()
         while waiting:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
                     yield record
             # control records move the position without a record, so the position is what counts
             waiting = {tp for tp in waiting if await consumer.position(tp) < ends[tp]}
+            standing = [what for tp in waiting if (what := unreadable_in(tp)) is not None]
+            if not standing:
+                moved_at = time.monotonic()
+            elif time.monotonic() - moved_at > UNREADABLE_S:
+                raise UnreadableRecords(str(standing[0]))
     finally:
         await consumer.stop()
 
