@@ -13,7 +13,7 @@ MAX_FIELDS = 5000  # a section with more is no mail of a person; the raw source 
 _BLANK = re.compile(rb"\n\r*\n")
 _NAME = re.compile(r"[!-9;-~]+")
 _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
-_NEARLY_FIELD = re.compile(rb"[^\s:]*[\x80-\xff][^\s:]*[ \t]*:[ \t]")
+_ANY_FIELD = re.compile(rb"([^\s:]+)[ \t]*:[ \t]")
 _LINE = re.compile(rb"[^\n]*\n?")
 # What makes a line after a bad one still a header: only names that no text begins with by chance.
 _KNOWN_FIELD = re.compile(
@@ -100,7 +100,7 @@ def _odd_block(data: bytes, start: int, body: int, defects: list[str]) -> Block:
             continue
         elif line.startswith((b"From ", b">From ")):
             add(defects, "mbox-line")
-        elif _NEARLY_FIELD.match(line) or _followed_by_field(data, match.end()):
+        elif _nearly_field(line) or _followed_by_field(data, match.end()):
             add(defects, "bad-header-line")
         else:
             add(defects, "no-blank-line-after-header")
@@ -125,6 +125,12 @@ def _odd_block(data: bytes, start: int, body: int, defects: list[str]) -> Block:
             add(defects, "too-many-headers")
             break
     return Block(fields, body)
+
+
+def _nearly_field(line: bytes) -> bool:
+    """Whether only bytes that are not ASCII keep it from being a field."""
+    found = _ANY_FIELD.match(line)
+    return found is not None and not found.group(1).isascii()
 
 
 def _followed_by_field(data: bytes, position: int) -> bool:

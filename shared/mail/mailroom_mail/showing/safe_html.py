@@ -92,7 +92,9 @@ class _Cleaner:
         self._blocked = 0
 
     def clean(self, html: str) -> SafeHtml:
-        html = html_depth.limit(style_rules.inline(html[:MAX_LENGTH].replace("\0", "")))
+        # lone surrogates are no text, and no library of another language takes them
+        text = html[:MAX_LENGTH].replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+        html = style_rules.inline(html_depth.limit(text))
         cleaned = nh3.clean(
             html,
             tags=set(_TAGS),
