@@ -6,13 +6,17 @@ import asyncio
 from collections.abc import Callable
 
 from mailroom_contracts import Address, OutboundMail, Person, Quote
-from mailroom_mail import Attachment, Mailbox, OutgoingMail, QuotedMail, comparable, compose
+from mailroom_mail import Attachment, Mailbox, OutgoingMail, QuotedMail, comparable, compose, html_to_text, sanitize
 from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.process.apart import NotDone, apart
+from mailroom_runtime.process.logs import get_logger
 
 from .bodies import whole_quote, with_body
 from .courier import Letter
 
+log = get_logger()
 THREAD_FROM_BYTES = 100_000  # composing this much takes long enough to hold up other lanes
+MOST_QUOTED = 1_000_000  # characters of history below an answer; what is longer is quoted as text, or in part
 
 
 def envelope_recipients(order: OutboundMail) -> tuple[str, ...]:
@@ -46,8 +50,11 @@ async def letter(
         )
         for ref in order.attachments
     ]
-    mail = outgoing(order, address, quote, tuple(attachments))
+    quoted = await _quoted(quote) if quote is not None else None
+    mail = outgoing(order, address, quoted, tuple(attachments))
     size = sum(len(a.content) for a in attachments) + len(order.text) + len(order.html or "")
+    if quoted is not None:
+        size += len(quoted.text) + len(quoted.html or "")
     raw = await asyncio.to_thread(compose, mail) if size > THREAD_FROM_BYTES else compose(mail)
     return Letter(
         raw=raw,
@@ -67,7 +74,7 @@ def envelope_sender(order: OutboundMail, address: Address) -> str:
     return "" if address.kind == "internal" and order.kind == "auto_reply" else address.email
 
 
-def outgoing(order: OutboundMail, address: Address, quote: Quote | None, files: tuple[Attachment, ...]) -> OutgoingMail:
+def outgoing(order: OutboundMail, address: Address, quote: QuotedMail | None, files: tuple[Attachment, ...]) -> OutgoingMail:
     """The mail to write. It always leaves under the address's own name, whatever the order says."""
     name = order.from_.name if order.from_ is not None and order.from_.name else address.full_name
     auto = order.auto_submitted or {"auto_reply": "auto-replied", "probe": "auto-generated"}.get(order.kind)
@@ -82,7 +89,7 @@ def outgoing(order: OutboundMail, address: Address, quote: Quote | None, files: 
         subject=order.subject,
         text=order.text,
         html=order.html,
-        quote=_quoted(quote) if quote is not None else None,
+        quote=quote,
         attachments=files,
         in_reply_to=order.in_reply_to,
         references=tuple(order.references),
@@ -90,9 +97,19 @@ def outgoing(order: OutboundMail, address: Address, quote: Quote | None, files: 
     )
 
 
-def _quoted(quote: Quote) -> QuotedMail:
+async def _quoted(quote: Quote) -> QuotedMail:
+    """The history, its HTML read in a process of its own: a stranger wrote it. Where that fails it is quoted as text."""
     author = Mailbox(quote.from_.email, quote.from_.name) if quote.from_ is not None else None
-    return QuotedMail(from_=author, date=quote.date, text=quote.text, html=quote.html)
+    text, html = quote.text, None
+    if quote.html:
+        try:
+            html = (await apart(sanitize, quote.html)).html
+            text = text or await apart(html_to_text, quote.html)
+        except NotDone as problem:
+            log.warning("quote.html_left_out", reason=str(problem), length=len(quote.html))
+    if html is not None and len(html) > MOST_QUOTED:
+        html = None
+    return QuotedMail(from_=author, date=quote.date, text=text[:MOST_QUOTED], html=html, safe=True)
 
 
 def _boxes(people: list[Person]) -> tuple[Mailbox, ...]:

@@ -24,12 +24,13 @@ _MAILROOM_ID = "X-Mailroom-Id"
 
 @dataclass(frozen=True, slots=True)
 class QuotedMail:
-    """The mail that a reply quotes below itself; its HTML is sanitised on the way out."""
+    """The mail that a reply quotes below itself. Its HTML is sanitised on the way out, unless it is `safe` already."""
 
     from_: Mailbox | None = None
     date: datetime | None = None
     text: str = ""
     html: str | None = None
+    safe: bool = False  # `html` is what `sanitize` gave
     attribution: str | None = None  # in place of "On …, … wrote:"
 
 
@@ -201,7 +202,7 @@ def _quoted_html(quote: QuotedMail) -> str:
     if quote.html:
         from mailroom_mail.showing.safe_html import sanitize
 
-        inner = sanitize(quote.html).html
+        inner = quote.html if quote.safe else sanitize(quote.html).html
     else:
         inner = text_to_html(quote.text)
     # The class by which Gmail and others fold history away.

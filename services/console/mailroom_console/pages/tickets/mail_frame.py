@@ -13,7 +13,7 @@ _TAG = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^"'>]|"[^"]*"|'[^']*')*)>"
 _AFTER_QUOTE = 400  # characters that may follow a quote that is still the mail's end: a signature
 
 
-def page(html: str, *, inline: Mapping[str, str], remote_images: bool, style: str, title: str) -> str:
+def page(html: str, inline: Mapping[str, str], remote_images: bool, style: str, title: str) -> str:
     """The whole document. `inline`: content id -> address of the picture; `style`: address of the style sheet."""
     safe = sanitize(html, inline=inline, remote_images=remote_images)
     blocked = ""
@@ -25,9 +25,19 @@ def page(html: str, *, inline: Mapping[str, str], remote_images: bool, style: st
             f'sender does not learn that the mail was opened.</span><a href="?images=1" target="_self">Show '
             f"{'it' if one else 'them'}</a></div>"
         )
+    return _document(f"{blocked}{fold_quote(safe.html)}", style, title)
+
+
+def as_text(text: str, *, style: str, title: str) -> str:
+    """The document of a mail whose HTML is too much for us: its text, and why it looks so."""
+    told = "The formatting of this mail is too complicated to be shown. This is its text."
+    return _document(f'<div class="mailroom-blocked"><span>{told}</span></div><pre>{escape(text)}</pre>', style, title)
+
+
+def _document(body: str, style: str, title: str) -> str:
     return (
         f'<!doctype html><html lang=""><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<link rel="stylesheet" href="{escape(style)}"></head><body>{blocked}{fold_quote(safe.html)}</body></html>'
+        f'<link rel="stylesheet" href="{escape(style)}"></head><body>{body}</body></html>'
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from urllib.parse import quote
 
+from mailroom_runtime.process.apart import NotDone, apart
+from mailroom_runtime.process.logs import get_logger
 from starlette.responses import HTMLResponse, Response
 
 from mailroom_console.pages.frame.headers import FILE_POLICY, mail_policy
@@ -15,6 +16,8 @@ from mailroom_console.tickets import reading as tickets
 
 from . import mail_frame
 from .file_types import download_name, picture_type, served_type
+
+log = get_logger()
 
 
 def pages() -> list[Page]:
@@ -36,10 +39,13 @@ async def frame(visit: Visit) -> Response:
     images = visit.query("images") == "1"
     base = f"/messages/{quote(message['id'], safe='')}"
     inline = {a["content_id"]: f"{base}/pictures/{a['index']}" for a in message["attachments"] if a.get("content_id")}
-    document = await asyncio.to_thread(
-        mail_frame.page, message["html"], inline=inline, remote_images=images,
-        style=f"/static/{visit.renderer.version}/mail.css", title=message["subject"] or "Mail",
-    )  # fmt: skip
+    style = f"/static/{visit.renderer.version}/mail.css"
+    title = message["subject"] or "Mail"
+    try:
+        document = await apart(mail_frame.page, message["html"], inline, images, style, title)
+    except NotDone as problem:
+        log.warning("mail.not_shown", message_id=message["id"], reason=str(problem))
+        document = mail_frame.as_text(message["text"], style=style, title=title)
     return HTMLResponse(
         document,
         headers={"Content-Security-Policy": mail_policy(images), "X-Frame-Options": "SAMEORIGIN",
