@@ -75,4 +75,6 @@ def _member(choices: Any) -> str:
         return chr(value)
     if kind is c.RANGE:
         return chr(value[0])
-    return {c.CATEGORY_SPACE: " ", c.CATEGORY_DIGIT: "0", c.CATEGORY_NOT_SPACE: "x", c.CATEGORY_NOT_WORD: "-"}.get(value, "x")
+    return {c.CATEGORY_SPACE: " ", c.CATEGORY_DIGIT: "0", c.CATEGORY_NOT_SPACE: "x", c.CATEGORY_NOT_WORD: "-"}.get(
+        value, "x"
+    )

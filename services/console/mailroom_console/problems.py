@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+PROBLEM_TYPE = "application/problem+json"  # RFC 9457
+
 
 class Problem(Exception):
     """A request that is not carried out."""
@@ -23,6 +25,7 @@ TITLES = {
     401: "Not signed in",
     403: "Not allowed",
     404: "Not found",
+    408: "Too slow",
     409: "Conflict",
     413: "Too large",
     422: "Not valid",

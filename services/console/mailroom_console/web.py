@@ -6,18 +6,18 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.requests import HTTPConnection
 
 from mailroom_console.access import signin
 from mailroom_console.addresses import google
-from mailroom_console.api.application import PROBLEM_TYPE
 
-from .api import build_api
+from .api import build_api, security
+from .body_limits import BodyLimit
 from .context import Console
 from .pages import mount
 from .problems import Problem
-
-LARGEST_BODY = 40_000_000  # 25 MB of attachments in base64, and the text
 
 
 def build(console: Console) -> FastAPI:
@@ -37,41 +37,13 @@ def build(console: Console) -> FastAPI:
         return RedirectResponse(f"/addresses?{urlencode({'connected': address_id})}", 303)
 
     mount(app, console)
-    app.add_middleware(BodyLimit)
+
+    async def known(connection: HTTPConnection) -> bool:
+        """Whether it carries a token or a session; what it may do is looked at later."""
+        try:
+            return await security.caller_of(console, connection) is not None
+        except (DBAPIError, PoolTimeout):
+            return False
+
+    app.add_middleware(BodyLimit, known=known, upload_limit=console.settings.upload_limit_bytes)
     return app
-
-
-class BodyLimit:
-    """Refuses bodies that are too large before they are read."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if not (length.isascii() and length.isdigit()) or int(length) > LARGEST_BODY:
-            await _refuse(send)
-            return
-        taken = 0
-
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > LARGEST_BODY:
-                # a body without a length that goes on for ever: as if the client had gone
-                return {"type": "http.disconnect"}
-            return message
-
-        await self._app(scope, counted, send)
-
-
-async def _refuse(send: Send) -> None:
-    body = b'{"type":"about:blank","title":"Too large","status":413,"code":"too_large","detail":"The request is too large."}'
-    headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

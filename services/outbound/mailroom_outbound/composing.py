@@ -74,7 +74,9 @@ def envelope_sender(order: OutboundMail, address: Address) -> str:
     return "" if address.kind == "internal" and order.kind == "auto_reply" else address.email
 
 
-def outgoing(order: OutboundMail, address: Address, quote: QuotedMail | None, files: tuple[Attachment, ...]) -> OutgoingMail:
+def outgoing(
+    order: OutboundMail, address: Address, quote: QuotedMail | None, files: tuple[Attachment, ...]
+) -> OutgoingMail:
     """The mail to write. It always leaves under the address's own name, whatever the order says."""
     name = order.from_.name if order.from_ is not None and order.from_.name else address.full_name
     auto = order.auto_submitted or {"auto_reply": "auto-replied", "probe": "auto-generated"}.get(order.kind)

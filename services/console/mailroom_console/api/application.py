@@ -13,12 +13,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from mailroom_console.context import Console
-from mailroom_console.problems import Problem
+from mailroom_console.problems import PROBLEM_TYPE, Problem
 
 from . import activity_routes, configuration_routes, ticket_routes
 
 log = get_logger()
-PROBLEM_TYPE = "application/problem+json"
 _CODES = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}
 
 

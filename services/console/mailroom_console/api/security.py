@@ -6,6 +6,7 @@ import hmac
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from mailroom_console.access import signin, tokens
 from mailroom_console.context import Console
@@ -21,20 +22,25 @@ def console_of(request: Request) -> Console:
     return console
 
 
+async def caller_of(console: Console, connection: HTTPConnection) -> Principal | None:
+    """Whom the token stands for, or where none is sent the session; None for nobody."""
+    scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
+    if scheme:
+        return await tokens.principal_of(console, secret.strip()) if scheme.lower() == "bearer" else None
+    return await signin.principal_of(console, connection.cookies.get(signin.COOKIE, ""))
+
+
 async def principal_of(request: Request) -> Principal:
     """Raises `Problem` 401 for nobody, 403 `csrf` for a session's write without its token."""
-    console = console_of(request)
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme:
-        found = await tokens.principal_of(console, secret.strip()) if scheme.lower() == "bearer" else None
-        if found is None:
-            raise Problem(401, "unauthorized", "The API token is not valid.")
-        return found
-    principal = await signin.principal_of(console, request.cookies.get(signin.COOKIE, ""))
+    principal = await caller_of(console_of(request), request)
+    by_token = bool(request.headers.get("authorization"))
     if principal is None:
-        raise Problem(401, "unauthorized", "Send an API token: Authorization: Bearer …")
-    if request.method not in SAFE and not hmac.compare_digest(
-        request.headers.get("x-csrf-token", "").encode(), principal.csrf.encode()
+        told = "The API token is not valid." if by_token else "Send an API token: Authorization: Bearer …"
+        raise Problem(401, "unauthorized", told)
+    if (
+        not by_token
+        and request.method not in SAFE
+        and not hmac.compare_digest(request.headers.get("x-csrf-token", "").encode(), principal.csrf.encode())
     ):
         raise Problem(403, "csrf", "The request does not carry this session's X-CSRF-Token.")
     return principal
