@@ -109,7 +109,7 @@ class Couriers:
             raise AccountBroken("It has no SMTP server.")
         password = self.open_secret(account.secret, address.id) if account.username else None
         pool = session_pool(account, password, self._access)
-        return Made(SmtpCourier(pool), slots=max(account.max_connections, 1))
+        return Made(SmtpCourier(pool, host=account.host), slots=max(account.max_connections, 1))
 
     def _through_gmail(self, address: Address) -> Made:
         if address.gmail is None or not address.gmail.secret:
