@@ -111,7 +111,7 @@ async def measure(rounds: int, tickets: int) -> dict[str, Any]:
         await read.start()
         console = Console(
             settings=settings, database=database, producer=nothing, presence=nothing, blobs=nothing, sealer=nothing,
-            read=read, live=Live(settings, changes), http=nothing,
+            read=read, live=Live(settings, changes), http=nothing, providers=nothing, keeper=nothing,
         )  # fmt: skip
         times: dict[str, dict[str, list[float]]] = {}
         transport = httpx.ASGITransport(app=build_api(console))

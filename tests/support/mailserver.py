@@ -76,7 +76,9 @@ class MailServer:
         size_limit: int = 10_240_000,
         connections_per_client: int = 0,
         settings: dict[str, str] | None = None,
+        introspect_url: str = "",
     ) -> None:
+        """`introspect_url`: an RFC 7662 endpoint; then users sign in with tokens (XOAUTH2, OAUTHBEARER) too."""
         # not under pytest's folder, which other users cannot enter; and short, for the sockets in it
         self.folder = Path(tempfile.mkdtemp(prefix="mailserver-"))
         self.folder.chmod(0o755)
@@ -87,6 +89,7 @@ class MailServer:
         self.ca_file = self.folder / "ca.pem"
         self.policy: Policy = lambda _: "DUNNO"
         self._size_limit, self._connections, self._settings = size_limit, connections_per_client, dict(settings or {})
+        self._introspect_url = introspect_url
         self._forwards: dict[str, tuple[str, bool]] = {}
         self._routes: dict[str, int] = {}
         self._policy_server = _PolicyServer(self)
@@ -275,10 +278,12 @@ class MailServer:
             protocols =
             ssl = no
             disable_plaintext_auth = no
-            auth_mechanisms = plain login
+            auth_mechanisms = plain login {"xoauth2 oauthbearer" if self._introspect_url else ""}
             auth_failure_delay = 0
+            {self._token_passdb() if self._introspect_url else ""}
             passdb {{
               driver = passwd-file
+              mechanisms = plain login
               args = scheme=PLAIN username_format=%u {self.folder}/users
             }}
             userdb {{
@@ -299,6 +304,18 @@ class MailServer:
             }}
             """,
         )
+
+    def _token_passdb(self) -> str:
+        _replace(
+            self.folder / "oauth2.conf.ext",
+            f"introspection_mode = post\nintrospection_url = {self._introspect_url}\nusername_attribute = username\n"
+            "active_attribute = active\nactive_value = true\ntimeout_msecs = 4000\n",
+        )
+        return f"""passdb {{
+              driver = oauth2
+              mechanisms = xoauth2 oauthbearer
+              args = {self.folder}/oauth2.conf.ext
+            }}"""
 
     def _certificates(self) -> None:
         now = datetime.datetime.now(datetime.UTC)

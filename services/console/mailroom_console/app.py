@@ -7,6 +7,7 @@ import contextlib
 
 import httpx
 import uvicorn
+from mailroom_oauth import Keeper, Providers, TokenTopic, load_settings
 from mailroom_runtime.blobs.removal import BlobRemover
 from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.bus.kafka import Producer
@@ -60,9 +61,12 @@ async def app(service: Service[ConsoleSettings]) -> None:
     producer = Producer(settings, "console")
     async with httpx.AsyncClient(timeout=10.0) as http:
         read = ReadModel(settings, database, producer, changes)
+        providers = Providers(load_settings())
+        keeper = Keeper(providers, TokenTopic(settings, producer), sealer, redis, settings.topic_prefix)
         console = Console(
             settings=settings, database=database, producer=producer, presence=Presence(redis, settings.topic_prefix),
             blobs=BlobStore(settings.blob_url), sealer=sealer, read=read, live=Live(settings, changes), http=http,
+            providers=providers, keeper=keeper,
         )  # fmt: skip
         await read.start()
         server = _Server(
@@ -93,6 +97,7 @@ async def app(service: Service[ConsoleSettings]) -> None:
             await asyncio.gather(web, return_exceptions=True)
             for task in (started, stop):
                 task.cancel()
+            providers.close()
             await producer.close()
             await redis.aclose()
     await database.close()

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import httpx
+from mailroom_oauth import Keeper, Providers
 from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.redis.presence import Presence
@@ -36,6 +37,8 @@ class Console:
     read: ReadModel
     live: Live
     http: httpx.AsyncClient
+    providers: Providers
+    keeper: Keeper
     clock: Callable[[], datetime] = field(default=times.now)
 
     def now(self) -> int:

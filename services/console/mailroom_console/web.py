@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import HTTPConnection
 
 from mailroom_console.access import signin
-from mailroom_console.addresses import google
+from mailroom_console.addresses import google, sign_ins
 
 from .api import build_api, security
 from .body_limits import BodyLimit
@@ -26,12 +26,20 @@ def build(console: Console) -> FastAPI:
     app.state.console = console
     app.mount("/api/v1", build_api(console))
 
-    @app.get("/oauth/google/callback")
-    async def google_callback(request: Request) -> RedirectResponse:
-        """Where Google sends the browser back to. Whoever comes must be the one who left: the state says who."""
+    @app.get("/oauth/{provider}/callback")
+    async def oauth_callback(provider: str, request: Request) -> RedirectResponse:
+        """Where a provider sends the browser back to. Whoever comes must be the one who left: the state says who."""
+        params = dict(request.query_params)
         try:
             session = await signin.principal_of(console, request.cookies.get(signin.COOKIE, ""))
-            address_id = await google.returned(console, dict(request.query_params), session)
+            if provider == "google" and not await sign_ins.is_ours(console, params.get("state", "")):
+                address_id = await google.returned(console, params, session)
+            else:
+                back = await sign_ins.returned(console, provider, params, session)
+                if back.problem is not None:
+                    query = urlencode({"oauth_error": back.problem.detail, "draft": back.draft})
+                    return RedirectResponse(f"/addresses/{back.address_id or 'add/smtp'}?{query}", 303)
+                address_id = back.address_id or ""
         except Problem as problem:
             return RedirectResponse(f"/addresses?{urlencode({'oauth_error': problem.detail})}", 303)
         return RedirectResponse(f"/addresses?{urlencode({'connected': address_id})}", 303)

@@ -8,6 +8,7 @@ import socket
 import time
 
 from mailroom_contracts import Address, Portal, topics
+from mailroom_oauth import Keeper, Providers, TokenTopic, load_settings
 from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.bus.consume import consume
 from mailroom_runtime.bus.kafka import Producer
@@ -24,6 +25,7 @@ from .mending import Mending
 from .orders import Orders
 from .owner import Owner
 from .records import SOURCE, Records
+from .renewal import Renewal
 from .settings import OutboundSettings
 
 log = get_logger()
@@ -37,12 +39,15 @@ async def app(service: Service[OutboundSettings]) -> None:
     tables = ConfigTables(settings, [Portal, Address])
     blobs = BlobStore(settings.blob_url)
     redis = connect(settings.redis)
-    couriers = Couriers(settings, tables)
+    providers = Providers(load_settings())
     try:
         async with Producer(settings, source=SOURCE, linger_ms=0) as producer:
             await tables.start(service)
             accounts = Accounts(producer)
             await accounts.load(settings)
+            tokens = TokenTopic(settings, producer)
+            keeper = Keeper(providers, tokens, settings.sealer(), redis, settings.topic_prefix)
+            couriers = Couriers(settings, tables, keeper=keeper)
             desk = Desk(
                 records=Records(producer, partitions=settings.partitions),
                 accounts=accounts,
@@ -60,6 +65,7 @@ async def app(service: Service[OutboundSettings]) -> None:
             tables.on_change(owner.changed)
             orders = Orders(producer, blobs, partitions=settings.partitions)
             lanes = service.spawn(owner.run(), "lanes")
+            service.spawn(Renewal(keeper, tables, accounts).run(), "renewal")
             try:
                 await consume(
                     service,
@@ -79,6 +85,7 @@ async def app(service: Service[OutboundSettings]) -> None:
             await asyncio.wait({lanes})
             await mending.close()
     finally:
+        providers.close()
         await redis.aclose()
 
 

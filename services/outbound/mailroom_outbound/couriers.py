@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from mailroom_contracts import Address
+import aiosmtplib
+from mailroom_contracts import Address, SmtpAccount
 from mailroom_gmail import GmailClient, GoogleSettings, kept_token
 from mailroom_mail import dkim_sign
+from mailroom_oauth import Keeper, SignedIn
 from mailroom_runtime.bus.tables import ConfigTables
 from mailroom_runtime.process.logs import get_logger
-from mailroom_runtime.seals.sealing import SealBroken, Sealer
+from mailroom_runtime.seals.sealing import SealBroken
 from mailroom_runtime.smtp.connect import Access, open_session
 
 from .courier import Courier
 from .gmail import GmailCourier, UnderWay
 from .session import Session
 from .settings import OutboundSettings
-from .smtp import SmtpCourier, session_pool
+from .smtp import SmtpCourier, pool_of, session_pool
 
 log = get_logger()
 
@@ -44,10 +46,15 @@ Maker = Callable[[Address], Made]
 class Couriers:
     """Makes couriers. `make` raises `AccountBroken`."""
 
-    def __init__(self, settings: OutboundSettings, tables: ConfigTables, access: Access | None = None) -> None:
+    def __init__(
+        self,
+        settings: OutboundSettings,
+        tables: ConfigTables,
+        access: Access | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
         self._settings, self._tables = settings, tables
-        ring = settings.secret_ring()
-        self._sealer = Sealer(ring) if ring else None
+        self._sealer = settings.sealer()
         self._access = access or Access(
             allow_private=settings.allow_private_hosts,
             ca_file=settings.smtp_ca_file,
@@ -55,7 +62,7 @@ class Couriers:
             timeout_s=settings.connect_timeout_s,
             helo_name=settings.helo_name or None,
         )
-        self._google = GoogleSettings()
+        self._google, self._keeper = GoogleSettings(), keeper
         self._threads = ThreadPoolExecutor(settings.gmail_threads, thread_name_prefix="gmail")
         self._handing_over: UnderWay = {}
         self.makers: dict[str, Maker] = {
@@ -76,8 +83,7 @@ class Couriers:
         account = address.smtp
         if address.kind != "smtp" or account is None:
             return False
-        password = self.open_secret(account.secret, address.id) if account.username else None
-        client = await open_session(account, password, self._access)
+        client = await self._sign_in(address, account)()
         await Session.over(client).leave()
         return True
 
@@ -107,9 +113,17 @@ class Couriers:
         account = address.smtp
         if account is None:
             raise AccountBroken("It has no SMTP server.")
+        pool = pool_of(account, self._sign_in(address, account))
+        return Made(SmtpCourier(pool), slots=max(account.max_connections, 1))
+
+    def _sign_in(self, address: Address, account: SmtpAccount) -> Callable[[], Awaitable[aiosmtplib.SMTP]]:
+        """How a session of a customer's own account is opened: with its password, or with tokens of its provider."""
+        if account.auth == "oauth":
+            if self._keeper is None or not account.secret:
+                raise AccountBroken("Nobody is signed in for this address. Sign in.")
+            return SignedIn(self._keeper, address, self._access).open
         password = self.open_secret(account.secret, address.id) if account.username else None
-        pool = session_pool(account, password, self._access)
-        return Made(SmtpCourier(pool, host=account.host), slots=max(account.max_connections, 1))
+        return lambda: open_session(account, password, self._access)
 
     def _through_gmail(self, address: Address) -> Made:
         if address.gmail is None or not address.gmail.secret:

@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from mailroom_contracts import SmtpAccount
 from mailroom_runtime.process.settings import ServiceSettings
+from mailroom_runtime.seals.sealing import Sealer
 from pydantic import Field, SecretStr, field_validator
 
 from .schedule import DAY_S, Policy
@@ -65,6 +66,11 @@ class OutboundSettings(ServiceSettings):
             max_connections=self.relay_connections,
         )
         return account, unquote(parts.password) if parts.password else None
+
+    def sealer(self) -> Sealer | None:
+        """What opens stored secrets; None without keys."""
+        ring = self.secret_ring()
+        return Sealer(ring) if ring else None
 
     def policy(self) -> Policy:
         """The schedule that these settings ask for."""

@@ -6,13 +6,13 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+import aiosmtplib
 from mailroom_contracts import OutboundMail, SmtpAccount
 from mailroom_mail import ascii_address
 from mailroom_runtime.smtp.connect import Access, open_session
 from mailroom_runtime.smtp.trouble import SmtpTrouble
 
-from .courier import LEASE_LOST, Courier, Deferred, Delivered, Failed, Hold, Letter, Outcome
-from .replaced_ids import replaced_id
+from .courier import LEASE_LOST, Courier, Deferred, Failed, Hold, Letter, Outcome
 from .replies import Reply, of_acceptance, of_recipients, of_transaction, of_trouble
 from .session import ConnectionBroken, Session
 from .session_pool import SessionPool
@@ -24,9 +24,14 @@ _ONE_DOT = b".\r\n"
 
 def session_pool(account: SmtpAccount, password: str | None, access: Access) -> SessionPool:
     """Sessions of one account, at most `account.max_connections` at once."""
+    return pool_of(account, lambda: open_session(account, password, access))
+
+
+def pool_of(account: SmtpAccount, sign_in: Callable[[], Awaitable[aiosmtplib.SMTP]]) -> SessionPool:
+    """The same, with a way of signing in of its own."""
 
     async def connect() -> Session:
-        return Session.over(await open_session(account, password, access))
+        return Session.over(await sign_in())
 
     return SessionPool(connect, max(account.max_connections, 1))
 
@@ -34,8 +39,8 @@ def session_pool(account: SmtpAccount, password: str | None, access: Access) -> 
 class SmtpCourier(Courier):
     """Hands mails to one SMTP server. `sign` adds a DKIM signature, where the platform signs."""
 
-    def __init__(self, pool: SessionPool, *, sign: Sign | None = None, host: str = "") -> None:
-        self._pool, self._sign, self._host = pool, sign, host
+    def __init__(self, pool: SessionPool, *, sign: Sign | None = None) -> None:
+        self._pool, self._sign = pool, sign
 
     async def send(self, order: OutboundMail, mail: Letter) -> Outcome:
         raw = await self._sign(mail.raw) if self._sign is not None else mail.raw
@@ -46,7 +51,7 @@ class SmtpCourier(Courier):
                     session.mails += 1
                     outcome = await transaction(session, mail, raw)
                     if not (isinstance(outcome, Deferred) and outcome.hold is Hold.SESSION):
-                        return self._named(outcome)
+                        return outcome
                     session.close()
                 if fresh:  # then it is not the session: the server closes down, or wants less of us
                     return replace(outcome, hold=Hold.LANE)
@@ -56,12 +61,6 @@ class SmtpCourier(Courier):
             return Deferred(f"The connection broke while sending. {error}", Hold.LANE)
         except OSError as error:
             return Deferred(f"The connection broke while sending ({type(error).__name__}).", Hold.LANE)
-
-    def _named(self, outcome: Outcome) -> Outcome:
-        """With the Message-ID that the server put in place of ours, where it did."""
-        if isinstance(outcome, Delivered) and (other := replaced_id(self._host, outcome.server_reply)):
-            return replace(outcome, rfc_message_id=other)
-        return outcome
 
     async def close(self) -> None:
         await self._pool.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 from mailroom_contracts import Address, AutoReply, Forwarder, GmailAccount, SmtpAccount, ids, topics
 from mailroom_mail.writing.templates import check_template
+from mailroom_oauth import OAuthTrouble
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -128,7 +129,7 @@ async def change(console: Console, principal: Principal, address_id: str, given:
             values["forwarders"] = []  # what was learned belongs to the former way
     if row.kind == "gmail" and given.get("gmail"):
         values["gmail"] = row.gmail | _gmail(given["gmail"])
-    if row.kind == "smtp" and (given.get("smtp") or given.get("password")):
+    if row.kind == "smtp" and (given.get("smtp") or given.get("password") or given.get("signed_in")):
         base = {"id": row.id, "email": row.email, "full_name": values.get("full_name", row.full_name)}
         values["smtp"] = await _smtp(console, base, given, row.smtp)
     await store(console, principal, row, values)
@@ -189,25 +190,45 @@ async def remove(console: Console, principal: Principal, address_id: str) -> Non
             subject_id=address_id, name=row.email, revision=row.revision, now=now,
         )  # fmt: skip
         await retract(connection, topics.ADDRESSES, address_id)
+        if (row.smtp or {}).get("auth") == "oauth":
+            await retract(connection, topics.ADDRESS_TOKENS, address_id)
         for aspect in console.live.status_of(address_id):
             await retract(connection, topics.ADDRESS_STATUS, f"{address_id}:{aspect}")
+
+
+async def check_new(console: Console, principal: Principal, given: Mapping[str, Any]) -> None:
+    """Raise what `create` would about an SMTP address, before anybody signs in for it."""
+    async with console.database.read() as connection:
+        email = _smtp_email(given, await domains_of(connection, principal.portal_id))
+        await _check_free(connection, email)
+        await _check_links(connection, principal, "smtp", given)
+    person_name(str(given.get("full_name") or ""))
+    _auto_reply(given.get("auto_reply"), {})
+    if not given.get("queue_id"):
+        raise invalid("queue_id", "Choose the queue that the tickets go to.")
+
+
+async def as_published(console: Console, address_id: str) -> Address:
+    """The address as other services know it."""
+    async with console.database.read() as connection:
+        return _published((await connection.execute(select(addresses).where(addresses.c.id == address_id))).one())
 
 
 async def publish_address(connection: AsyncConnection, address_id: str, now: int) -> None:
     """Put the address as it is now into the outbox."""
     row = (await connection.execute(select(addresses).where(addresses.c.id == address_id))).one()
-    await publish(
-        connection, topics.ADDRESSES,
-        Address(
-            id=row.id, portal_id=row.portal_id, kind=row.kind, email=row.email, full_name=row.full_name,
-            queue_id=row.queue_id, prefer_online=row.prefer_online, active=row.active,
-            auto_reply=AutoReply.model_validate(row.auto_reply),
-            smtp=SmtpAccount.model_validate(row.smtp) if row.smtp else None,
-            gmail=GmailAccount.model_validate(row.gmail) if row.gmail else None,
-            forwards_to=row.forwards_to, forwarders=[Forwarder.model_validate(f) for f in row.forwarders],
-            revision=row.revision, updated_at=times.moment(row.updated_at),
-        ),
-        now=times.moment(now),
+    await publish(connection, topics.ADDRESSES, _published(row), now=times.moment(now))
+
+
+def _published(row: Any) -> Address:
+    return Address(
+        id=row.id, portal_id=row.portal_id, kind=row.kind, email=row.email, full_name=row.full_name,
+        queue_id=row.queue_id, prefer_online=row.prefer_online, active=row.active,
+        auto_reply=AutoReply.model_validate(row.auto_reply),
+        smtp=SmtpAccount.model_validate(row.smtp) if row.smtp else None,
+        gmail=GmailAccount.model_validate(row.gmail) if row.gmail else None,
+        forwards_to=row.forwards_to, forwarders=[Forwarder.model_validate(f) for f in row.forwarders],
+        revision=row.revision, updated_at=times.moment(row.updated_at),
     )  # fmt: skip
 
 
@@ -219,9 +240,16 @@ async def row_of(connection: AsyncConnection, principal: Principal, address_id: 
 async def _smtp(
     console: Console, values: Mapping[str, Any], given: Mapping[str, Any], previous: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """The account, its login tried, its new password sealed."""
-    account = smtp_accounts.account(dict(given.get("smtp") or {}), values["email"], previous)
+    """The account, its login tried, its new password or tokens sealed."""
+    wanted = dict(given.get("smtp") or {})
+    if (sign_in := given.get("signed_in")) is not None:
+        return await _signed_in(console, values, wanted, previous, sign_in)
     password = given.get("password")
+    if password is not None and not wanted.get("auth"):
+        wanted["auth"] = "password" if (previous or {}).get("auth") == "oauth" else None
+    account = smtp_accounts.account(wanted, values["email"], previous)
+    if account["auth"] == "oauth":
+        return await _still_signed_in(console, values, account, previous)
     if password is None:
         if not account["secret"]:
             raise invalid("password", "The password of the account is missing.")
@@ -233,6 +261,39 @@ async def _smtp(
     if given.get("password") is not None or account != previous:
         account["secret"] = console.sealer.seal(str(password), bound_to=values["id"])
         account["secret_revision"] = int(account["secret_revision"]) + 1
+    account["checked_at"] = times.rfc3339(console.now())
+    return account
+
+
+async def _signed_in(
+    console: Console, values: Mapping[str, Any], wanted: dict[str, Any], previous: dict[str, Any] | None,
+    sign_in: smtp_accounts.SignIn,
+) -> dict[str, Any]:  # fmt: skip
+    """The account of somebody who has just signed in: its login tried, its tokens sealed."""
+    account = smtp_accounts.signed_in(
+        wanted, values["email"], sign_in.provider, sign_in.login, previous,
+        any_host=console.settings.allow_private_hosts,
+    )  # fmt: skip
+    await account_check.check(console, account, sign_in.tokens.access_token, email=values["email"])
+    account["secret"] = console.sealer.seal(sign_in.tokens.sealable(), bound_to=values["id"])
+    account["secret_revision"] = int(account["secret_revision"]) + 1
+    account["checked_at"] = times.rfc3339(console.now())
+    return account
+
+
+async def _still_signed_in(
+    console: Console, values: Mapping[str, Any], account: dict[str, Any], previous: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Other settings of an account that is signed in: the login tried with them."""
+    if previous is None or previous.get("auth") != "oauth" or not previous.get("secret"):
+        raise invalid("smtp.auth", "Sign in at the provider: POST /addresses/smtp/connect gives the address to go to.")
+    if any(account[name] != previous[name] for name in ("host", "port", "tls")):
+        raise invalid("smtp.host", "Another server wants another sign-in: sign in again.")
+    try:
+        token = await console.keeper.token(await as_published(console, values["id"]))
+    except OAuthTrouble as trouble:
+        raise Problem(422, "smtp_check_failed", str(trouble), reason="sign_in_needed", field="smtp.provider") from None
+    await account_check.check(console, account, token, email=values["email"])
     account["checked_at"] = times.rfc3339(console.now())
     return account
 

@@ -32,6 +32,8 @@ def state_of(row: Any, statuses: Mapping[str, AddressStatus]) -> State:
         return State("inactive", "Disabled: it neither receives nor sends.", changed)
     if row.kind == "gmail" and not (row.gmail or {}).get("secret"):
         return State("disconnected", "Not connected with Google: press Reconnect.", changed)
+    if row.kind == "smtp" and (row.smtp or {}).get("auth") == "oauth" and not row.smtp.get("secret"):
+        return State("disconnected", "Nobody is signed in for this address: sign in again.", changed)
     for aspect in ("sending", "receiving"):
         status = statuses.get(aspect)
         if status is not None and status.state in _TROUBLE and not _said_before(row, status):
@@ -79,7 +81,13 @@ def shown(row: Any, statuses: Mapping[str, AddressStatus], mails: Mapping[str, A
         },
         "smtp": None
         if smtp is None
-        else {key: smtp[key] for key in ("host", "port", "tls", "username")} | {"auth": smtp.get("auth", "password")},
+        else {key: smtp[key] for key in ("host", "port", "tls", "username")}
+        | {
+            "auth": smtp.get("auth", "password"),
+            "provider": smtp.get("provider"),
+            "signed_in_as": smtp.get("signed_in_as"),
+            "connected": bool(smtp.get("secret")),
+        },
         "gmail": None
         if gmail is None
         else {

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mailroom_oauth import Provider, Tokens
 from mailroom_runtime.smtp.presets import PRESETS, preset_for, tls_for_port
 
 from mailroom_console.mailboxes import domain_name
 from mailroom_console.problems import invalid
 
 TLS_MODES = ("implicit", "starttls", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A sign-in that has just come back: where, as whom, and its tokens."""
+
+    provider: Provider
+    login: str
+    tokens: Tokens = field(repr=False)
 
 
 def suggestion(email: str) -> dict[str, Any] | None:
@@ -41,16 +51,46 @@ def account(given: dict[str, Any], email: str, previous: dict[str, Any] | None =
     if any(ord(c) < 32 for c in username) or len(username) > 320:
         raise invalid("smtp.username", "The login name is one line.")
     auth = given.get("auth") or before.get("auth") or "password"
-    if auth not in ("password", "xoauth2"):
-        raise invalid("smtp.auth", "Login is by password or xoauth2.")
+    if auth not in ("password", "oauth", "xoauth2"):
+        raise invalid("smtp.auth", "Login is by password or oauth.")
+    signed_in = (
+        {"provider": before.get("provider"), "signed_in_as": before.get("signed_in_as")} if auth == "oauth" else {}
+    )
     connections = given.get("max_connections") or before.get("max_connections") or 2
     rate = given["messages_per_minute"] if "messages_per_minute" in given else before.get("messages_per_minute")
     return {
         "host": _host(host), "port": port, "tls": tls, "username": username, "auth": auth,
         "secret": before.get("secret"), "secret_revision": before.get("secret_revision", 0),
-        "checked_at": before.get("checked_at"),
+        "checked_at": before.get("checked_at"), **signed_in,
         "max_connections": max(1, min(int(connections), 20)), "messages_per_minute": rate,
     }  # fmt: skip
+
+
+def signed_in(
+    given: dict[str, Any], email: str, provider: Provider, login: str, previous: dict[str, Any] | None = None, *,
+    any_host: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """The account of somebody who signs in. Raises `Problem` 422 with the field.
+
+    The provider's tokens go to the provider's own server: whoever may edit addresses could else have the token of
+    somebody who signs in sent to a server of their own. `any_host`: an installation within a private network may differ.
+    """
+    before = dict(previous or {})
+    if before.get("auth") != "oauth":
+        before = {
+            k: before[k] for k in ("secret", "secret_revision", "max_connections", "messages_per_minute") if k in before
+        }
+    consumer = provider.is_microsoft and email.rpartition("@")[2] in provider.domains
+    own = {"host": "smtp-mail.outlook.com" if consumer else provider.host, "port": provider.port, "tls": provider.tls}
+    wanted = {k: v for k, v in given.items() if v not in (None, "")}
+    hosts = {own["host"], provider.host} - {""}
+    if hosts and not any_host and str(wanted.get("host") or own["host"]).lower() not in hosts:
+        raise invalid("smtp.host", f"Who signs in at {provider.name} sends through {provider.host}.")
+    if not hosts and not wanted.get("host") and not before.get("host"):
+        raise invalid("smtp.host", f"Give the SMTP server of {provider.name}: its sign-in does not say which it is.")
+    base = (own if hosts and (not before.get("host") or not any_host) else {}) | before
+    made = account({"username": login, **wanted, "auth": "oauth"}, email, {**own, **base})
+    return made | {"provider": provider.id, "signed_in_as": login}
 
 
 def _host(host: str) -> str:

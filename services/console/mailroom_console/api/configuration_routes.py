@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from mailroom_console.addresses import account_check, forwarding, google, smtp_accounts
+from mailroom_console.addresses import account_check, forwarding, google, sign_ins, smtp_accounts
 from mailroom_console.addresses import records as addresses
 from mailroom_console.addresses import trial_mails as test_mails
 from mailroom_console.mailboxes import email_address
 from mailroom_console.people import agents, queues
 from mailroom_console.portals import records as portals
-from mailroom_console.portals.office_hours import UNSET
 from mailroom_console.principals import CONFIG, READ
 
 from .bodies import (
@@ -28,6 +27,7 @@ from .bodies import (
     PreviewIn,
     QueueChange,
     QueueIn,
+    SmtpConnectIn,
     TestMailIn,
 )
 from .security import ConsoleDep, PrincipalDep
@@ -58,8 +58,7 @@ async def portal_create(body: PortalIn, console: ConsoleDep, principal: Principa
 async def portal_change(body: PortalChange, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await portals.change(
         console, principal, name=body.name, mail_domains=body.domains, revision=body.revision,
-        follow_up_after_days=body.follow_up_after_days, undo_send_s=body.undo_send_s,
-        office_hours=body.office_hours if "office_hours" in body.model_fields_set else UNSET,
+        follow_up_after_days=body.follow_up_after_days,
     )  # fmt: skip
 
 
@@ -87,6 +86,24 @@ async def gmail_connect(console: ConsoleDep, principal: PrincipalDep, body: Conn
     given = body or ConnectIn()
     url = await google.connect(console, principal, address_id=given.address_id, import_days=given.import_days)
     return {"authorize_url": url}
+
+
+@router.post("/addresses/smtp/connect", tags=["addresses"])
+async def smtp_connect(body: SmtpConnectIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
+    """Where to send the browser to sign in at the provider of an SMTP address: `{authorize_url}`. Back from there, the
+    login is tried, and the address made or connected in place."""
+    given = {k: v for k, v in body.given().items() if v is not None and k not in ("provider", "email", "address_id")}
+    url = await sign_ins.connect(
+        console, principal, provider=body.provider, email=body.email, given=given, address_id=body.address_id
+    )
+    return {"authorize_url": url}
+
+
+@router.get("/smtp-providers", tags=["addresses"])
+async def smtp_providers(console: ConsoleDep, principal: PrincipalDep) -> Json:
+    """Where SMTP addresses can sign in instead of giving a password."""
+    principal.require(READ)
+    return {"items": sign_ins.offered(console), "next": None}
 
 
 @router.get("/smtp-presets", tags=["addresses"])
@@ -140,9 +157,12 @@ async def test_mail(address_id: str, body: TestMailIn, console: ConsoleDep, prin
 
 
 @router.post("/addresses/{address_id}/disconnect", tags=["addresses"])
-async def gmail_disconnect(address_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
-    """Take a Gmail address's access back, at Google too."""
-    await google.disconnect(console, principal, address_id)
+async def address_disconnect(address_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+    """Take an address's access back, at its provider too where that can be done."""
+    if (await addresses.one(console, principal, address_id))["kind"] == "smtp":
+        await sign_ins.disconnect(console, principal, address_id)
+    else:
+        await google.disconnect(console, principal, address_id)
     return await addresses.one(console, principal, address_id)
 
 

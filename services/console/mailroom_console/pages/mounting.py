@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from mailroom_console.context import Console
 from mailroom_console.pages.access import accounts, signing_in
 from mailroom_console.pages.activity import activity_pages
-from mailroom_console.pages.addresses import address_pages, connect_pages, google_pages
+from mailroom_console.pages.addresses import address_pages, connect_pages, google_pages, sign_in_pages
 from mailroom_console.pages.frame import live_feed
 from mailroom_console.pages.frame.headers import SecurityHeaders
 from mailroom_console.pages.frame.rendering import STATIC
@@ -27,7 +27,7 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 def all_pages() -> list[Page]:
     """Every page route of the console."""
     modules = (
-        signing_in, accounts, ticket_pages, ticket_actions, message_pages, connect_pages, google_pages, address_pages,
+        signing_in, accounts, ticket_pages, ticket_actions, message_pages, connect_pages, sign_in_pages, google_pages, address_pages,
         queue_pages, agent_pages, activity_pages, portal_pages, live_feed,
     )  # fmt: skip
     return [page for module in modules for page in module.pages()]

@@ -4,24 +4,57 @@ import { csrf } from './console.js';
 const get = (name) => document.getElementById(`f-${name}`);
 
 const account = document.querySelector('[data-smtp]');
-if (account) {
-  account.querySelector('[data-presets]').hidden = false;
+const providerField = account?.querySelector('[data-presets]');
+if (providerField) {
+  providerField.hidden = false;
   const hint = account.querySelector('[data-preset-hint]');
-  for (const chip of account.querySelectorAll('[data-preset-host]')) {
-    const choose = () => {
-      get('host').value = chip.dataset.presetHost;
-      get('port').value = chip.dataset.presetPort;
-      get('tls').value = chip.dataset.presetTls;
-      hint.textContent = chip.dataset.presetNote ?? '';
-      for (const other of account.querySelectorAll('[data-preset-host]')) other.classList.toggle('on', other === chip);
-    };
-    chip.addEventListener('click', () => { choose(); get('password').focus(); });
-    // The address tells the provider; what was typed already is left alone.
-    get('email')?.addEventListener('change', () => {
-      const domain = get('email').value.split('@').pop().trim().toLowerCase();
-      if (domain && !get('host').value && chip.dataset.presetDomains.split(' ').includes(domain)) choose();
-    });
-  }
+  const found = account.querySelector('[data-found]');
+  const fill = (host, port, tls) => {
+    get('host').value = host;
+    get('port').value = port;
+    get('tls').value = tls;
+  };
+  const known = () => [...providerField.querySelectorAll('option')].find((o) => o.value.toLowerCase() === get('preset').value.trim().toLowerCase());
+  get('preset').addEventListener('input', () => {
+    const chosen = known();
+    hint.textContent = chosen?.dataset.note ?? '';
+    if (chosen) fill(chosen.dataset.host, chosen.dataset.port, chosen.dataset.tls);
+  });
+  // The address tells the rest. What was found is shown with where it comes from; what was typed already is left alone.
+  let filled = '';
+  const discover = async () => {
+    const email = get('email').value.trim();
+    if (!email.includes('@') || email === filled) return;
+    filled = email;
+    found.hidden = false;
+    found.textContent = 'Looking for its server…';
+    let told;
+    try {
+      const answer = await fetch('/addresses/smtp/discover', { method: 'POST', body: new URLSearchParams({ csrf, email }) });
+      told = await answer.json();
+    } catch { told = { found: false }; }
+    if (get('email').value.trim() !== email) return;
+    if (!told.found) {
+      found.textContent = told.text ?? 'Its server was not found: type it below, or choose a provider.';
+      return;
+    }
+    found.textContent = `Found: ${told.name}, ${told.host} (${told.source}).`;
+    hint.textContent = told.note ?? '';
+    if (!get('host').value || get('host').dataset.found) {
+      fill(told.host, told.port, told.tls);
+      get('host').dataset.found = '1';
+      get('preset').value = told.name;
+      if (told.username && told.username !== email) get('username').value = told.username;
+    }
+    for (const other of account.querySelectorAll('[data-sign-in]')) {
+      const fits = other.dataset.signIn === told.sign_in;
+      other.hidden = Boolean(told.sign_in) && !fits;
+      other.classList.toggle('primary', fits);
+    }
+  };
+  get('email')?.addEventListener('change', discover);
+  get('host').addEventListener('input', () => { delete get('host').dataset.found; });
+  if (get('email')?.value && !get('host').value) discover();
   const button = account.querySelector('[data-smtp-check]');
   const result = account.querySelector('[data-smtp-result]');
   button.addEventListener('click', async (event) => {

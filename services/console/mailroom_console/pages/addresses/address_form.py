@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mailroom_mail.writing.templates import TemplateBroken, TemplateContext, render
+from mailroom_oauth import Provider
 
 from mailroom_console.pages.frame.visit import Visit
 from mailroom_console.problems import Problem, invalid
@@ -16,7 +17,8 @@ DEFAULT_CONTENT = (
     "as we can.\n\nYour number is {{ticket.number}}.\n"
 )
 _FIELDS = {"smtp.host": "host", "smtp.port": "port", "smtp.tls": "tls", "smtp.username": "username",
-           "auto_reply": "auto_content", "email": "email", "domain": "local_part"}  # fmt: skip
+           "auto_reply": "auto_content", "email": "email", "domain": "local_part", "provider": "sign_in",
+           "smtp.provider": "sign_in", "smtp.auth": "sign_in"}  # fmt: skip
 _LABELS = {"active": "active", "full_name": "full name", "queue_id": "queue", "prefer_online": "prefer online agents",
            "auto_enabled": "automatic reply", "auto_subject": "its subject", "auto_content": "its text",
            "host": "server", "port": "port", "tls": "encryption", "username": "user name",
@@ -29,6 +31,7 @@ def blank() -> dict[str, Any]:
         "local_part": "", "domain": "", "email": "", "full_name": "", "queue_id": "", "prefer_online": True,
         "active": True, "auto_enabled": False, "auto_subject": DEFAULT_SUBJECT, "auto_content": DEFAULT_CONTENT,
         "host": "", "port": 587, "tls": "", "username": "", "forwards_to": "", "revision": 1, "smtp_ok": "",
+        "auth": "password", "provider": "",
     }  # fmt: skip
 
 
@@ -42,8 +45,33 @@ def of(address: Mapping[str, Any]) -> dict[str, Any]:
         "auto_subject": reply["subject"] or DEFAULT_SUBJECT, "auto_content": reply["content"] or DEFAULT_CONTENT,
         "host": smtp.get("host", ""), "port": smtp.get("port", 587), "tls": smtp.get("tls", ""),
         "username": smtp.get("username", ""), "forwards_to": address["forwards_to"] or "",
+        "auth": smtp.get("auth", "password"), "provider": smtp.get("provider") or "",
         "revision": address["revision"],
     }  # fmt: skip
+
+
+def of_draft(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The form of what was typed before a sign-in."""
+    reply, smtp = given.get("auto_reply") or {}, given.get("smtp") or {}
+    known = {
+        k: given[k]
+        for k in ("email", "full_name", "queue_id", "prefer_online", "forwards_to")
+        if given.get(k) is not None
+    }
+    return blank() | known | {
+        "auto_enabled": bool(reply.get("enabled")), "auto_subject": reply.get("subject") or DEFAULT_SUBJECT,
+        "auto_content": reply.get("content") or DEFAULT_CONTENT, "host": smtp.get("host", ""),
+        "port": smtp.get("port", 587), "tls": smtp.get("tls", ""), "username": smtp.get("username", ""),
+        "provider": given.get("provider", ""),
+    }  # fmt: skip
+
+
+def of_provider(smtp: Mapping[str, Any], provider: Provider | None) -> dict[str, Any]:
+    """The account of the form for a sign-in: the provider's own server, unless another was typed for one without."""
+    if provider is not None and provider.host:
+        kept = {"username"} | ({"host", "port", "tls"} if smtp.get("host") else set())
+        return {k: v for k, v in smtp.items() if k in kept and v}
+    return dict(smtp)
 
 
 def read(visit: Visit) -> dict[str, Any]:
@@ -55,7 +83,7 @@ def read(visit: Visit) -> dict[str, Any]:
         "auto_enabled": visit.flag("auto_enabled"), "auto_subject": visit.text("auto_subject"),
         "auto_content": visit.text("auto_content"), "host": visit.text("host").strip(),
         "port": visit.text("port").strip(), "tls": visit.text("tls"), "username": visit.text("username").strip(),
-        "forwards_to": visit.text("forwards_to"), "revision": visit.number("revision") or 0,
+        "forwards_to": visit.text("forwards_to"), "auth": visit.text("auth") or "password", "revision": visit.number("revision") or 0,
     }  # fmt: skip
 
 
@@ -74,7 +102,7 @@ def given(form: Mapping[str, Any], password: str, kind: str, before: Mapping[str
         wanted["email"] = form["email"]
     if kind == "smtp":
         wanted["forwards_to"] = form["forwards_to"] or None
-        account = smtp(form)
+        account = smtp(form) if form["auth"] != "oauth" or before is None else {"username": form["username"]}
         present = (before or {}).get("smtp") or {}
         if password or any(present.get(name) != value for name, value in account.items() if value):
             wanted["smtp"] = account

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from mailroom_console.addresses import records as addresses
-from mailroom_console.addresses import smtp_accounts
+from mailroom_console.addresses import sign_ins, smtp_accounts
 from mailroom_console.pages.frame import deletion
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.people import queues
@@ -37,8 +37,7 @@ async def listing(visit: Visit) -> Response:
     """All addresses with state and today's mail."""
     items = await addresses.everything(visit.console, visit.who)
     if connected := next((a for a in items if a["id"] == visit.query("connected")), None):
-        configured = connected["queue_id"] is not None
-        said = "Connected with Google." + ("" if configured else " Now choose its queue, and save.")
+        said = address_view.connected(connected, visit.who.email)
         return visit.go(f"/addresses/{connected['id']}", said)
     names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
     emails = {a["id"]: a["email"] for a in items}
@@ -54,8 +53,10 @@ async def kinds(visit: Visit) -> Response:
 
 
 async def add_form(visit: Visit) -> Response:
-    """The form of one kind."""
-    return await _show_add(visit, address_form.blank(), {})
+    """The form of one kind; after a sign-in that did not work, with what had been typed."""
+    if _kind(visit) == "smtp" and (kept := await sign_ins.draft(visit.console, visit.who, visit.query("draft"))):
+        return await show_add(visit, address_form.of_draft(kept), {"sign_in": visit.query("oauth_error")[:600]})
+    return await show_add(visit, address_form.blank(), {})
 
 
 async def add(visit: Visit) -> Response:
@@ -66,7 +67,7 @@ async def add(visit: Visit) -> Response:
         given = address_form.given(values, visit.text("password"), kind) | {"kind": kind}
         made = await addresses.create(visit.console, visit.who, given)
     except Problem as problem:
-        return await _show_add(visit, values, address_form.problems(problem, kind), problem.status)
+        return await show_add(visit, values, address_form.problems(problem, kind), problem.status)
     said = f"{made['email']} is ready. Mail to it becomes tickets."
     if kind == "smtp":
         said = f"The login worked, and {made['email']} is saved. Now set the forwarding, and check it."
@@ -76,7 +77,8 @@ async def add(visit: Visit) -> Response:
 async def one(visit: Visit) -> Response:
     """One address with its settings and state."""
     address = await addresses.one(visit.console, visit.who, visit.path("id"))
-    return await show_one(visit, address, address_form.of(address), {})
+    refused = visit.query("oauth_error")[:600]
+    return await show_one(visit, address, address_form.of(address), {"sign_in": refused} if refused else {})
 
 
 async def update(visit: Visit) -> Response:
@@ -130,15 +132,19 @@ async def show_one(
     emails = {a["id"]: a["email"] for a in items}
     shown = address_view.shown(address, names, emails)
     more = {"flashes": [{"kind": "good", "text": said}]} if said else {}
+    account = address["smtp"] or {}
+    shown["provider_name"] = next((p["name"] for p in sign_ins.offered(visit.console) if p["id"] == account.get("provider")),
+                                  account.get("provider"))  # fmt: skip
     shown["forwarded_from"] = [a for a in items if a["forwards_to"] == address["id"]]
     return await visit.show(
         "address.html", "addresses", status, address=shown, form=form, problems=problems, conflict=conflict,
         queues=list(names.items()), sample=address_form.sample(form, names), presets=smtp_accounts.presets(),
+        providers=sign_ins.offered(visit.console),
         internals=[(a["id"], a["email"]) for a in items if a["kind"] == "internal"], **more,
     )  # fmt: skip
 
 
-async def _show_add(visit: Visit, form: dict[str, Any], problems: dict[str, Any], status: int = 200) -> Response:
+async def show_add(visit: Visit, form: dict[str, Any], problems: dict[str, Any], status: int = 200) -> Response:
     kind = _kind(visit)
     portal = await portals.current(visit.console, visit.who)
     names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
@@ -148,6 +154,7 @@ async def _show_add(visit: Visit, form: dict[str, Any], problems: dict[str, Any]
     return await visit.show(
         "address_form.html", "addresses", status, kind=kind, form=form, problems=problems, domains=portal["domains"],
         queues=list(names.items()), sample=address_form.sample(form, names), presets=smtp_accounts.presets(),
+        providers=sign_ins.offered(visit.console),
         internals=[(a["id"], a["email"]) for a in items if a["kind"] == "internal"],
     )  # fmt: skip
 

@@ -57,6 +57,21 @@ def shown(address: Mapping[str, Any], queue_names: Mapping[str, str], emails: Ma
     }  # fmt: skip
 
 
+def connected(address: Mapping[str, Any], visitor: str) -> str:
+    """What is told after a sign-in that worked."""
+    if address["kind"] == "gmail":
+        return "Connected with Google." + (
+            "" if address["queue_id"] is not None else " Now choose its queue, and save."
+        )
+    login, email = (address["smtp"] or {}).get("signed_in_as"), address["email"]
+    if login == email:
+        return f"Signed in as {login}, and the login works. Now set the forwarding, and check it."
+    return (
+        f"Signed in as {login}. Whether that account may send as {email} shows only when it sends: a test mail is on its way "
+        f"to {visitor}. If it comes back refused, this page says so."
+    )
+
+
 def today(mails: Mapping[str, int]) -> str:
     """Today's mails in words."""
     if not mails["in"] and not mails["out"]:

@@ -41,6 +41,7 @@ _PATHS: dict[str, str] = {
     "server": '<rect x="3.5" y="4" width="17" height="7" rx="1.5"/><rect x="3.5" y="13" width="17" height="7" '
     'rx="1.5"/><path d="M7 7.500v.1M7 16.500v.1"/>',
     "google": '<path d="M20.5 12.200c0 5-3.4 8.3-8.3 8.300a8.5 8.5 0 1 1 5.7-14.700M20.5 12.200h-8"/>',
+    "microsoft": '<path d="M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z"/>',
     "download": '<path d="M12 4v11M7 10.500l5 5 5-5M4 20h16"/>',
     "code": '<path d="M8 7l-5 5 5 5M16 7l5 5-5 5"/>',
     "out": '<path d="M14 4h6v6M20 4l-9 9M18 14v6H4V6h6"/>',
