@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mailroom_runtime.bus.gathering import Pace
+from mailroom_runtime.bus.pace import Pace
 
 from .inbox import Inbox, Raw
 

@@ -12,7 +12,7 @@ from mailroom_runtime.process.service import Service, Stopped
 from mailroom_runtime.process.tasks import together
 from mailroom_runtime.redis.valkey import connect
 
-from . import placing, second_step
+from . import faust_app, second_step
 from .agents import Agents
 from .facts import Facts
 from .first_step import FirstStep
@@ -37,7 +37,7 @@ async def app(service: Service[RouterSettings]) -> None:
     await tables.start(service)
     if service.stopping.is_set():
         return
-    await check_offsets(settings, placing.GROUP, second_step.GROUP)
+    await check_offsets(settings, faust_app.GROUP, second_step.GROUP)
     client = connect(settings.redis)
     gate = RedisGate(client, settings.topic_prefix)
     index = Index(client, settings.topic_prefix, settings.router_receipt_days)

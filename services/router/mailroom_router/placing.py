@@ -1,4 +1,4 @@
-"""The first step's engine: faust-streaming, at least once. The only module that knows faust.
+"""The first step: takes what faust hands over (`faust_app`), in batches, at least once.
 
 An event is acknowledged after Kafka acknowledged what came of it, by us and not by the stream: a stream that is
 cancelled in a rebalance acknowledges nothing that was not done. What faust skips nevertheless, the auditor finds.
@@ -12,25 +12,23 @@ import time
 from collections import deque
 from typing import Any
 
-import faust
 from mailroom_contracts import Undecodable, topics
 from mailroom_runtime.bus.consume import DEAD_IN_A_ROW
 from mailroom_runtime.bus.dead_letters import bury
-from mailroom_runtime.bus.gathering import Gathering, Pace
-from mailroom_runtime.bus.groups import group_name
+from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.kafka import BusDown, Producer
+from mailroom_runtime.bus.pace import Pace
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service, Stopped
 from mailroom_runtime.process.tasks import end
-from mode.threads import WorkerThread
 
+from .faust_app import GROUP, FaustApp, headers_of
 from .first_step import Arrival, FirstStep
 from .placing_watch import watch
 from .settings import RouterSettings
 
 log = get_logger()
 
-GROUP = "router.place"
 MOST_WAITING = 2_000
 STOP_S = 8.0
 STILL_TURNS = 5
@@ -59,18 +57,16 @@ class Placing:
 
     async def run(self) -> None:
         """Raises `Stopped` when offsets were lost or faust gave up."""
-        app = self._app()
+        app = FaustApp(self._settings, self._receive, most=MOST_WAITING)
         tasks: dict[str, asyncio.Task[Any]] = {
             "routing": asyncio.create_task(self._route(app), name="route-batches"),
             "stopping": asyncio.create_task(self._service.stopping.wait()),
-            "crashed": asyncio.create_task(app._crashed.wait()),
+            "crashed": asyncio.create_task(app.crashed()),
             "watch": asyncio.create_task(
                 watch(self._settings, GROUP, lambda: self._mine(app), lambda: not self._waiting and not self._held),
                 name="placing-watch",
             ),
         }
-        app.consumer._thread.Worker = _ConsumerThread
-        # it returns when the group has let it in, which takes as long as the slowest member
         starting = asyncio.create_task(app.start(), name="start-faust")
         try:
             await asyncio.wait({starting, *tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
@@ -82,7 +78,7 @@ class Placing:
                 if tasks[name].done():
                     tasks[name].result()
             if tasks["crashed"].done():
-                raise Stopped(f"the first step's engine gave up: {app.crash_reason!r}")
+                raise Stopped(f"the first step's engine gave up: {tasks['crashed'].result()}")
             # what was taken is finished, and its offsets are committed by the app's own stop
             async with asyncio.timeout(5):
                 await self._idle.wait()
@@ -101,64 +97,23 @@ class Placing:
                 log.warning("placing.stop_timed_out", after_s=STOP_S)
             await end(*tasks.values())
 
-    def _mine(self, app: Any) -> set[int]:
+    def _mine(self, app: FaustApp) -> set[int]:
         """The assigned partitions; all of them while none is assigned for too long, which is a standstill too."""
-        assigned = {tp.partition for tp in app.consumer.assignment()}
+        assigned = app.assigned()
         now = time.monotonic()
         if assigned:
             self._assigned_at = now
             return assigned
         return set(range(self._settings.partitions)) if now - self._assigned_at > UNASSIGNED_S else set()
 
-    def _app(self) -> Any:
-        settings = self._settings
-        folder = settings.data / "router" / "faust"
-        folder.mkdir(parents=True, exist_ok=True)
-        app = faust.App(
-            group_name(settings.topic_prefix, GROUP),
-            broker=f"kafka://{settings.kafka}",
-            autodiscover=False,
-            web_enabled=False,
-            datadir=str(folder),
-            store="memory://",
-            topic_disable_leader=True,
-            topic_allow_declare=False,
-            processing_guarantee="at_least_once",
-            stream_wait_empty=False,
-            stream_buffer_maxsize=MOST_WAITING,
-            stream_ack_cancelled_tasks=False,
-            stream_ack_exceptions=False,
-            broker_client_id="mailroom-router-place",
-            broker_max_poll_records=1_000,
-            broker_commit_interval=1.0,
-            broker_session_timeout=settings.router_session_timeout_s,
-            broker_heartbeat_interval=1.0,
-            broker_request_timeout=max(30.0, settings.router_session_timeout_s + 1),
-            consumer_auto_offset_reset="none",
-            producer_linger=0.0,
-            worker_redirect_stdouts=False,
-            loghandlers=[],
-        )
-        received = app.topic(
-            topics.EMAIL_RECEIVED.full_name(settings.topic_prefix),
-            key_type=bytes,
-            value_type=bytes,
-            key_serializer="raw",
-            value_serializer="raw",
-        )
+    async def _receive(self, event: Any) -> None:
+        await self._room.wait()
+        self._waiting.append(event)
+        self._fed.set()
+        if len(self._waiting) >= MOST_WAITING:
+            self._room.clear()
 
-        @app.agent(received, name="mailroom_router.place")
-        async def place(stream: Any) -> None:
-            async for event in stream.noack().events():
-                await self._room.wait()
-                self._waiting.append(event)
-                self._fed.set()
-                if len(self._waiting) >= MOST_WAITING:
-                    self._room.clear()
-
-        return app
-
-    async def _route(self, app: Any) -> None:
+    async def _route(self, app: FaustApp) -> None:
         """Whatever has gathered meanwhile is one batch: small when there is little, large when there is much."""
         gathering: Gathering | None = None
         while True:
@@ -177,7 +132,7 @@ class Placing:
                 await asyncio.sleep(early)
             events = [self._waiting[i] for i in range(min(len(self._waiting), self._settings.router_batch))]
             if gathering is None:  # faust's own consumer, in its thread; there is one once it brought something
-                gathering = Gathering(app.consumer._thread._consumer, many_per_s=150, wait_ms=15, longest_ms=40)
+                gathering = Gathering(app.consumer, many_per_s=150, wait_ms=15, longest_ms=40)
             gathering.counted(len(events))
             self._pace.began(len(events))
             await self._batch([*self._held, *events])
@@ -201,7 +156,7 @@ class Placing:
                 gathering.counted(0)
 
     async def _batch(self, events: list[Any]) -> None:
-        arrivals = [Arrival(e.message.value, _headers(e.message)) for e in events]
+        arrivals = [Arrival(e.message.value, headers_of(e)) for e in events]
         results = await self._step.route(arrivals)
         held = [event for event, result in zip(events, results, strict=True) if result is None]
         done = [(event, result) for event, result in zip(events, results, strict=True) if result is not None]
@@ -240,7 +195,7 @@ class Placing:
                 service="router",
                 key=message.key,
                 value=message.value,
-                headers=_headers(message),
+                headers=headers_of(event),
                 partition=message.partition,
                 offset=message.offset,
                 error=str(result),
@@ -252,22 +207,3 @@ class Placing:
                     f"{DEAD_IN_A_ROW} mails in a row could not be read: something is wrong with the router or with "
                     "what writes email.received. See `mailroom dead list`"
                 )
-
-
-class _ConsumerThread(WorkerThread):
-    """faust's consumer thread, which must keep neither the loop nor the process from ending.
-
-    mode joins it in the loop, and a thread that waits for that loop (to be told of a rebalance) then never ends.
-    """
-
-    def __init__(self, service: Any, **kwargs: Any) -> None:
-        super().__init__(service, **kwargs)
-        self.daemon = True
-
-    def stop(self) -> None:
-        """Not joined: when it is asked to stop, its consumer has left the group already, or will never."""
-
-
-def _headers(message: Any) -> list[tuple[str, bytes]]:
-    headers = message.headers or []
-    return list(headers.items()) if isinstance(headers, dict) else list(headers)

@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 from mailroom_contracts import Topic, topics
 from mailroom_runtime.book import Book
 from mailroom_runtime.bus import kafka
+from mailroom_runtime.bus.aiokafka_private import membership
 from mailroom_runtime.bus.consume import lost_offsets
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.groups import group_name
@@ -218,10 +219,9 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
                 f"the topics of the router have different numbers of partitions ({counts}): see `mailroom doctor`"
             )
             return
-        coordinator = self._consumer._coordinator
         self._worker.take_over(
             [Partition(number, self._shared()) for number in sorted(numbers - set(self._worker.partitions))],
-            Membership(coordinator.generation, coordinator.member_id),
+            Membership(*membership(self._consumer)),
         )
         self._service.health.set("tickets", True)
 

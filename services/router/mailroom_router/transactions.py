@@ -14,10 +14,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.client import CoordinationType
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.producer.sender import TxnOffsetCommitHandler
 from mailroom_contracts import Record
+from mailroom_runtime.bus import aiokafka_private
 
 from .group_requests import UNSTABLE_OFFSET_COMMIT, OffsetFetch, TxnOffsetCommit
 
@@ -83,14 +83,9 @@ class Transactions:
             client_id="mailroom-router-tickets",
         )
         await _start(producer)
-        sender = producer._sender
-
-        async def commit_offsets(offsets: Any, group: str) -> None:
-            if offsets:
-                node = await sender._find_coordinator(CoordinationType.GROUP, group)
-                await _OffsetCommit(sender, offsets, group, self._membership, self._name).do(node)
-
-        sender._do_txn_offset_commit = commit_offsets
+        aiokafka_private.commit_offsets_by(
+            producer, lambda sender, offsets, group: _OffsetCommit(sender, offsets, group, self._membership, self._name)
+        )
         return producer
 
     async def close(self) -> None:
@@ -118,7 +113,7 @@ class Transactions:
         self._membership = membership
         await producer.begin_transaction()
         for tp in likely:  # or they are added, in another round trip, when their first record is there
-            producer._txn_manager.maybe_add_partition_to_txn(tp)
+            aiokafka_private.add_to_transaction(producer, tp)
         telling = asyncio.create_task(producer.send_offsets_to_transaction(dict(offsets), self._group))
         try:
             content = await outgoing
@@ -172,12 +167,12 @@ class _OffsetCommit(TxnOffsetCommitHandler):  # type: ignore[misc]
         self._membership, self._name = membership, name
 
     def create_request(self) -> TxnOffsetCommit:
-        manager = self._sender._txn_manager
+        transaction = aiokafka_private.transaction_of(self._sender)
         return TxnOffsetCommit(
-            transactional_id=manager.transactional_id,
+            transactional_id=transaction.transactional_id,
             group=self._group_id,
-            producer_id=manager.producer_id,
-            producer_epoch=manager.producer_epoch,
+            producer_id=transaction.producer_id,
+            producer_epoch=transaction.producer_epoch,
             generation=self._membership.generation,
             member_id=self._membership.member_id,
             offsets={tp: offset.offset for tp, offset in self._offsets.items()},
@@ -188,7 +183,7 @@ class _OffsetCommit(TxnOffsetCommitHandler):  # type: ignore[misc]
         errors = [(topic, [(part, code) for part, code, _ in parts]) for topic, parts, _ in response.topics]
         refused = next((code for _, parts in errors for _, code in parts if code in _NOT_A_MEMBER), None)
         if refused is not None:
-            self._sender._txn_manager.error_transaction(MembershipLost(_NOT_A_MEMBER[refused]))
+            aiokafka_private.fail_transaction(self._sender, MembershipLost(_NOT_A_MEMBER[refused]))
             return None
         return super().handle_response(SimpleNamespace(errors=errors))
 
@@ -244,12 +239,10 @@ async def _start(producer: AIOKafkaProducer) -> None:
 async def _fetch(
     consumer: AIOKafkaConsumer, group: str, parts: Sequence[TopicPartition], *, stable: bool
 ) -> dict[TopicPartition, tuple[int, str, int]]:
-    coordinator = consumer._coordinator
-    await coordinator.ensure_coordinator_known()
-    response = await coordinator._send_req(OffsetFetch(group, parts, stable=stable))
+    response = await aiokafka_private.ask_coordinator(consumer, OffsetFetch(group, parts, stable=stable))
     if response.error_code:
         if response.error_code in _NOT_COORDINATOR:
-            coordinator.coordinator_dead()
+            aiokafka_private.coordinator_moved(consumer)
         raise for_code(response.error_code)()
     found: dict[TopicPartition, tuple[int, str, int]] = {}
     for topic, partitions, _ in response.topics:

@@ -15,7 +15,8 @@ from typing import TypeVar
 
 import uvloop
 
-from .bus import reconnect, skipping, unreadable
+from .bus import skipping, unreadable
+from .bus.aiokafka_private import tame
 from .process.logs import configure
 from .process.service import Service
 from .process.settings import ServiceSettings, load
@@ -28,7 +29,7 @@ def run(name: str, settings_class: type[S], app: Callable[[Service[S]], Awaitabl
     """Load the settings and run the service; ends the process with its status."""
     settings = load(settings_class)
     configure(name, level=settings.log_level, form=settings.log_format)
-    reconnect.tame()
+    tame()
     unreadable.contain()
     # What was imported is never garbage, and a record's models go without the collector: to look for cycles every 700
     # allocations, as is the default, took the router a third of its time under load.

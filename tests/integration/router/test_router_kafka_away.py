@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from mailroom_runtime.bus import reconnect
+from mailroom_runtime.bus.aiokafka_private import tame
 from support.processes import ServiceProcess
 from support.router_world import World, check_consistent, mail
 from support.servers import KafkaServer, ValkeyServer
@@ -23,7 +23,7 @@ async def world(
     kafka_server: KafkaServer, valkey: ValkeyServer, topic_prefix: str, tmp_path: Path
 ) -> AsyncIterator[World]:
     """A world on a broker of its own."""
-    reconnect.tame()
+    tame()
     made = await World(kafka_server.bootstrap, valkey.url, topic_prefix, tmp_path / "data").begin()
     yield made
     await made.end()

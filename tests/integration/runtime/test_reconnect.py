@@ -15,16 +15,16 @@ from support.waiting import wait_until
 CLIENT = """
 import asyncio, sys
 from mailroom_contracts import Portal, topics
-from mailroom_runtime import reconnect
-from mailroom_runtime.kafka import BusDown, Producer
-from mailroom_runtime.logs import configure
-from mailroom_runtime.service import Service
-from mailroom_runtime.settings import ServiceSettings
-from mailroom_runtime.tables import ConfigTables
+from mailroom_runtime.bus.aiokafka_private import tame
+from mailroom_runtime.bus.kafka import BusDown, Producer
+from mailroom_runtime.process.logs import configure
+from mailroom_runtime.process.service import Service
+from mailroom_runtime.process.settings import ServiceSettings
+from mailroom_runtime.bus.tables import ConfigTables
 
 async def main():
     configure("client")
-    reconnect.tame()
+    tame()
     settings = ServiceSettings(kafka=sys.argv[1], topic_prefix="storm", partitions=2)
     service = Service("client", settings)
     tables = ConfigTables(settings)

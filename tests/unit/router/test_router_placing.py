@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 from mailroom_router import placing as module
 from mailroom_router.placing import Placing
-from mailroom_runtime.bus.gathering import Gathering, Rate
+from mailroom_runtime.bus.gathering import Gathering
+from mailroom_runtime.bus.pace import Rate
 
 
 async def test_when_nothing_comes_any_more_fetches_wait_as_long_as_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from mailroom_runtime.bus.gathering import ALONE_BYTES, TOGETHER_BYTES, Gathering, Pace, Rate
+from mailroom_runtime.bus.gathering import ALONE_BYTES, TOGETHER_BYTES, Gathering
+from mailroom_runtime.bus.pace import Pace, Rate
 
 
 class Clock:

@@ -17,6 +17,7 @@ from prometheus_client import Counter
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.settings import ServiceSettings
 
+from .aiokafka_private import all_partitions
 from .connection import connection
 from .patience import Patience
 from .renewal import RenewedProducer
@@ -227,9 +228,7 @@ async def partitions_for(consumer: AIOKafkaConsumer, name: str, *, wait_s: float
     """The topic's partitions, waiting a little for a topic that was just made; [] for a missing one."""
     end = asyncio.get_running_loop().time() + wait_s
     while True:
-        # the consumer's own metadata only knows topics that it reads already; this asks for all
-        cluster = await consumer._client.fetch_all_metadata()
-        found = cluster.partitions_for_topic(name)
+        found = await all_partitions(consumer, name)
         if found or asyncio.get_running_loop().time() > end:
-            return sorted(found or ())
+            return sorted(found)
         await asyncio.sleep(0.1)

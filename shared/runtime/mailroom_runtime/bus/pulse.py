@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-from .gathering import Rate
+from .pace import Rate
 
 ENOUGH = 40  # who wait are not kept waiting for more
 WORTH = 1.3  # so many in a beat, or waiting is for nothing; then each PROBE-th tries whether that has changed

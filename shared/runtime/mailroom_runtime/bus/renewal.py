@@ -21,6 +21,8 @@ from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.tasks import end
 
+from .aiokafka_private import can_send, give_up
+
 log = get_logger()
 FLUSH_S = 0.2  # what the old one still has for partitions that work is written by then
 PAUSE_S = 1.0  # between two replacements
@@ -64,7 +66,7 @@ class RenewedProducer:
         try:
             future: asyncio.Future[Any] = await producer.send(name, **record)
         except KafkaError as error:
-            if producer._sender.sender_task.done():
+            if not can_send(producer):
                 self._renew(producer, error)
             raise
         future.add_done_callback(partial(self._ended, producer))
@@ -116,10 +118,7 @@ async def _abandoned(producer: AIOKafkaProducer) -> None:
             await producer.flush()
     except (TimeoutError, KafkaError):
         pass  # which records those are is told to who waits for them, below
-    sender = producer._sender.sender_task
-    sender.cancel()
-    await asyncio.wait([sender], timeout=AGAIN_S)
-    producer._message_accumulator.fail_all(KafkaError("the producer was replaced before it was written"))
+    await give_up(producer, KafkaError("the producer was replaced before it was written"), within_s=AGAIN_S)
     try:
         async with asyncio.timeout(AGAIN_S):
             await producer.stop()

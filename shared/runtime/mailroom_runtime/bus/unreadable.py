@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.errors import KafkaError
+
+from .aiokafka_private import contain_unreadable, position_of
 
 
 class UnreadableRecords(KafkaError):  # type: ignore[misc]
@@ -41,16 +42,16 @@ class Stop:
     """A consumer's partition that stands before something unreadable."""
 
     what: Unreadable
-    _state: Any
-    _loop: asyncio.AbstractEventLoop
+    state: Any  # aiokafka's, of the assigned partition
+    loop: asyncio.AbstractEventLoop
 
     def step_over(self, offset: int) -> None:
         """Go on at `offset`; may be called from any thread."""
-        self._loop.call_soon_threadsafe(self._go_on, offset)
+        self.loop.call_soon_threadsafe(self._go_on, offset)
 
     def _go_on(self, offset: int) -> None:
-        self._state.seek(offset)
-        self._state.resume()
+        self.state.seek(offset)
+        self.state.resume()
 
 
 _stopped: weakref.WeakKeyDictionary[Any, dict[TopicPartition, Stop]] = weakref.WeakKeyDictionary()
@@ -70,33 +71,13 @@ def _standing() -> Iterator[Stop]:
     for assignment, found in list(_stopped.items()):
         for stop in list(found.values()):
             # taken away, or sought elsewhere by the consumer itself
-            if assignment.active and stop._state.paused and stop._state._position == stop.what.offset:
+            if assignment.active and stop.state.paused and position_of(stop.state) == stop.what.offset:
                 yield stop
 
 
 def contain() -> None:
     """Make the change, once per process."""
-    original = PartitionRecords._unpack_records
-    if getattr(original, "contained", False):
-        return
-    update_position = FetchResult._update_position
-
-    def unpack(self: Any) -> Iterator[Any]:
-        self.unreadable = None
-        try:
-            yield from original(self)
-        except Exception as error:  # noqa: BLE001 - whatever a decoder raises says one thing
-            self.unreadable = error
-
-    def update(self: Any) -> None:
-        update_position(self)
-        error = self._partition_records.unreadable
-        if error is not None:
-            _stop(self._assignment, self._topic_partition, error)
-
-    unpack.contained = True  # type: ignore[attr-defined]
-    PartitionRecords._unpack_records = unpack
-    FetchResult._update_position = update
+    contain_unreadable(_stop)
 
 
 def reason_of(error: Exception) -> str:

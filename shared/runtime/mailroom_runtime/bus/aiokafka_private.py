@@ -1,0 +1,171 @@
+"""What is used of aiokafka (0.14) that it keeps private. No other module touches it; tests hold each against aiokafka.
+
+Also keeps aiokafka from trying a closed port without pause (168,000 log lines in 8 s were seen, DESIGN section 10): it
+answers a failed connection with a metadata update, which asks for a connection at once. Here every failed try of a node
+delays the next one: 0.1 s at first, doubled up to 2 s, back to none after a success.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient, CoordinationType
+from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
+from aiokafka.errors import KafkaError
+
+FIRST_S = 0.1
+LONGEST_S = 2.0
+
+
+def tame() -> None:
+    """Make connections pause between failed tries, once per process."""
+    original = AIOKafkaClient._get_conn
+    if getattr(original, "tamed", False):
+        return
+
+    async def get_conn(self: Any, node_id: Any, **kwargs: Any) -> Any:
+        waits: dict[Any, float] = self.__dict__.setdefault("_mailroom_waits", {})
+        locks: dict[Any, asyncio.Lock] = self.__dict__.setdefault("_mailroom_locks", {})
+        if node_id not in waits:
+            connection = await original(self, node_id, **kwargs)
+            if connection is None:
+                waits[node_id] = FIRST_S
+            return connection
+        # one try at a time for a node that failed: callers queue up behind its pause
+        async with locks.setdefault(node_id, asyncio.Lock()):
+            if node_id in waits:
+                await asyncio.sleep(waits[node_id])
+            connection = await original(self, node_id, **kwargs)
+            if connection is None:
+                waits[node_id] = min(waits.get(node_id, FIRST_S) * 2, LONGEST_S)
+            else:
+                waits.pop(node_id, None)
+            return connection
+
+    get_conn.tamed = True  # type: ignore[attr-defined]
+    AIOKafkaClient._get_conn = get_conn
+
+
+# fetching: aiokafka reads both for every request, and has no setter
+
+
+def fetch_wait_ms(consumer: AIOKafkaConsumer) -> int:
+    """How long the broker may keep a fetch waiting for more bytes."""
+    return int(consumer._fetcher._fetch_max_wait_ms)
+
+
+def set_fetch(consumer: AIOKafkaConsumer, *, min_bytes: int, wait_ms: int) -> None:
+    """How much a fetch should bring, and how long it may wait for that."""
+    consumer._fetcher._fetch_min_bytes = min_bytes
+    consumer._fetcher._fetch_max_wait_ms = wait_ms
+
+
+async def all_partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    """The partitions of any topic: the consumer's own metadata only knows those that it reads already."""
+    cluster = await consumer._client.fetch_all_metadata()
+    return set(cluster.partitions_for_topic(topic) or ())
+
+
+def contain_unreadable(told: Callable[[Any, TopicPartition, Exception], None]) -> None:
+    """Let what a decoder raises be `told` with the assignment and its partition, instead of raised by `getmany`.
+
+    The records before it are handed out. Once per process.
+    """
+    original = PartitionRecords._unpack_records
+    if getattr(original, "contained", False):
+        return
+    update_position = FetchResult._update_position
+
+    def unpack(self: Any) -> Iterator[Any]:
+        self.unreadable = None
+        try:
+            yield from original(self)
+        except Exception as error:  # noqa: BLE001 - whatever a decoder raises says one thing
+            self.unreadable = error
+
+    def update(self: Any) -> None:
+        update_position(self)
+        error = self._partition_records.unreadable
+        if error is not None:
+            told(self._assignment, self._topic_partition, error)
+
+    unpack.contained = True  # type: ignore[attr-defined]
+    PartitionRecords._unpack_records = unpack
+    FetchResult._update_position = update
+
+
+def position_of(state: Any) -> int | None:
+    """The position of an assigned partition's state; None while it has none, where the public one waits or raises."""
+    position: int | None = state._position
+    return position
+
+
+# the group
+
+
+def membership(consumer: AIOKafkaConsumer) -> tuple[int, str]:
+    """The generation of the group, and the id of this member."""
+    coordinator = consumer._coordinator
+    return coordinator.generation, coordinator.member_id
+
+
+async def ask_coordinator(consumer: AIOKafkaConsumer, request: Any) -> Any:
+    """Send a request to the broker that keeps the group; the response, errors in it included. Raises `KafkaError`."""
+    coordinator = consumer._coordinator
+    await coordinator.ensure_coordinator_known()
+    return await coordinator._send_req(request)
+
+
+def coordinator_moved(consumer: AIOKafkaConsumer) -> None:
+    """The broker that was asked does not keep the group: look for the one that does."""
+    consumer._coordinator.coordinator_dead()
+
+
+# producers
+
+
+def can_send(producer: AIOKafkaProducer) -> bool:
+    """Whether its task that sends is still there: some errors end it, and nothing says so."""
+    return not producer._sender.sender_task.done()
+
+
+async def give_up(producer: AIOKafkaProducer, error: KafkaError, *, within_s: float) -> None:
+    """Nothing is sent any more, and what was not acknowledged fails with this error."""
+    task = producer._sender.sender_task
+    task.cancel()
+    await asyncio.wait([task], timeout=within_s)
+    producer._message_accumulator.fail_all(error)
+
+
+# transactions
+
+
+def add_to_transaction(producer: AIOKafkaProducer, tp: TopicPartition) -> None:
+    """A partition takes part from now on, instead of from its first record on, which costs another round trip."""
+    producer._txn_manager.maybe_add_partition_to_txn(tp)
+
+
+def commit_offsets_by(producer: AIOKafkaProducer, handler: Callable[[Any, Any, str], Any]) -> None:
+    """Let `handler(sender, offsets, group)`, a `TxnOffsetCommitHandler`, tell offsets in this producer's transactions."""
+    sender = producer._sender
+
+    async def commit(offsets: Any, group: str) -> None:
+        if offsets:
+            node: Any = await sender._find_coordinator(CoordinationType.GROUP, group)
+            done: Awaitable[Any] = handler(sender, offsets, group).do(node)
+            await done
+
+    sender._do_txn_offset_commit = commit
+
+
+def transaction_of(sender: Any) -> Any:
+    """The state of a sender's transaction: `transactional_id`, `producer_id`, `producer_epoch`."""
+    return sender._txn_manager
+
+
+def fail_transaction(sender: Any, error: KafkaError) -> None:
+    """Nothing of it is written: it ends with this error."""
+    sender._txn_manager.error_transaction(error)
