@@ -14,18 +14,19 @@ async def without_body(order: OutboundMail, blobs: BlobStore) -> OutboundMail:
     """The order, its text, HTML and quote moved into a blob when they are long. Raises `BlobsDown`."""
     quote = order.quote
     length = len(order.text) + len(order.html or "")
-    if quote is not None:
-        length += len(quote.text) + len(quote.html or "")
+    for each in (*((quote,) if quote is not None else ()), *order.quotes):
+        length += len(each.text) + len(each.html or "")
     if length <= INLINE_CHARACTERS or order.body_ref is not None:
         return order
     body = {
         "text": order.text,
         "html": order.html,
         "quote": quote.model_dump(mode="json", by_alias=True) if quote is not None else None,
+        "quotes": [each.model_dump(mode="json", by_alias=True) for each in order.quotes],
     }
     key = f"{order.portal_id}/{order.ticket_id}/outbound/{order.id}.json"
     ref = await blobs.put(key, json.dumps(body, ensure_ascii=False).encode())
-    return order.model_copy(update={"text": "", "html": None, "quote": None, "body_ref": ref})
+    return order.model_copy(update={"text": "", "html": None, "quote": None, "quotes": [], "body_ref": ref})
 
 
 async def with_body(order: OutboundMail, blobs: BlobStore) -> OutboundMail:
@@ -34,7 +35,10 @@ async def with_body(order: OutboundMail, blobs: BlobStore) -> OutboundMail:
         return order
     body = json.loads(await blobs.get(order.body_ref))
     quote = Quote.model_validate(body["quote"]) if body.get("quote") else None
-    return order.model_copy(update={"text": body.get("text") or "", "html": body.get("html"), "quote": quote})
+    quotes = [Quote.model_validate(each) for each in body.get("quotes") or []]
+    return order.model_copy(
+        update={"text": body.get("text") or "", "html": body.get("html"), "quote": quote, "quotes": quotes}
+    )
 
 
 async def whole_quote(quote: Quote, blobs: BlobStore) -> Quote:

@@ -114,7 +114,7 @@ class Couriers:
         if account is None:
             raise AccountBroken("It has no SMTP server.")
         pool = pool_of(account, self._sign_in(address, account))
-        return Made(SmtpCourier(pool), slots=max(account.max_connections, 1))
+        return Made(SmtpCourier(pool, host=account.host), slots=max(account.max_connections, 1))
 
     def _sign_in(self, address: Address, account: SmtpAccount) -> Callable[[], Awaitable[aiosmtplib.SMTP]]:
         """How a session of a customer's own account is opened: with its password, or with tokens of its provider."""

@@ -24,14 +24,16 @@ class Step:
 
 
 def queued(order: OutboundMail, now: datetime) -> LaneEntry:
-    """A new entry for an order, or the wish to cancel one."""
+    """A new entry for an order, or the wish to cancel one. What is held until a time counts as written then."""
+    held = order.not_before if order.action == "send" and order.not_before and order.not_before > now else None
     return LaneEntry(
         outbound_id=order.id,
         address_id=order.address_id,
         portal_id=order.portal_id,
         state="queued",
         order=order,
-        queued_at=now,
+        queued_at=held or now,
+        next_at=held,
         cancel=order.action == "cancel",
     )
 

@@ -12,7 +12,8 @@ from mailroom_mail import ascii_address
 from mailroom_runtime.smtp.connect import Access, open_session
 from mailroom_runtime.smtp.trouble import SmtpTrouble
 
-from .courier import LEASE_LOST, Courier, Deferred, Failed, Hold, Letter, Outcome
+from .courier import LEASE_LOST, Courier, Deferred, Delivered, Failed, Hold, Letter, Outcome
+from .replaced_ids import replaced_id
 from .replies import Reply, of_acceptance, of_recipients, of_transaction, of_trouble
 from .session import ConnectionBroken, Session
 from .session_pool import SessionPool
@@ -39,8 +40,8 @@ def pool_of(account: SmtpAccount, sign_in: Callable[[], Awaitable[aiosmtplib.SMT
 class SmtpCourier(Courier):
     """Hands mails to one SMTP server. `sign` adds a DKIM signature, where the platform signs."""
 
-    def __init__(self, pool: SessionPool, *, sign: Sign | None = None) -> None:
-        self._pool, self._sign = pool, sign
+    def __init__(self, pool: SessionPool, *, sign: Sign | None = None, host: str = "") -> None:
+        self._pool, self._sign, self._host = pool, sign, host
 
     async def send(self, order: OutboundMail, mail: Letter) -> Outcome:
         raw = await self._sign(mail.raw) if self._sign is not None else mail.raw
@@ -51,7 +52,7 @@ class SmtpCourier(Courier):
                     session.mails += 1
                     outcome = await transaction(session, mail, raw)
                     if not (isinstance(outcome, Deferred) and outcome.hold is Hold.SESSION):
-                        return outcome
+                        return self._named(outcome)
                     session.close()
                 if fresh:  # then it is not the session: the server closes down, or wants less of us
                     return replace(outcome, hold=Hold.LANE)
@@ -61,6 +62,12 @@ class SmtpCourier(Courier):
             return Deferred(f"The connection broke while sending. {error}", Hold.LANE)
         except OSError as error:
             return Deferred(f"The connection broke while sending ({type(error).__name__}).", Hold.LANE)
+
+    def _named(self, outcome: Outcome) -> Outcome:
+        """With the Message-ID that the server put in place of ours, where it did."""
+        if isinstance(outcome, Delivered) and (other := replaced_id(self._host, outcome.server_reply)):
+            return replace(outcome, rfc_message_id=other)
+        return outcome
 
     async def close(self) -> None:
         await self._pool.close()

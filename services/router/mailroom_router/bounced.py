@@ -51,8 +51,11 @@ def apply_report(draft: Draft, report: DeliveryReport) -> None:
         rfc_message_id=report.rfc_message_id,
     )
     changes: dict[str, object] = {"delivery": _short(delivery)}
-    if report.rfc_message_id and report.rfc_message_id != message.message_id and message.message_id is None:
-        changes["message_id"] = report.rfc_message_id
+    if (left_as := report.rfc_message_id) and left_as != message.message_id:
+        if message.message_id is None:
+            changes["message_id"] = left_as
+        elif left_as not in message.other_ids:
+            changes["other_ids"] = [*message.other_ids, left_as][-5:]
     draft.replace_summary(message.model_copy(update=changes))
     if report.gmail_thread_id and draft.ticket.gmail_thread_id is None:
         draft.change(gmail_thread_id=report.gmail_thread_id)

@@ -7,36 +7,46 @@ from typing import Any
 
 from mailroom_contracts import (
     AddNote,
-    Address,
     Assign,
     AssignWaiting,
     AutoReplied,
     AutoReplyCommand,
+    BeginFrom,
     CancelMessage,
+    Compose,
     ConfirmSender,
-    Delivery,
-    DeliveryChanged,
+    Forward,
+    GiveBack,
+    Merge,
     MessageSummary,
     MoveQueue,
     NoteAdded,
-    OutboundMail,
     QueueChanged,
     Reply,
-    ReplyRequested,
     ResendMessage,
     SenderConfirmed,
+    SetSpam,
     SetStatus,
+    SetTags,
+    Snooze,
+    Split,
+    TakeIn,
     TicketCommand,
     TicketMessage,
+    Unmerge,
+    Wake,
     ids,
 )
 from mailroom_mail import comparable
 
+from . import merges, shelves
+from . import outgoing as mails
 from .command_reading import UnclearCommand
 from .draft import MOST_PEOPLE, Draft
-from .orders import again, auto_reply_order, cancellation, kept, reply_order
+from .orders import auto_reply_order
+from .outgoing import keep, outgoing
 
-MOST_RECIPIENTS = 20
+_WITHOUT_TICKET = (Compose, BeginFrom, TakeIn, GiveBack)  # what need not find a ticket: they decide by themselves
 
 
 def carry_out(draft: Draft, command: TicketCommand) -> None:
@@ -44,10 +54,10 @@ def carry_out(draft: Draft, command: TicketCommand) -> None:
     if isinstance(command, UnclearCommand) and (draft.state is None or draft.state.portal_id == draft.portal_id):
         draft.refuse(command.code, command.problem)
         return
-    if draft.state is None:
+    if draft.state is None and not isinstance(command, _WITHOUT_TICKET):
         draft.refuse("unknown_ticket", "There is no such ticket.")
         return
-    if draft.state.portal_id != command.portal_id:
+    if draft.state is not None and draft.state.portal_id != command.portal_id and not isinstance(command, TakeIn):
         draft.refuse("wrong_portal", "The ticket belongs to another portal.")
         return
     act = _ACTS.get(type(command))
@@ -55,38 +65,6 @@ def carry_out(draft: Draft, command: TicketCommand) -> None:
         draft.refuse("unknown_type", f"This version knows no command {command.type[:80]!r}.")
         return
     act(draft, command)
-
-
-def _reply(draft: Draft, command: Reply) -> None:
-    state, context = draft.ticket, draft.context
-    address = context.book.address(command.from_address_id or state.address_id)
-    if (why := _may_not_reply(draft, address)) is not None:
-        draft.refuse(*why)
-        return
-    assert address is not None
-    order = reply_order(state, command, address, keys=context.keys, now=draft.at, lasts=context.reply_lasts)
-    if not order.to or not order.to[0].email:
-        draft.refuse("no_recipient", "The ticket's customer has no mail address: name a recipient.")
-        return
-    message = _outgoing(command, order, kind="reply")
-    draft.emit(ReplyRequested, message=message, outbound_id=order.id)
-    _keep(draft, order, "reply")
-    # whoever an agent writes to takes part
-    known = [comparable(p.email) for p in (*order.to, *order.cc)]
-    draft.change(participants=list(dict.fromkeys([*draft.ticket.participants, *known]))[:MOST_PEOPLE])
-
-
-def _may_not_reply(draft: Draft, address: Address | None) -> tuple[str, str] | None:
-    state, book = draft.ticket, draft.context.book
-    if address is None or address.portal_id != state.portal_id:
-        return "unknown_address", "The address to reply from does not exist (any more)."
-    if address.kind not in ("gmail", "smtp"):
-        others = [a.email for a in book.senders_of(state.queue_id, state.portal_id)]
-        instead = f" Reply from {', '.join(others[:5])}." if others else ""
-        return "receive_only", f"{address.email} only receives.{instead}"
-    if not address.active:
-        return "inactive_address", f"{address.email} is not active."
-    return None
 
 
 def _auto_reply(draft: Draft, command: AutoReplyCommand) -> None:
@@ -102,8 +80,8 @@ def _auto_reply(draft: Draft, command: AutoReplyCommand) -> None:
         draft.refuse("inactive_address", f"{address.email} is not active.")
         return
     order = auto_reply_order(state, command, address, keys=context.keys)
-    draft.emit(AutoReplied, message=_outgoing(command, order, kind="auto_reply"), outbound_id=order.id)
-    _keep(draft, order, "auto_reply")
+    draft.emit(AutoReplied, message=outgoing(command, order, kind="auto_reply"), outbound_id=order.id)
+    keep(draft, order, "auto_reply")
     draft.change(auto_reply_message_id=order.message_id)
 
 
@@ -188,102 +166,10 @@ def _confirm(draft: Draft, command: ConfirmSender) -> None:
     )
 
 
-def _resend(draft: Draft, command: ResendMessage) -> None:
-    message = draft.find(id=command.message_id, direction="out")
-    if message is None or message.outbound_id is None:
-        draft.refuse("unknown_message", "The ticket has no such outgoing message.")
-        return
-    state = message.delivery.state if message.delivery else "queued"
-    if state not in ("failed", "bounced", "refused", "cancelled"):
-        draft.refuse("not_failed", f"The message is {state}: there is nothing to send again.")
-        return
-    order = next((o for o in draft.ticket.orders if o.message_id == message.id), None)
-    if order is None:
-        draft.refuse("too_old", "The message is too old or too long to be sent again: write a new reply.")
-        return
-    address = draft.context.book.address(order.address_id)
-    why = _may_not_reply(draft, address) if order.kind == "reply" else None
-    if why is not None:
-        draft.refuse(*why)
-        return
-    order = again(order, message.generation + 1, now=draft.at, lasts=draft.context.reply_lasts)
-    draft.emit(ReplyRequested, message=_outgoing(command, order, kind=message.kind), outbound_id=order.id, resend=True)
-    draft.orders.append(order)
-    draft.replace_summary(
-        message.model_copy(
-            update={
-                "outbound_id": order.id,
-                "generation": order.generation,
-                "delivery": Delivery(state="queued", at=draft.at),
-            }
-        )
-    )
-    draft.change(orders=kept(draft.ticket.orders, order))
-
-
-def _cancel(draft: Draft, command: CancelMessage) -> None:
-    state = draft.ticket
-    message = draft.find(id=command.message_id, direction="out")
-    if message is None or message.outbound_id is None:
-        draft.refuse("unknown_message", "The ticket has no such outgoing message.")
-        return
-    now = message.delivery or Delivery(state="queued")
-    if now.state not in ("queued", "deferred"):
-        draft.refuse("not_waiting", f"The message is {now.state}: it is too late to cancel it.")
-        return
-    delivery = now.model_copy(update={"reason": "Being cancelled."})
-    draft.emit(DeliveryChanged, message_id=message.id, outbound_id=message.outbound_id, delivery=delivery)
-    draft.orders.append(cancellation(state, message, draft.at))
-
-
-def _outgoing(command: TicketCommand, order: OutboundMail, *, kind: str) -> TicketMessage:
-    return TicketMessage(
-        id=order.message_id,
-        direction="out",
-        kind=kind,
-        message_id=order.rfc_message_id,
-        from_=order.from_,
-        to=order.to,
-        cc=order.cc,
-        bcc=order.bcc,
-        reply_to=order.reply_to,
-        subject=order.subject,
-        text=order.text,
-        html=order.html,
-        attachments=order.attachments,
-        address_id=order.address_id,
-        in_reply_to=order.in_reply_to,
-        outbound_id=order.id,
-        delivery=Delivery(state="queued", at=order.created_at),
-        author=command.actor,
-        sent_at=order.created_at,
-        at=command.at,
-    )
-
-
-def _keep(draft: Draft, order: OutboundMail, kind: str) -> None:
-    """Order the mail, and keep what reports and resends will need."""
-    draft.orders.append(order)
-    recipients = [comparable(p.email) for p in (*order.to, *order.cc, *order.bcc)][:MOST_RECIPIENTS]
-    draft.add_summary(
-        MessageSummary(
-            id=order.message_id,
-            direction="out",
-            kind=kind,
-            message_id=order.rfc_message_id,
-            from_email=order.from_.email if order.from_ else None,
-            at=order.created_at,
-            outbound_id=order.id,
-            address_id=order.address_id,
-            recipients=recipients,
-            delivery=Delivery(state="queued", at=order.created_at),
-        )
-    )
-    draft.change(orders=kept(draft.ticket.orders, order))
-
-
 _ACTS: dict[type[TicketCommand], Callable[[Draft, Any], None]] = {
-    Reply: _reply,
+    Reply: mails.reply,
+    Compose: mails.compose,
+    Forward: mails.forward,
     AutoReplyCommand: _auto_reply,
     AddNote: _note,
     Assign: _assign,
@@ -291,6 +177,16 @@ _ACTS: dict[type[TicketCommand], Callable[[Draft, Any], None]] = {
     SetStatus: _set_status,
     MoveQueue: _move,
     ConfirmSender: _confirm,
-    ResendMessage: _resend,
-    CancelMessage: _cancel,
+    ResendMessage: mails.resend,
+    CancelMessage: mails.cancel,
+    SetTags: shelves.set_tags,
+    Snooze: shelves.snooze,
+    Wake: shelves.wake_up,
+    SetSpam: shelves.set_spam,
+    Merge: merges.merge,
+    Unmerge: merges.unmerge,
+    TakeIn: merges.take_in,
+    GiveBack: merges.give_back,
+    Split: merges.split,
+    BeginFrom: merges.begin_from,
 }

@@ -22,6 +22,7 @@ from mailroom_contracts import (
     TicketEvent,
     TicketState,
     Unassigned,
+    Woken,
     ids,
 )
 from mailroom_runtime.book import Book
@@ -66,6 +67,7 @@ class Decision:
     events: tuple[TicketEvent, ...]
     orders: tuple[OutboundMail, ...] = ()
     sent_on: EmailRouted | None = None
+    commands: tuple[TicketCommand, ...] = ()  # what is asked of other tickets
     changed: bool = True  # False: the state is as it was, nothing of it need be written
 
 
@@ -83,6 +85,7 @@ class Draft:
     actor: Actor = ROUTER
     events: list[TicketEvent] = field(default_factory=list)
     orders: list[OutboundMail] = field(default_factory=list)
+    commands: list[TicketCommand] = field(default_factory=list)
     sent_on: EmailRouted | None = None
     wanted: Wanted | None = None
     version: int = 0
@@ -140,6 +143,9 @@ class Draft:
             changes["wants_online"] = ticket.prefer_online
         self.emit(StatusChanged, status=status, previous=ticket.status, reason=reason)
         self.change(**changes)
+        if status == "closed" and ticket.snoozed_until is not None:
+            self.emit(Woken, reason="closed")
+            self.change(snoozed_until=None)
 
     def assign(self, agent_id: str, reason: str) -> None:
         """Record an assignee."""
@@ -160,6 +166,11 @@ class Draft:
     def reopen(self, reason: str) -> None:
         """Open again; where online agents are preferred, an assignee who is not there hands it back to the queue."""
         ticket = self.ticket
+        if ticket.merged_into is not None:
+            return  # its conversation goes on elsewhere
+        if ticket.snoozed_until is not None:
+            self.emit(Woken, reason=reason)
+            self.change(snoozed_until=None)
         if ticket.status != "open":
             self.set_status("open", reason)
         online = self.context.online
@@ -209,7 +220,7 @@ def finish(draft: Draft, agent_id: str | None = None) -> Decision:
     if draft.state is not None:
         recent = [*draft.state.recent, draft.cause][-MOST_RECENT:]
         draft.state = capped(draft.change(version=draft.version, updated_at=draft.at, recent=recent))
-    return Decision(draft.state, tuple(draft.events), tuple(draft.orders), draft.sent_on)
+    return Decision(draft.state, tuple(draft.events), tuple(draft.orders), draft.sent_on, tuple(draft.commands))
 
 
 def input_type(message: Message) -> str:

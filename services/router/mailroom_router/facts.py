@@ -45,6 +45,7 @@ def facts(old: TicketState | None, new: TicketState, events: Iterable[TicketEven
     before = {m.id: m for m in old.messages} if old is not None else {}
     fresh = [m for m in new.messages if m.id not in before]
     message_ids = [m.message_id for m in fresh if m.message_id]
+    message_ids += [i for m in new.messages if m.other_ids for i in m.other_ids if i not in _others(before.get(m.id))]
     message_ids += [e.rfc_message_id for e in events if isinstance(e, DeliveryChanged) and e.rfc_message_id]
     if old is None and new.root and not new.root.startswith(("identity:", "unproven:")):
         message_ids.append(new.root)
@@ -65,6 +66,10 @@ def facts(old: TicketState | None, new: TicketState, events: Iterable[TicketEven
         leaves=left if left != joined else None,
         joins=joined if left != joined else None,
     )
+
+
+def _others(before: MessageSummary | None) -> list[str]:
+    return before.other_ids if before is not None else []
 
 
 def _newly(before: MessageSummary | None, now: MessageSummary) -> bool:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from mailroom_contracts import (
     Actor,
+    Answers,
     EmailRouted,
     MessageAdded,
     MessageSummary,
@@ -18,13 +19,18 @@ from mailroom_contracts import (
 )
 from mailroom_mail import comparable, ticket_number
 
+from .answers import answers, customer_of
 from .bounced import add_bounce
 from .capping import full_note, is_full
 from .conversation import author, root_of, unproven_root
 from .draft import MOST_PEOPLE, ROUTER, Draft
+from .merges import keep_in_mind
 from .orders import quote_of
+from .outgoing import call_off_held, subject_of
+from .shelves import is_blocked, wake
 
 FULL = 1_000_000  # stands for "full" where follow-ups count closings
+MOST_OTHER_IDS = 5
 MOST_HOPS = 50  # follow-ups of follow-ups; strangers are sent on once
 _PROVES_SIGHT = ("signed_id", "plus_address")
 
@@ -50,7 +56,8 @@ def add_mail(draft: Draft, routed: EmailRouted) -> None:
     if state.portal_id != routed.portal_id:
         _send_on(draft, routed)
         return
-    if _is_own(state, routed):
+    if (own := _own_message(state, routed)) is not None:
+        _learn_id(draft, own, routed.received.content.message_id)
         draft.ignore("email.routed", "own_mail", "Our own mail came back.", receipt_id=routed.receipt_id)
         return
     if routed.reason == "bounce":
@@ -72,9 +79,13 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
         return
     first_step = routed.hop == 0 and routed.reason != "new"
     takes_part = sender in state.participants and not failed
+    third_party = not takes_part and not failed and sender in state.third_parties
     if first_step and (failed or (not takes_part and routed.reason not in _PROVES_SIGHT)):
         # a number or a reference proves nothing, and neither does a From that fails DMARC
         _send_on(draft, routed, linked_to=state.id)
+        return
+    if state.merged_into is not None and routed.hop < MOST_HOPS:
+        _send_on(draft, routed, ticket=state.merged_into, why="Its ticket was merged into another one.")
         return
     print_ = fingerprint(routed)
     if (original := draft.find(fingerprint=print_, direction="in")) is not None:
@@ -84,8 +95,9 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
             actor=_customer(routed),
         )
         return
-    quiet = is_quiet(routed)
-    new_sender = first_step and not takes_part
+    spam = _is_spam(draft, routed)
+    quiet = is_quiet(routed) or spam
+    new_sender = first_step and not takes_part and not third_party
     if is_full(state):
         _follow_up_of_full(draft, state, routed)
         return
@@ -97,9 +109,14 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
             _send_on(draft, routed, ticket=follow_up, follow_up_of=state.id)
             return
     kind = "out_of_office" if content.out_of_office else "mail"
-    message = message_of(draft, routed, kind=kind).model_copy(update={"new_sender": new_sender})
+    leads = not (quiet or new_sender or third_party)
+    marks = {"new_sender": new_sender, "third_party": third_party, "spam": spam, "sets_answers": leads}
+    message = message_of(draft, routed, kind=kind).model_copy(update=marks)
     draft.emit(MessageAdded, message=message, actor=_customer(routed))
-    draft.add_summary(_summary(routed, message, print_))
+    draft.add_summary(_summary(draft, routed, message, print_))
+    if third_party:
+        _tell_third_party(draft, quiet)
+        return
     if new_sender:
         waiting = [*state.unconfirmed, sender] if sender not in state.unconfirmed else state.unconfirmed
         draft.change(unconfirmed=waiting[-MOST_PEOPLE:])
@@ -107,11 +124,24 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
         _take_in(draft, routed)
     if not quiet:
         if not new_sender:
-            _remember_for_answers(draft, routed)
+            _remember_for_answers(draft, routed, message)
+            call_off_held(draft)
         if draft.ticket.status == "closed":
             draft.reopen("customer_replied")
-        elif draft.ticket.status == "pending":
-            draft.set_status("open", "customer_replied")
+        else:
+            wake(draft, "customer_replied")
+            if draft.ticket.status == "pending":
+                draft.set_status("open", "customer_replied")
+
+
+def _tell_third_party(draft: Draft, quiet: bool) -> None:
+    """What somebody answered whom it was forwarded to: an agent must look, but it is not the customer's word."""
+    if quiet:
+        return
+    if draft.ticket.status != "open":
+        draft.reopen("third_party_replied")
+    else:
+        wake(draft, "customer_replied")
 
 
 def _follow_up_of_full(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
@@ -141,7 +171,10 @@ def _follow_up_of_full(draft: Draft, state: TicketState, routed: EmailRouted) ->
 def _create(draft: Draft, routed: EmailRouted) -> None:
     book, content = draft.context.book, routed.received.content
     address = book.address(routed.address_id)
-    customer = author(routed.received)
+    customer = customer_of(
+        routed.received, author(routed.received), lambda email: book.is_ours(email, routed.portal_id)
+    )
+    spam = _is_spam(draft, routed)
     gmail = routed.received.gmail
     draft.state = TicketState(
         id=routed.ticket_id,
@@ -157,6 +190,7 @@ def _create(draft: Draft, routed: EmailRouted) -> None:
         follow_up_of=routed.follow_up_of,
         linked_to=routed.linked_to,
         prefer_online=address.prefer_online if address else False,
+        spam=spam,
         created_at=draft.at,
         updated_at=draft.at,
     )
@@ -173,15 +207,16 @@ def _create(draft: Draft, routed: EmailRouted) -> None:
         linked_to=routed.linked_to,
         receipt_id=routed.receipt_id,
         received_at=routed.received.received_at,
+        spam=spam,
         actor=_customer(routed),
     )
     kind = "external_reply" if gmail is not None and gmail.sent else "mail"
-    message = message_of(draft, routed, kind=kind)
+    message = message_of(draft, routed, kind=kind).model_copy(update={"spam": spam, "sets_answers": True})
     draft.emit(MessageAdded, message=message, actor=_customer(routed))
-    draft.add_summary(_summary(routed, message, fingerprint(routed)))
+    draft.add_summary(_summary(draft, routed, message, fingerprint(routed)))
     _take_in(draft, routed)
-    _remember_for_answers(draft, routed)
-    if draft.ticket.prefer_online:
+    _remember_for_answers(draft, routed, message)
+    if draft.ticket.prefer_online and not spam:
         draft.want_agent("online")
 
 
@@ -189,7 +224,7 @@ def _add_external_reply(draft: Draft, routed: EmailRouted) -> None:
     """Somebody answered in Gmail itself: part of the conversation, ours."""
     message = message_of(draft, routed, kind="external_reply").model_copy(update={"direction": "out"})
     draft.emit(MessageAdded, message=message)
-    draft.add_summary(_summary(routed, message, fingerprint(routed)))
+    draft.add_summary(_summary(draft, routed, message, fingerprint(routed)))
     _take_in(draft, routed)
 
 
@@ -200,6 +235,7 @@ def _send_on(
     ticket: str | None = None,
     linked_to: str | None = None,
     follow_up_of: str | None = None,
+    why: str | None = None,
 ) -> None:
     """The mail belongs to another ticket: it goes there, once, and this one only says so."""
     failed = routed.verdicts is not None and routed.verdicts.dmarc_failed
@@ -223,7 +259,7 @@ def _send_on(
             "hop": hop,
         }
     )
-    why = "A follow-up ticket takes it." if follow_up_of else "Its sender takes no part in this ticket."
+    why = why or ("A follow-up ticket takes it." if follow_up_of else "Its sender takes no part in this ticket.")
     draft.ignore("email.routed", "sent_on", why, sent_on_to=ticket, receipt_id=routed.receipt_id)
 
 
@@ -238,13 +274,20 @@ def _unplaced(draft: Draft, routed: EmailRouted) -> None:
     )
 
 
-def _is_own(state: TicketState, routed: EmailRouted) -> bool:
-    """Our own mail come back: its Message-ID, or the id we put beside it, is that of a message we sent."""
+def _own_message(state: TicketState, routed: EmailRouted) -> MessageSummary | None:
+    """The message whose mail came back: its Message-ID, or the id we put beside it, is that of a message we sent."""
     content = routed.received.content
     if content.bounce is not None:
-        return False
-    ours = {m.message_id for m in state.messages if m.direction == "out" and m.kind != "external_reply"}
-    return bool({content.message_id, content.mailroom_id} & (ours - {None}))
+        return None
+    named = {content.message_id, content.mailroom_id} - {None}
+    sent = (m for m in state.messages if m.direction == "out" and m.kind != "external_reply")
+    return next((m for m in sent if m.message_id in named), None)
+
+
+def _learn_id(draft: Draft, own: MessageSummary, other: str | None) -> None:
+    """A provider put an id of its own in place of ours: answers to it belong here too."""
+    if other and other != own.message_id and other not in own.other_ids:
+        draft.replace_summary(own.model_copy(update={"other_ids": [*own.other_ids, other][-MOST_OTHER_IDS:]}))
 
 
 def _is_probe(routed: EmailRouted) -> bool:
@@ -299,10 +342,28 @@ def message_of(draft: Draft, routed: EmailRouted, *, kind: str) -> TicketMessage
         in_reply_to=content.in_reply_to[0] if content.in_reply_to else None,
         sent_at=content.date,
         at=received.received_at,
+        answers=_answers(draft, routed) if kind in ("mail", "out_of_office") else None,
     )
 
 
-def _summary(routed: EmailRouted, message: TicketMessage, print_: str) -> MessageSummary:
+def _answers(draft: Draft, routed: EmailRouted) -> Answers:
+    book, portal = draft.context.book, routed.portal_id
+    return answers(
+        routed.received,
+        author(routed.received),
+        lambda email: book.is_ours(email, portal),
+        verdicts=routed.verdicts,
+        domains=book.domains(portal) if routed.received.content.traces else frozenset(),
+    )
+
+
+def _is_spam(draft: Draft, routed: EmailRouted) -> bool:
+    portal = draft.context.book.portals.get(routed.portal_id)
+    blocked = portal is not None and is_blocked(author(routed.received).email, portal.blocked)
+    return routed.received.content.spam or blocked
+
+
+def _summary(draft: Draft, routed: EmailRouted, message: TicketMessage, print_: str) -> MessageSummary:
     return MessageSummary(
         id=message.id,
         direction=message.direction,
@@ -312,6 +373,7 @@ def _summary(routed: EmailRouted, message: TicketMessage, print_: str) -> Messag
         from_email=author(routed.received).email,
         at=message.at,
         address_id=message.address_id,
+        subject=subject_of(message.subject, draft.ticket),
     )
 
 
@@ -325,19 +387,23 @@ def _take_in(draft: Draft, routed: EmailRouted) -> None:
         draft.change(participants=list(dict.fromkeys([*state.participants, *new]))[:MOST_PEOPLE])
 
 
-def _remember_for_answers(draft: Draft, routed: EmailRouted) -> None:
-    content, mine = routed.received.content, author(routed.received)
-    failed = routed.verdicts is not None and routed.verdicts.dmarc_failed
-    target = content.reply_to[0] if content.reply_to and not failed else mine
-    if draft.context.book.is_ours(target.email, routed.portal_id):
-        target = mine
+def _remember_for_answers(draft: Draft, routed: EmailRouted, message: TicketMessage) -> None:
+    content, to_whom = routed.received.content, message.answers
     draft.change(
-        answer_to=target,
+        answers=to_whom,
+        answer_to=to_whom.reply.to[0] if to_whom is not None and to_whom.reply.to else author(routed.received),
+        answered=draft.find(id=message.id),
         last_customer_at=routed.received.received_at,
         quote=quote_of(
-            mine, content.date, content.text, content.html, text_ref=content.text_ref, html_ref=content.html_ref
+            author(routed.received),
+            content.date,
+            content.text,
+            content.html,
+            text_ref=content.text_ref,
+            html_ref=content.html_ref,
         ),
     )
+    keep_in_mind(draft)
 
 
 def _customer(routed: EmailRouted) -> Actor:

@@ -42,6 +42,10 @@ class Outputs:
             for order in decision.orders
         ]
         elsewhere: list[Record] = []
+        elsewhere += [
+            encode(topics.TICKET_COMMANDS, command, source=SOURCE, causation_id=cause, traceparent=child(traceparent))
+            for command in decision.commands
+        ]
         if decision.sent_on is not None:
             elsewhere.append(_routed(decision.sent_on, cause, traceparent))
         changed = decision.state if decision.changed else None

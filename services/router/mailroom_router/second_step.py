@@ -271,9 +271,12 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
 
     # waiting tickets
     async def _drain_waiting(self, worker: Worker) -> None:
-        """Once a second: where somebody of a queue is online, ask for an agent for its waiting tickets."""
+        """Once a second: wake what was put aside until now; where somebody of a queue is online, ask for an agent."""
         while True:
             await asyncio.sleep(1)
+            for partition in [p for p in worker.partitions.values() if p.ready]:
+                for wake in partition.waiting.awake(datetime.now(UTC), time.monotonic()):
+                    await self._producer.post(topics.TICKET_COMMANDS, wake)
             lists = [p.waiting for p in worker.partitions.values() if p.ready and len(p.waiting)]
             metrics.gauge("mailroom_tickets_waiting", "Tickets that wait for an online agent").set(
                 sum(len(w) for w in lists)

@@ -19,6 +19,7 @@ from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, Writ
 CACHED = 1_000  # decoded states per partition, 20 to 40 kB each: eight partitions must fit into 512 MB with the rest
 _STATE, _WAITING, _CHECKPOINT = b"s", b"w", b"checkpoint"
 _WAITS = b'"wants_online":true'  # as pydantic writes it; within a string the quotes would be escaped
+_SNOOZED = b'"snoozed_until":'  # as a state has it that was put aside
 
 
 class Slot:
@@ -119,7 +120,8 @@ class Store:
             if value is None:
                 value = state.__pydantic_serializer__.to_json(state, by_alias=True, exclude_none=True)
             batch.put(_STATE + key, value)
-            if state.wants_online and state.assignee_id is None and state.status != "closed":
+            waits = state.wants_online and state.assignee_id is None and state.status != "closed"
+            if waits or state.snoozed_until is not None:
                 batch.put(_WAITING + key, b"1")
             else:
                 batch.delete(_WAITING + key)
@@ -145,7 +147,7 @@ class Store:
                 batch.delete(_WAITING + key)
                 continue
             batch.put(_STATE + key, value)
-            if _WAITS in value:
+            if _WAITS in value or _SNOOZED in value:
                 batch.put(_WAITING + key, b"1")
             else:
                 batch.delete(_WAITING + key)
@@ -154,7 +156,7 @@ class Store:
         self._unlogged = True
 
     def waiting(self) -> Iterator[TicketState]:
-        """Every ticket that waits for an online agent."""
+        """Every ticket that waits for an online agent, or was put aside until a time."""
         for key in self._db.keys(from_key=_WAITING):
             if not isinstance(key, bytes) or not key.startswith(_WAITING):
                 break

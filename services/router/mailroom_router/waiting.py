@@ -1,4 +1,4 @@
-"""Tickets of one partition that wait for an online agent, and which of them to try now. Pure."""
+"""Tickets of one partition that wait for an online agent or for a time, and which of them to try now. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailroom_contracts import Actor, AssignWaiting, TicketState, ids
+from mailroom_contracts import Actor, AssignWaiting, TicketState, Wake, ids
 
 MOST_AT_ONCE = 50
 AGAIN_AFTER_S = 10.0  # when nobody was there after all, or the command was lost
@@ -21,17 +21,29 @@ class _Waiting:
     asked_at: float = float("-inf")
 
 
+@dataclass(slots=True)
+class _Snoozed:
+    portal_id: str
+    until: datetime
+    asked_at: float = float("-inf")
+
+
 class WaitingList:
     """Oldest first; at most one command per ticket is on its way."""
 
     def __init__(self) -> None:
         self._tickets: dict[str, _Waiting] = {}
+        self._snoozed: dict[str, _Snoozed] = {}
 
     def __len__(self) -> int:
         return len(self._tickets)
 
     def note(self, state: TicketState | None, ticket_id: str) -> None:
         """A ticket has this state now."""
+        if state is None or state.snoozed_until is None:
+            self._snoozed.pop(ticket_id, None)
+        elif (kept := self._snoozed.get(ticket_id)) is None or kept.until != state.snoozed_until:
+            self._snoozed[ticket_id] = _Snoozed(state.portal_id, state.snoozed_until)
         if state is None or not state.wants_online or state.assignee_id is not None or state.status == "closed":
             self._tickets.pop(ticket_id, None)
             return
@@ -62,4 +74,22 @@ class WaitingList:
                     at=now,
                 )
             )
+        return commands
+
+    def awake(self, now: datetime, clock: float) -> list[Wake]:
+        """Commands for tickets that were put aside until a time that has come."""
+        commands: list[Wake] = []
+        for ticket_id, snoozed in self._snoozed.items():
+            if snoozed.until <= now and clock - snoozed.asked_at >= AGAIN_AFTER_S and len(commands) < MOST_AT_ONCE:
+                snoozed.asked_at = clock
+                commands.append(
+                    Wake(
+                        id=ids.derive("wake", ticket_id, snoozed.until.isoformat()),
+                        ticket_id=ticket_id,
+                        portal_id=snoozed.portal_id,
+                        actor=Actor(kind="router"),
+                        at=now,
+                        until=snoozed.until,
+                    )
+                )
         return commands

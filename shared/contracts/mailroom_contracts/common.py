@@ -156,6 +156,7 @@ class TicketMessage(Model):
     delivery: Delivery | None = says("How sending stands (outgoing only).", None, default=None)
     author: Actor | None = says("Who wrote it (outgoing and notes).", None, default=None)
     answers: Answers | None = says("Whom answers to it go to (incoming only).", None, default=None)
+    sets_answers: bool = says("The customer's word: answers of the ticket go by it from now on.", False, default=False)
     third_party: bool = says("Answers a forwarded message; never a word of the customer's.", False, default=False)
     send_at: Time | None = says("It is held until then (undo, or send later).", None, default=None)
     hold: str | None = says("Why it is held: undo or later.", None, default=None,

@@ -111,6 +111,12 @@ class Book:
         found = self.by_email(email)
         return found is not None and found.portal_id == portal_id
 
+    def domains(self, portal_id: str) -> frozenset[str]:
+        """The domains of a portal's addresses, its own included; those that anybody can have an address at are not."""
+        portal = self.portals.get(portal_id)
+        ours = (a for a in self.addresses.values() if a.portal_id == portal_id and a.kind != "gmail")
+        return frozenset({a.email.rpartition("@")[2].lower() for a in ours} | set(portal.domains if portal else ()))
+
     def agent(self, agent_id: str | None, portal_id: str) -> Agent | None:
         """The active agent of that portal, or None."""
         found = self.agents.get(agent_id) if agent_id else None

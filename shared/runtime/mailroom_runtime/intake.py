@@ -193,7 +193,7 @@ def _content(understood: Understood, attachments: list[AttachmentRef], spam: boo
         except (OverflowError, ValueError):
             date = None
             defects.append("date-out-of-range")
-    mailroom_id = mail.header("x-mailroom-id")
+    mailroom_id = next((value for name in _OUR_ID_IN if (value := mail.header(name))), None)
     return Content(
         message_id=None if not mail.message_id else _clean(mail.message_id)[:1000],
         from_=_person(mail.from_),
@@ -222,11 +222,16 @@ def _content(understood: Understood, attachments: list[AttachmentRef], spam: boo
     )
 
 
+# Where our Message-ID stands in a mail of ours: beside it, and where a provider moves it that puts its own in its place.
+_OUR_ID_IN = ("x-mailroom-id", "x-microsoft-original-message-id", "x-google-original-message-id")
+
+
 def _bounce(kind: Kind) -> BounceInfo | None:
     bounce = kind.bounce
     if bounce is None:
         return None
-    mailroom_id = next((value for name, value in bounce.original_headers if name.lower() == "x-mailroom-id"), None)
+    returned = {name.lower(): value for name, value in reversed(bounce.original_headers)}
+    mailroom_id = next((value for name in _OUR_ID_IN if (value := returned.get(name))), None)
     return BounceInfo(
         formal=bounce.formal,
         original_message_id=_clean(bounce.original_message_id or "")[:1000] or None,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
+
+from mailroom_console.tickets.writing import Letter
 
 # Halves of a character, which JSON can carry escaped (RFC 8259 section 8.2) and UTF-8 cannot, and NUL, which PostgreSQL
 # does not keep: no database takes both.
@@ -42,6 +44,12 @@ class PortalChange(Body):
     name: str | None = None
     domains: list[str] | None = None
     follow_up_after_days: int | None = None
+    undo_send_s: int | None = Field(
+        None, description="Seconds that agents' mail is held, so that it can be taken back."
+    )
+    office_hours: dict[str, Any] | None = Field(
+        None, description="zone, week [{day, begin, end}], holidays; null: always."
+    )
     revision: int | None = None
 
 
@@ -174,14 +182,82 @@ class AttachmentIn(Body):
     content_base64: str | None = None
 
 
-class ReplyIn(Body):
-    text: str = ""
-    html: str | None = None
-    to: list[str | dict[str, Any]] = []
-    cc: list[str | dict[str, Any]] = []
-    bcc: list[str | dict[str, Any]] = []
-    attachments: list[AttachmentIn] = []
-    from_address_id: str | None = None
+Mailbox = Annotated[str, Field(max_length=1000)] | dict[str, Any]
+Mailboxes = Annotated[list[Mailbox], Field(max_length=200)]
+Text = Annotated[str, Field(max_length=200_000)]
+Name = Annotated[str, Field(max_length=200)]
+
+
+class LetterIn(Body):
+    text: Text = ""
+    html: Text | None = None
+    to: Mailboxes = []
+    cc: Mailboxes = []
+    bcc: Mailboxes = []
+    attachments: Annotated[list[AttachmentIn], Field(max_length=100)] = []
+    from_address_id: Name | None = None
+    send_at: AwareDatetime | None = Field(None, description="Held until then; until that it can be cancelled.")
+
+    def letter(self, subject: str = "") -> Letter:
+        return Letter(
+            text=self.text, html=self.html, to=self.to, cc=self.cc, bcc=self.bcc, subject=subject,
+            attachments=[a.given() for a in self.attachments], from_address_id=self.from_address_id,
+            send_at=self.send_at,
+        )  # fmt: skip
+
+
+class ReplyIn(LetterIn):
+    quote: Literal["none", "last", "all"] = Field("last", description="What is quoted below it.")
+    answers_message_id: Name | None = Field(
+        None, description="The message answered; the customer's last when left out."
+    )
+    seen_message_id: Name | None = Field(
+        None, description="The last message that was seen; 409 `recipients_changed` when somebody wrote after it."
+    )
+    cancel_on_mail: bool = Field(False, description="With `send_at`: not sent when the customer writes before.")
+
+
+class ComposeIn(LetterIn):
+    subject: Annotated[str, Field(max_length=1000)]
+    queue_id: Name | None = Field(None, description="The queue of the address when left out.")
+
+
+class ForwardIn(LetterIn):
+    subject: Annotated[str, Field(max_length=1000)] = ""
+    message_id: Name | None = Field(None, description="The message; the conversation when left out.")
+    with_files: bool = Field(True, description="With the files of what is forwarded.")
+
+
+class SnoozeIn(Body):
+    until: AwareDatetime | None = Field(None, description="null: it comes back now.")
+
+
+class MergeIn(Body):
+    into: Name = Field(description="Id or number of the other ticket.")
+
+
+class SplitIn(Body):
+    message_id: Name
+
+
+class SpamIn(Body):
+    spam: bool = True
+
+
+class TogetherIn(Body):
+    ids: Annotated[list[Name], Field(min_length=1, max_length=100)]
+    status: Name | None = None
+    assignee_id: Name | None = Field(None, description="null: nobody.")
+    queue_id: Name | None = None
+    add_tags: Annotated[list[Name], Field(max_length=50)] | None = None
+    remove_tags: Annotated[list[Name], Field(max_length=50)] | None = None
+    spam: bool | None = None
+    snooze_until: AwareDatetime | None = None
+
+
+class BlockIn(Body):
+    email: Annotated[str, Field(max_length=320)] | None = None
+    domain: Annotated[str, Field(max_length=253)] | None = None
 
 
 class NoteIn(Body):
@@ -195,6 +271,9 @@ class TicketChange(Body):
     assignee_id: str | None = Field(None, description="null: nobody.")
     queue_id: str | None = None
     only_if_unassigned: bool = False
+    tags: Annotated[list[Name], Field(max_length=100)] | None = Field(None, description="All its tags.")
+    add_tags: Annotated[list[Name], Field(max_length=50)] | None = None
+    remove_tags: Annotated[list[Name], Field(max_length=50)] | None = None
 
 
 class DraftIn(Body):

@@ -12,6 +12,7 @@ from mailroom_console.addresses import trial_mails as test_mails
 from mailroom_console.mailboxes import email_address
 from mailroom_console.people import agents, queues
 from mailroom_console.portals import records as portals
+from mailroom_console.portals.office_hours import UNSET
 from mailroom_console.principals import CONFIG, READ
 
 from .bodies import (
@@ -58,7 +59,8 @@ async def portal_create(body: PortalIn, console: ConsoleDep, principal: Principa
 async def portal_change(body: PortalChange, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await portals.change(
         console, principal, name=body.name, mail_domains=body.domains, revision=body.revision,
-        follow_up_after_days=body.follow_up_after_days,
+        follow_up_after_days=body.follow_up_after_days, undo_send_s=body.undo_send_s,
+        office_hours=body.office_hours if "office_hours" in body.model_fields_set else UNSET,
     )  # fmt: skip
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Header, Response, UploadFile
+from pydantic import AwareDatetime
 
-from mailroom_console.tickets import commands, drafts
+from mailroom_console import times
+from mailroom_console.tickets import commands, drafts, writing
 from mailroom_console.tickets import reading as tickets
 from mailroom_console.uploads import records as uploads
 
-from .bodies import ConfirmIn, DraftIn, NoteIn, ReplyIn, TicketChange
+from .bodies import ComposeIn, ConfirmIn, DraftIn, ForwardIn, NoteIn, ReplyIn, TicketChange
 from .configuration_routes import Json, Limit, Next
 from .downloads import download
 from .security import ConsoleDep, PrincipalDep
@@ -23,10 +25,15 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, desc
 async def tickets_list(
     console: ConsoleDep, principal: PrincipalDep, queue_id: str | None = None, status: str | None = None,
     assignee_id: str | None = None, unassigned: bool = False, address_id: str | None = None, q: str | None = None,
-    view: str | None = None, limit: Limit = 50, after: Next = None,
+    view: str | None = None, tag: str | None = None, customer: str | None = None, since: AwareDatetime | None = None,
+    sort: str = "newest", limit: Limit = 50, after: Next = None,
 ) -> Json:  # fmt: skip
-    """Tickets, newest change first (a search: newest ticket first). `view`: waiting, failed, mine, unassigned."""
-    filters = tickets.Filters(queue_id, status, assignee_id, unassigned, view, q, address_id)
+    """Tickets, newest change first (a search: newest ticket first). `view`: waiting, failed, mine, unassigned, snoozed,
+    spam (what is snoozed or spam is in no other list). `since`: changed since then. `sort`: newest, oldest."""
+    filters = tickets.Filters(
+        queue_id, status, assignee_id, unassigned, view, q, address_id, tag=tag, customer=customer,
+        since=None if since is None else times.micros(since), sort=sort,
+    )  # fmt: skip
     return (await tickets.listed(console, principal, filters, limit=limit, after=after)).body()
 
 
@@ -49,10 +56,11 @@ async def ticket_change(
 
 @router.post("/tickets/{ticket_id}/replies", status_code=202)
 async def reply(ticket_id: str, body: ReplyIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
-    """Answer the customer. 409 `receive_only` names in `send_from` the addresses that can send."""
-    accepted = await commands.reply(
-        console, principal, ticket_id, text=body.text, html=body.html, to=body.to, cc=body.cc, bcc=body.bcc,
-        attachments=[a.given() for a in body.attachments], from_address_id=body.from_address_id, idempotency_key=key,
+    """Answer the customer (or whom `to` names); the answer names `to`, `cc` and `bcc`. 409 `receive_only` names in
+    `send_from` the addresses that can send; 409 `recipients_changed`: somebody wrote after `seen_message_id`."""
+    accepted = await writing.reply(
+        console, principal, ticket_id, body.letter(), quote=body.quote, answered_id=body.answers_message_id,
+        seen_id=body.seen_message_id, cancel_on_mail=body.cancel_on_mail, idempotency_key=key,
     )  # fmt: skip
     return _accepted(accepted, ticket_id)
 
@@ -144,4 +152,26 @@ async def upload(
 
 def _accepted(accepted: commands.Accepted, ticket_id: str) -> Json:
     return {"message_id": accepted.message_id, "ticket_id": ticket_id, "command_id": accepted.command_id,
-            "shown": accepted.shown}  # fmt: skip
+            "shown": accepted.shown, **(accepted.recipients or {})}  # fmt: skip
+
+
+@router.post("/tickets", status_code=202)
+async def compose(body: ComposeIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
+    """Write first: a new ticket. The customer's answer comes to it."""
+    ticket_id, accepted = await writing.compose(
+        console, principal, body.letter(body.subject), queue_id=body.queue_id, idempotency_key=key
+    )
+    return _accepted(accepted, ticket_id)
+
+
+@router.post("/tickets/{ticket_id}/forward", status_code=202)
+async def forward(
+    ticket_id: str, body: ForwardIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None
+) -> Json:
+    """Send a message, or the conversation, to somebody else. What they answer is marked, and never goes to the customer
+    by itself."""
+    accepted = await writing.forward(
+        console, principal, ticket_id, body.letter(body.subject), message_id=body.message_id,
+        with_files=body.with_files, idempotency_key=key,
+    )  # fmt: skip
+    return _accepted(accepted, ticket_id)

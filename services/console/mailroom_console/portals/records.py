@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from mailroom_contracts import DkimKey, Portal, ids, topics
+from mailroom_contracts import DkimKey, OfficeHours, Portal, ids, topics
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +18,9 @@ from mailroom_console.principals import CONFIG, PLATFORM, READ, Principal
 from mailroom_console.problems import conflict, invalid, not_found, revision_conflict
 from mailroom_console.storage.outbox import publish
 from mailroom_console.storage.paging import Page
-from mailroom_console.storage.schema import addresses, domains, portals
+from mailroom_console.storage.schema import addresses, blocked, domains, portals
+
+from .office_hours import UNSET, Unset, checked_hours
 
 
 async def current(console: Console, principal: Principal) -> dict[str, Any]:
@@ -77,7 +80,8 @@ async def add(
 
 async def change(
     console: Console, principal: Principal, *, name: str | None = None, mail_domains: list[str] | None = None,
-    follow_up_after_days: int | None = None, revision: int | None = None,
+    follow_up_after_days: int | None = None, undo_send_s: int | None = None,
+    office_hours: Mapping[str, Any] | Unset | None = UNSET, revision: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Change the principal's own portal. A domain with internal addresses cannot be taken away."""
     principal.require(CONFIG)
@@ -92,6 +96,8 @@ async def change(
             if mail_domains is not None
             else before["domains"],
             "follow_up_after_days": _days(follow_up_after_days, before["follow_up_after_days"]),
+            "undo_send_s": _undo(undo_send_s, before["undo_send_s"]),
+            "office_hours": before["office_hours"] if isinstance(office_hours, Unset) else checked_hours(office_hours),
         }
         changes = audit.changes_between(before, after)
         for gone in set(before["domains"]) - set(after["domains"]):
@@ -100,6 +106,7 @@ async def change(
             done = await connection.execute(
                 update(portals).where(portals.c.id == principal.portal_id, portals.c.revision == before["revision"])
                 .values(name=after["name"], follow_up_after_days=after["follow_up_after_days"],
+                        undo_send_s=after["undo_send_s"], office_hours=after["office_hours"],
                         revision=before["revision"] + 1, updated_at=now)
             )  # fmt: skip
             if done.rowcount != 1:
@@ -121,10 +128,17 @@ async def publish_portal(connection: AsyncConnection, portal_id: str, now: int) 
         connection, topics.PORTALS,
         Portal(id=row.id, name=row.name, domains=await domains_of(connection, portal_id), active=row.active,
                dkim=[DkimKey.model_validate(key) for key in row.dkim],
-               follow_up_after_days=row.follow_up_after_days, revision=row.revision,
+               follow_up_after_days=row.follow_up_after_days, revision=row.revision, undo_send_s=row.undo_send_s,
+               blocked=await _blocked(connection, portal_id),
+               office_hours=None if row.office_hours is None else OfficeHours.model_validate(row.office_hours),
                updated_at=times.moment(row.updated_at)),
         now=times.moment(now),
     )  # fmt: skip
+
+
+async def _blocked(connection: AsyncConnection, portal_id: str) -> list[str]:
+    query = select(blocked.c.entry).where(blocked.c.portal_id == portal_id)
+    return list((await connection.execute(query.order_by(blocked.c.entry))).scalars())
 
 
 async def domains_of(connection: AsyncConnection, portal_id: str) -> list[str]:
@@ -156,7 +170,8 @@ async def _check_unused(connection: AsyncConnection, portal_id: str, domain: str
 async def _shown(connection: AsyncConnection, portal_id: str) -> dict[str, Any]:
     row = (await connection.execute(select(portals).where(portals.c.id == portal_id))).one()
     return {"id": row.id, "name": row.name, "domains": await domains_of(connection, portal_id), "active": row.active,
-            "follow_up_after_days": row.follow_up_after_days,
+            "follow_up_after_days": row.follow_up_after_days, "undo_send_s": row.undo_send_s,
+            "office_hours": row.office_hours,
             "dkim": [{"domain": key["domain"], "selector": key["selector"]} for key in row.dkim],
             "revision": row.revision}  # fmt: skip
 
@@ -173,4 +188,12 @@ def _days(wanted: int | None, present: int) -> int:
         return present
     if not 0 <= wanted <= 3650:
         raise invalid("follow_up_after_days", "Days are 0 to 3650.")
+    return wanted
+
+
+def _undo(wanted: int | None, present: int) -> int:
+    if wanted is None:
+        return present
+    if not 0 <= wanted <= 60:
+        raise invalid("undo_send_s", "Sending can be undone within 0 to 60 seconds.")
     return wanted

@@ -27,7 +27,7 @@ class ReadCounts:
         found: dict[str, dict[str, int]] = {queue_id: {} for queue_id in queue_ids}
         asked: list[tuple[str, str, tuple[ColumnElement[bool], ...]]] = []
         for queue_id in queue_ids:
-            base = (t.c.portal_id == portal_id, t.c.queue_id == queue_id, t.c.status == "open")
+            base = (t.c.portal_id == portal_id, t.c.queue_id == queue_id, t.c.place == "open")
             asked += [(queue_id, "open", base), (queue_id, "waiting", (*base, t.c.assignee_id.is_(None)))]
         for key, name, number in await self._counted(asked):
             found[key][name] = number
@@ -40,13 +40,13 @@ class ReadCounts:
         portal = t.c.portal_id == principal.portal_id
         if principal.agent_id is not None:
             asked += [
-                ("mine", "n", (portal, t.c.assignee_id == principal.agent_id, t.c.status == status))
+                ("mine", "n", (portal, t.c.assignee_id == principal.agent_id, t.c.place == status))
                 for status in ("open", "pending")
             ]
         for queue_id in queue_ids:
             base = (portal, t.c.queue_id == queue_id)
             asked += [
-                ("unassigned", "n", (*base, t.c.status == "open", t.c.assignee_id.is_(None))),
+                ("unassigned", "n", (*base, t.c.place == "open", t.c.assignee_id.is_(None))),
                 ("waiting", "n", (*base, t.c.waiting)),
                 ("failed", "n", (*base, t.c.failed > 0)),
             ]

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from mailroom_contracts import CommandRefused, InputIgnored, NoteAdded, ReplyRequested
+from mailroom_contracts import CommandRefused, Forwarded, InputIgnored, NoteAdded, ReplyRequested
 from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
@@ -170,7 +170,7 @@ class ReadModel(ReadCounts):
                         event.type,
                         event.code if refused else None,  # type: ignore[attr-defined]
                         event.reason if refused else None,  # type: ignore[attr-defined]
-                        event.message.id if isinstance(event, ReplyRequested | NoteAdded) else None,
+                        event.message.id if isinstance(event, ReplyRequested | NoteAdded | Forwarded) else None,
                     ),
                 )
             self.waiters.tell(outcomes.items())

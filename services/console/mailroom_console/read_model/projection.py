@@ -11,21 +11,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mailroom_contracts import (
+    Answers,
     Assigned,
     AutoReplied,
     CommandRefused,
     DeliveryChanged,
+    Forwarded,
+    GaveBack,
     InputIgnored,
+    Merged,
     MessageAdded,
+    MessageSplit,
     NoteAdded,
     QueueChanged,
     ReplyRequested,
     SenderConfirmed,
+    Snoozed,
+    SpamChanged,
     StatusChanged,
+    TagsChanged,
     TicketCreated,
     TicketEvent,
     TicketMessage,
+    TookIn,
     Unassigned,
+    Unmerged,
+    Woken,
 )
 from mailroom_mail import comparable
 
@@ -44,7 +55,7 @@ def addressed(events: Iterable[TicketEvent]) -> tuple[set[str], set[str]]:
     messages: set[str] = set()
     for event in events:
         tickets.add(event.ticket_id)
-        if isinstance(event, MessageAdded | NoteAdded | ReplyRequested | AutoReplied):
+        if isinstance(event, MessageAdded | NoteAdded | ReplyRequested | AutoReplied | Forwarded):
             messages.add(event.message.id)
         elif isinstance(event, DeliveryChanged):
             messages.add(event.message_id)
@@ -67,6 +78,8 @@ class Batch:
     counters: dict[tuple[str, int, int, str], list[int]] = field(default_factory=dict)
     bounces: dict[str, Row] = field(default_factory=dict)
     outcomes: dict[str, Row] = field(default_factory=dict)
+    tagged: dict[str, Row] = field(default_factory=dict)  # tickets whose tags changed
+    split: list[tuple[str, str]] = field(default_factory=list)  # (message, ticket that it was moved to)
     confirmed: list[tuple[str, str]] = field(default_factory=list)
     searchable: dict[str, list[str]] = field(default_factory=dict)
     orphans: int = 0  # events of tickets that were never created
@@ -88,7 +101,7 @@ class Batch:
             return
         current = event.version >= ticket["version"]
         match event:
-            case MessageAdded() | NoteAdded() | AutoReplied():
+            case MessageAdded() | NoteAdded() | AutoReplied() | Forwarded():
                 self._message(ticket, event.message, event)
             case ReplyRequested():
                 self._reply(ticket, event)
@@ -116,13 +129,29 @@ class Batch:
                 self._history(event)
                 if current:
                     ticket["queue_id"] = event.queue_id
+            case TagsChanged() | Snoozed() | Woken() | Merged() | Unmerged() | SpamChanged():
+                self._history(event)
+                if current:
+                    self._shelf(ticket, event)
+            case TookIn() | GaveBack():
+                self._history(event)
+                if current and event.answers is not None:
+                    ticket["answers"] = _answers(event.answers, None)
+            case MessageSplit():
+                self._history(event)
+                self.split.append((event.message_id, event.to_ticket))
+                if (known := self.new_messages.get(event.message_id)) is not None:
+                    known["split_to"] = event.to_ticket
             case _:
                 return
         ticket["version"] = max(ticket["version"], event.version)
         ticket["updated_at"] = max(ticket["updated_at"], micros(event.at))
         customer, answered = ticket["customer_at"], ticket["answered_at"]
+        ticket["place"] = _place(ticket)
         ticket["waiting"] = (
-            ticket["status"] != "closed" and customer is not None and (answered is None or customer > answered)
+            ticket["place"] in ("open", "pending")
+            and customer is not None
+            and (answered is None or customer > answered)
         )
         self.changed_tickets.add(event.ticket_id)
 
@@ -137,7 +166,8 @@ class Batch:
             "follow_up_of": event.follow_up_of, "linked_to": event.linked_to,
             "gmail_thread_id": event.gmail_thread_id, "created_at": at, "updated_at": at, "version": event.version,
             "message_count": 0, "last_text": "", "customer_at": None, "answered_at": None, "waiting": False,
-            "failed": 0,
+            "failed": 0, "place": "spam" if event.spam else event.status, "tags": [], "snoozed_until": None,
+            "merged_into": None, "spam": event.spam, "answers": None,
         }  # fmt: skip
         self.searchable[event.ticket_id] = [event.number, event.subject, event.customer.name, event.customer.email]
 
@@ -152,7 +182,7 @@ class Batch:
             "direction": message.direction, "kind": message.kind, "at": at, "version": event.version,
             "address_id": message.address_id, "outbound_id": message.outbound_id, "delivery_state": state,
             "delivery": delivery.model_dump(mode="json", exclude_none=True) if delivery else None,
-            "new_sender": message.new_sender,
+            "new_sender": message.new_sender, "split_to": None,
             "document": message.__pydantic_serializer__.to_json(message, by_alias=True, exclude_none=True).decode(),
             "from_email": comparable(message.from_.email if message.from_ else ""),
         }  # fmt: skip
@@ -161,8 +191,10 @@ class Batch:
         text = message.reply_text or message.text
         if message.kind in ("mail", "reply", "external_reply"):
             ticket["last_text"] = " ".join(text[:400].split())[:160]
-        if message.direction == "in" and message.kind == "mail" and not message.copy_of:
+        if message.direction == "in" and message.kind == "mail" and not message.copy_of and not message.third_party:
             ticket["customer_at"] = max(ticket["customer_at"] or 0, at)
+        if message.sets_answers and message.answers is not None and event.version >= ticket["version"]:
+            ticket["answers"] = _answers(message.answers, message.id)
         if message.direction == "out" and message.kind in ("reply", "external_reply"):
             ticket["answered_at"] = max(ticket["answered_at"] or 0, at)
         if state in FAILED_STATES:
@@ -178,6 +210,23 @@ class Batch:
         if message.from_ is not None and message.direction == "in":
             words += [message.from_.email, message.from_.name]
         words += [a.filename for a in message.attachments if a.filename]
+
+    def _shelf(self, ticket: Row, event: TicketEvent) -> None:
+        """Where the ticket lies: its tags, put aside, among the spam, in another ticket."""
+        match event:
+            case TagsChanged():
+                ticket["tags"] = list(event.tags)
+                self.tagged[ticket["id"]] = ticket
+            case Snoozed():
+                ticket["snoozed_until"] = micros(event.until)
+            case Woken():
+                ticket["snoozed_until"] = None
+            case Merged():
+                ticket["merged_into"] = event.into
+            case Unmerged():
+                ticket["merged_into"] = None
+            case SpamChanged():
+                ticket["spam"] = event.spam
 
     def _reply(self, ticket: Row, event: ReplyRequested) -> None:
         known = self.messages.get(event.message.id)
@@ -233,16 +282,31 @@ class Batch:
 
     def _outcome(self, event: TicketEvent) -> None:
         """What became of a command, for the one who waits for it or asks again with its Idempotency-Key."""
-        if event.causation_id in self.outcomes:
+        if (known := self.outcomes.get(event.causation_id)) is not None:
+            if known["message_id"] is None and isinstance(event, ReplyRequested):
+                known["message_id"] = event.message.id  # the ticket was made for it
             return
         refused = isinstance(event, CommandRefused)
         ignored = isinstance(event, InputIgnored) and event.receipt_id is None
         if not (refused or ignored or event.actor.kind in _ASKED_FOR):
             return
-        message_id = event.message.id if isinstance(event, ReplyRequested | NoteAdded) else None
+        message_id = event.message.id if isinstance(event, ReplyRequested | NoteAdded | Forwarded) else None
         self.outcomes[event.causation_id] = {
             "causation_id": event.causation_id, "ticket_id": event.ticket_id, "type": event.type,
             "code": event.code if isinstance(event, CommandRefused | InputIgnored) else None,
             "reason": event.reason if isinstance(event, CommandRefused | InputIgnored) else None,
             "message_id": message_id, "at": micros(event.at),
         }  # fmt: skip
+
+
+def _place(ticket: Row) -> str:
+    """Where lists show it: apart when it is merged, spam or put aside; else by its status."""
+    if ticket["merged_into"] is not None:
+        return "merged"
+    if ticket["spam"]:
+        return "spam"
+    return "snoozed" if ticket["snoozed_until"] is not None else str(ticket["status"])
+
+
+def _answers(answers: Answers, message_id: str | None) -> Row:
+    return answers.model_dump(mode="json") | {"message_id": message_id}

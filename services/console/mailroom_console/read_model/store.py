@@ -21,7 +21,7 @@ from .words import plain_words
 CHUNK = 400
 _TICKET_CHANGES = (
     "queue_id", "status", "assignee_id", "gmail_thread_id", "updated_at", "version", "message_count", "last_text",
-    "customer_at", "answered_at", "waiting", "failed",
+    "customer_at", "answered_at", "waiting", "failed", "place", "tags", "snoozed_until", "merged_into", "spam", "answers",
 )  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: b
         connection.execute(insert(t), list(batch.new_tickets.values()))
     if changed := batch.changed_tickets - batch.new_tickets.keys():
         statement = update(t).where(t.c.seq == bindparam("b_seq")).values(
-            {name: bindparam(f"b_{name}") for name in _TICKET_CHANGES}
+            {name: bindparam(f"b_{name}", type_=t.c[name].type) for name in _TICKET_CHANGES}
         )  # fmt: skip
         connection.execute(
             statement,
@@ -69,6 +69,9 @@ def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: b
         connection.execute(
             statement, [{f"b_{n}": row[n] for n in ("id", *names)} for row in batch.changed_messages.values()]
         )
+    for message_id, to_ticket in batch.split:
+        connection.execute(update(m).where(m.c.id == message_id).values(split_to=to_ticket))
+    _tag(connection, tables.tags, batch)
     for ticket_id, email in batch.confirmed:
         _confirm(connection, m, ticket_id, email)
     _once(connection, tables.history, batch.history.values(), ["id", "ticket_id"], sqlite_)
@@ -104,6 +107,18 @@ def _confirm(connection: Connection, m: Table, ticket_id: str, email: str) -> No
         author = json.loads(row.document).get("from") or {}
         if comparable(str(author.get("email", ""))) == email:
             connection.execute(update(m).where(m.c.id == row.id).values(new_sender=False))
+
+
+def _tag(connection: Connection, table: Table, batch: Batch) -> None:
+    for chunk in _chunks(batch.tagged):
+        connection.execute(delete(table).where(table.c.ticket_id.in_(chunk)))
+    rows = [
+        {"ticket_id": ticket_id, "tag": tag.lower(), "portal_id": ticket["portal_id"], "name": tag}
+        for ticket_id, ticket in batch.tagged.items()
+        for tag in ticket["tags"]
+    ]
+    if rows:
+        connection.execute(insert(table), rows)
 
 
 def _once(connection: Connection, table: Table, rows: Iterable[Row], key: list[str], sqlite_: bool) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.types import JSON
 
 from .schema import Id, Serial, metadata
 
-FORM = 2  # raise it when the projection changes: the tables are then rebuilt in the background
+FORM = 3  # raise it when the projection changes: the tables are then rebuilt in the background
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class ReadTables:
     generation: int
     tickets: Table
     messages: Table
+    tags: Table
     history: Table
     counters: Table
     bounces: Table
@@ -40,7 +41,16 @@ class ReadTables:
 
     @property
     def all(self) -> tuple[Table, ...]:
-        return (self.tickets, self.messages, self.history, self.counters, self.bounces, self.outcomes, self.offsets)
+        return (
+            self.tickets,
+            self.messages,
+            self.tags,
+            self.history,
+            self.counters,
+            self.bounces,
+            self.outcomes,
+            self.offsets,
+        )
 
 
 def _make(g: int, into: MetaData) -> ReadTables:
@@ -53,6 +63,7 @@ def _make(g: int, into: MetaData) -> ReadTables:
         Column("queue_id", Id, nullable=False),
         Column("address_id", Id, nullable=False),
         Column("status", String(20), nullable=False),
+        Column("place", String(20), nullable=False),  # its status; or snoozed, spam or merged, where it lies apart
         Column("assignee_id", Id),
         Column("subject", Text, nullable=False),
         Column("customer_email", Text, nullable=False),
@@ -69,11 +80,19 @@ def _make(g: int, into: MetaData) -> ReadTables:
         Column("answered_at", BigInteger),  # when a person answered last
         Column("waiting", Boolean, nullable=False, default=False),  # not closed, and the customer wrote last
         Column("failed", Integer, nullable=False, default=0),  # outgoing messages that did not arrive
+        Column("tags", JSON, nullable=False),
+        Column("snoozed_until", BigInteger),
+        Column("merged_into", Id),
+        Column("spam", Boolean, nullable=False, default=False),
+        Column("answers", JSON(none_as_null=True)),  # whom an answer goes to: reply, reply_all, warnings, message_id
         Index(f"ix_rm{g}_number", "portal_id", "number"),
-        Index(f"ix_rm{g}_status", "portal_id", "status", "updated_at", "seq"),
-        Index(f"ix_rm{g}_queue", "portal_id", "queue_id", "status", "updated_at", "seq"),
-        Index(f"ix_rm{g}_assignee", "portal_id", "assignee_id", "status", "updated_at", "seq"),
-        Index(f"ix_rm{g}_queue_assignee", "portal_id", "queue_id", "assignee_id", "status", "updated_at", "seq"),
+        Index(f"ix_rm{g}_place", "portal_id", "place", "updated_at", "seq"),
+        Index(f"ix_rm{g}_queue_place", "portal_id", "queue_id", "place", "updated_at", "seq"),
+        Index(f"ix_rm{g}_assignee_place", "portal_id", "assignee_id", "place", "updated_at", "seq"),
+        Index(f"ix_rm{g}_queue_assignee_place", "portal_id", "queue_id", "assignee_id", "place", "updated_at", "seq"),
+        Index(f"ix_rm{g}_customer", "portal_id", "customer_email", "updated_at"),
+        Index(f"ix_rm{g}_merged", "merged_into", sqlite_where=text("merged_into IS NOT NULL"),
+              postgresql_where=text("merged_into IS NOT NULL")),
         Index(f"ix_rm{g}_failed", "portal_id", "queue_id", "updated_at", "seq",
               sqlite_where=text("failed > 0"), postgresql_where=text("failed > 0")),
         Index(f"ix_rm{g}_waiting", "portal_id", "queue_id", "updated_at", "seq",
@@ -93,8 +112,17 @@ def _make(g: int, into: MetaData) -> ReadTables:
         Column("delivery_state", String(20)),
         Column("delivery", JSON(none_as_null=True)),
         Column("new_sender", Boolean, nullable=False, default=False),
+        Column("split_to", Id),  # the ticket that it was moved to
         Column("document", Text, nullable=False),  # the TicketMessage as it was in the event
         Index(f"ix_rm{g}_conversation", "ticket_id", "at", "id"),
+    )  # fmt: skip
+    tags = Table(
+        f"rm{g}_tags", into,
+        Column("ticket_id", Id, primary_key=True),
+        Column("tag", String(80), primary_key=True),  # lower case
+        Column("portal_id", Id, nullable=False),
+        Column("name", String(80), nullable=False),
+        Index(f"ix_rm{g}_tags", "portal_id", "tag", "ticket_id"),
     )  # fmt: skip
     history = Table(
         f"rm{g}_history", into,
@@ -140,7 +168,7 @@ def _make(g: int, into: MetaData) -> ReadTables:
         Column("partition", Integer, primary_key=True),
         Column("next_offset", BigInteger, nullable=False),
     )  # fmt: skip
-    return ReadTables(g, tickets, messages, history, counters, bounces, outcomes, offsets)
+    return ReadTables(g, tickets, messages, tags, history, counters, bounces, outcomes, offsets)
 
 
 GENERATIONS: tuple[ReadTables, ReadTables] = (_make(0, metadata), _make(1, metadata))

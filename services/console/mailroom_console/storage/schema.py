@@ -44,8 +44,28 @@ portals = Table(
     Column("active", Boolean, nullable=False, default=True),
     Column("dkim", JSON, nullable=False, default=list),
     Column("follow_up_after_days", Integer, nullable=False, default=14),
+    Column("undo_send_s", Integer, nullable=False, default=10),
+    Column("office_hours", JSON(none_as_null=True)),
     Column("revision", Integer, nullable=False, default=1),
     Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)  # fmt: skip
+
+blocked = Table(
+    "blocked", metadata,
+    _portal(primary_key=True),
+    Column("entry", String(320), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("by_name", Text, nullable=False, default=""),
+)  # fmt: skip
+
+canned = Table(
+    "canned", metadata,
+    Column("id", Id, primary_key=True),
+    _portal(index=True),
+    Column("queue_id", Id),  # None: for all queues
+    Column("name", String(80), nullable=False),
+    Column("text", Text, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
 )  # fmt: skip
 

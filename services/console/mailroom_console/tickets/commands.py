@@ -16,9 +16,9 @@ from mailroom_contracts import (
     CancelMessage,
     ConfirmSender,
     MoveQueue,
-    Reply,
     ResendMessage,
     SetStatus,
+    SetTags,
     TicketCommand,
     ids,
     topics,
@@ -31,14 +31,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mailroom_console import times
 from mailroom_console.access import passwords
 from mailroom_console.context import Console
-from mailroom_console.mailboxes import people
 from mailroom_console.principals import TICKETS, Principal
 from mailroom_console.problems import Problem, conflict, invalid
 from mailroom_console.read_model.waiters import Outcome
 from mailroom_console.storage.schema import addresses, agents, idempotency, queues
 from mailroom_console.uploads import records as uploads
 
-from . import drafts
 from . import reading as tickets
 from .lists import STATUSES
 
@@ -54,32 +52,7 @@ class Accepted:
     command_id: str
     message_id: str | None
     shown: bool
-
-
-async def reply(
-    console: Console, principal: Principal, ticket_id: str, *, text: str = "", html: str | None = None,
-    to: Sequence[Any] = (), cc: Sequence[Any] = (), bcc: Sequence[Any] = (),
-    attachments: Sequence[Mapping[str, Any]] = (), from_address_id: str | None = None,
-    idempotency_key: str | None = None,
-) -> Accepted:  # fmt: skip
-    """Answer the customer. Raises `Problem`: 409 `receive_only` with `send_from`, 422 for bad fields."""
-    principal.require(TICKETS)
-    ticket = await tickets.row_of(console, principal, ticket_id)
-    _check_text(text, html)
-    sender = await _check_sender(console, principal, ticket, from_address_id)
-    files = await uploads.references(console, principal, ticket.id, attachments)
-    if sender.kind == "gmail":
-        _check_fits_gmail(files, text, html)
-    key = idempotency_key or passwords.drawn()
-    command = Reply(
-        id=ids.command_id(principal.portal_id, ticket.id, key), ticket_id=ticket.id, portal_id=principal.portal_id,
-        actor=principal.actor, at=console.clock(), text=text, html=html or None, to=people(list(to), "to"),
-        cc=people(list(cc), "cc"), bcc=people(list(bcc), "bcc"), from_address_id=from_address_id, attachments=files,
-    )  # fmt: skip
-    await uploads.use(console, principal, files)
-    accepted = await send(console, command, message_id=ids.message_id(ticket.id, command.id))
-    await drafts.forget(console, principal, ticket.id)
-    return accepted
+    recipients: dict[str, Any] | None = None  # to, cc, bcc of what is sent
 
 
 async def note(
@@ -89,7 +62,7 @@ async def note(
     """Add an internal note."""
     principal.require(TICKETS)
     ticket = await tickets.row_of(console, principal, ticket_id)
-    _check_text(text, html)
+    check_text(text, html)
     files = await uploads.references(console, principal, ticket.id, attachments)
     key = idempotency_key or passwords.drawn()
     command = AddNote(
@@ -105,7 +78,7 @@ async def change(
     console: Console, principal: Principal, ticket_id: str, given: Mapping[str, Any], *,
     idempotency_key: str | None = None,
 ) -> bool:  # fmt: skip
-    """Set `queue_id`, `assignee_id` (None: nobody) and `status`, those that are given; whether all is shown.
+    """Set `queue_id`, `assignee_id` (None: nobody), `status` and `tags`, those that are given; whether all is shown.
 
     `only_if_unassigned`: take the ticket, refused (409 `already_assigned`) when somebody has it.
     """
@@ -133,8 +106,11 @@ async def change(
         if given["status"] not in STATUSES:
             raise invalid("status", f"A status is one of {', '.join(STATUSES)}.")
         commands.append(SetStatus(**common("status"), status=given["status"]))
+    if given.get("tags") is not None or given.get("add_tags") or given.get("remove_tags"):
+        commands.append(SetTags(**common("tags"), tags=given.get("tags"), add=given.get("add_tags") or [],
+                                remove=given.get("remove_tags") or []))  # fmt: skip
     if not commands:
-        raise Problem(422, "nothing_to_change", "Give at least one of status, assignee_id and queue_id.")
+        raise Problem(422, "nothing_to_change", "Give at least one of status, assignee_id, queue_id and tags.")
     shown = [(await send(console, command)).shown for command in commands]
     return all(shown)
 
@@ -146,10 +122,10 @@ async def resend(
     principal.require(TICKETS)
     row = await tickets.message_row(console, principal, message_id)
     ticket = await tickets.row_of(console, principal, row.ticket_id)
-    await _check_sender(console, principal, ticket, row.address_id)
+    await check_sender(console, principal, ticket, row.address_id)
     # without a key, pressing twice is one resend: the key is the state that it mends
     key = idempotency_key or f"resend:{message_id}:{row.version}"
-    return await send(console, ResendMessage(message_id=message_id, **_about(console, principal, row.ticket_id, key)),
+    return await send(console, ResendMessage(message_id=message_id, **about(console, principal, row.ticket_id, key)),
                       message_id=message_id)  # fmt: skip
 
 
@@ -160,7 +136,7 @@ async def cancel(
     principal.require(TICKETS)
     row = await tickets.message_row(console, principal, message_id)
     key = idempotency_key or f"cancel:{message_id}:{row.version}"
-    return await send(console, CancelMessage(message_id=message_id, **_about(console, principal, row.ticket_id, key)),
+    return await send(console, CancelMessage(message_id=message_id, **about(console, principal, row.ticket_id, key)),
                       message_id=message_id)  # fmt: skip
 
 
@@ -168,8 +144,8 @@ async def confirm_sender(console: Console, principal: Principal, ticket_id: str,
     """A new sender takes part in the ticket from now on."""
     principal.require(TICKETS)
     ticket = await tickets.row_of(console, principal, ticket_id)
-    about = _about(console, principal, ticket.id, f"confirm:{email.lower()}")
-    return await send(console, ConfirmSender(email=email, **about))
+    fields = about(console, principal, ticket.id, f"confirm:{email.lower()}")
+    return await send(console, ConfirmSender(email=email, **fields))
 
 
 async def send(console: Console, command: TicketCommand, *, message_id: str | None = None) -> Accepted:
@@ -207,7 +183,9 @@ async def _answer(console: Console, command_id: str, answer: asyncio.Future[Outc
 
 async def _known_before(console: Console, command: TicketCommand) -> Outcome | None:
     """The outcome when this very command was sent before. Raises `Problem` 422 when the key meant something else."""
-    content = command.model_dump_json(exclude={"at", "actor", "redelivery"})
+    # what the console adds by itself, and may add otherwise the second time, is not what was asked for
+    own = {"at", "actor", "redelivery", "quotes"} | ({"send_at"} if getattr(command, "hold", None) == "undo" else set())
+    content = command.model_dump_json(exclude=own)
     digest = hashlib.sha256(content.encode()).hexdigest()
     table, now = idempotency, console.now()
     async with console.database.write() as connection:
@@ -220,7 +198,7 @@ async def _known_before(console: Console, command: TicketCommand) -> Outcome | N
     return await console.read.outcome(command.id)
 
 
-async def _check_sender(console: Console, principal: Principal, ticket: Any, from_address_id: str | None) -> Any:
+async def check_sender(console: Console, principal: Principal, ticket: Any, from_address_id: str | None) -> Any:
     """The row of the address it leaves from. Refuses at once what the configuration does not allow; the router and
     `outbound` look again."""
     wanted = from_address_id or ticket.address_id
@@ -249,7 +227,7 @@ async def sending_choices(console: Console, principal: Principal, ticket_id: str
     ticket = await tickets.row_of(console, principal, ticket_id)
     offers = await _offers(console, principal.portal_id, ticket.queue_id)
     try:
-        await _check_sender(console, principal, ticket, None)
+        await check_sender(console, principal, ticket, None)
     except Problem as problem:
         return {"can_reply": False, "code": problem.code, "reason": problem.detail, "send_from": offers}
     return {"can_reply": True, "code": None, "reason": None, "send_from": offers}
@@ -276,12 +254,12 @@ async def _check_known(console: Console, principal: Principal, table: Any, field
         raise invalid(field, f"There is no such {field.removesuffix('_id').replace('assignee', 'agent')}.")
 
 
-def _about(console: Console, principal: Principal, ticket_id: str, key: str) -> dict[str, Any]:
+def about(console: Console, principal: Principal, ticket_id: str, key: str) -> dict[str, Any]:
     return {"id": ids.command_id(principal.portal_id, ticket_id, key), "ticket_id": ticket_id,
             "portal_id": principal.portal_id, "actor": principal.actor, "at": console.clock()}  # fmt: skip
 
 
-def _check_fits_gmail(files: Sequence[AttachmentRef], text: str, html: str | None) -> None:
+def check_fits_gmail(files: Sequence[AttachmentRef], text: str, html: str | None) -> None:
     """Say before sending what Gmail would refuse after. Base64 makes 78 bytes of 57 (RFC 2045 section 6.8)."""
     encoded = sum(-(-file.size // 57) * 78 + 500 for file in files) + 2 * len(text) + 2 * len(html or "")
     if encoded > LARGEST_BYTES:
@@ -292,11 +270,12 @@ def _check_fits_gmail(files: Sequence[AttachmentRef], text: str, html: str | Non
         )  # fmt: skip
 
 
-def _check_text(text: str, html: str | None) -> None:
+def check_text(text: str, html: str | None) -> None:
     if not text.strip() and not (html or "").strip():
         raise invalid("text", "There is no text.")
     if len(json.dumps([text, html])) > LONGEST_TEXT:
         raise Problem(413, "too_large", "The text is too long. Attach it as a file.")
 
 
-__all__ = ["Accepted", "cancel", "change", "confirm_sender", "note", "reply", "resend", "send", "sending_choices"]
+__all__ = ["Accepted", "about", "cancel", "change", "check_fits_gmail", "check_sender", "check_text", "confirm_sender",
+           "note", "resend", "send", "sending_choices"]  # fmt: skip

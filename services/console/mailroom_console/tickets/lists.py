@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal_column, select, union_all
+from sqlalchemy import ColumnElement, func, literal_column, select, union_all
 
 from mailroom_console.context import Console
 from mailroom_console.principals import READ, Principal
@@ -22,13 +22,15 @@ from . import search as ticket_search
 from .shape import summary
 
 STATUSES = ("open", "pending", "closed")
-VIEWS = ("waiting", "failed", "mine", "unassigned")
+VIEWS = ("waiting", "failed", "mine", "unassigned", "snoozed", "spam")
+APART = ("snoozed", "spam")  # places beside the statuses: such tickets are in no other list
+SORTS = ("newest", "oldest")
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What is asked for. `view`: waiting (the customer wrote last), failed, mine (not closed,
-    unless `status` says so) or unassigned."""
+    """What is asked for. `view`: waiting (the customer wrote last), failed, mine (not closed, unless `status` says so),
+    unassigned, snoozed or spam. `since`: changed since then, microseconds. `sort`: newest or oldest change first."""
 
     queue_id: str | None = None
     status: str | None = None
@@ -37,6 +39,10 @@ class Filters:
     view: str | None = None
     q: str | None = None
     address_id: str | None = None
+    tag: str | None = None
+    customer: str | None = None
+    since: int | None = None
+    sort: str = "newest"
 
 
 async def listed(
@@ -48,6 +54,8 @@ async def listed(
         raise invalid("status", f"A status is one of {', '.join(STATUSES)}.")
     if filters.view is not None and filters.view not in VIEWS:
         raise invalid("view", f"A view is one of {', '.join(VIEWS)}.")
+    if filters.sort not in SORTS:
+        raise invalid("sort", f"Sort by one of {', '.join(SORTS)}.")
     visible = await _queue_ids(console, principal, filters.queue_id)
     tables = console.read.tables
     words = search_terms(filters.q or "")
@@ -60,19 +68,24 @@ async def listed(
     if not legs:
         return Page([])
     t = tables.tickets
+    oldest = filters.sort == "oldest"
+    order = (t.c.updated_at.asc(), t.c.seq.asc()) if oldest else (t.c.updated_at.desc(), t.c.seq.desc())
     bounded: list[Any] = []
     for conditions in legs:
         leg = select(t).where(*conditions)
         if after:
             updated, seq = keys_of(after, int, int)
-            leg = leg.where((t.c.updated_at < updated) | ((t.c.updated_at == updated) & (t.c.seq < seq)))
-            leg = leg.where(t.c.updated_at <= updated)  # lets the index start there
-        inner = leg.order_by(t.c.updated_at.desc(), t.c.seq.desc()).limit(limit + 1).subquery()
+            further = (t.c.updated_at > updated) if oldest else (t.c.updated_at < updated)
+            beyond = (t.c.seq > seq) if oldest else (t.c.seq < seq)
+            leg = leg.where(further | ((t.c.updated_at == updated) & beyond))
+            # lets the index start there
+            leg = leg.where(t.c.updated_at >= updated if oldest else t.c.updated_at <= updated)
+        inner = leg.order_by(*order).limit(limit + 1).subquery()
         bounded.append(select(inner))
     query: Any = union_all(*bounded) if len(bounded) > 1 else bounded[0]
     async with console.database.read() as connection:
         rows = list((await connection.execute(query)).all())
-    rows.sort(key=lambda row: (row.updated_at, row.seq), reverse=True)
+    rows.sort(key=lambda row: (row.updated_at, row.seq), reverse=not oldest)
     page = rows[:limit]
     following = cursor(page[-1].updated_at, page[-1].seq) if len(rows) > limit else None
     return Page([summary(row) for row in page], following)
@@ -82,20 +95,23 @@ def _legs(
     tables: ReadTables, principal: Principal, filters: Filters, visible: list[str] | None
 ) -> list[tuple[ColumnElement[bool], ...]]:
     t = tables.tickets
-    base: tuple[ColumnElement[bool], ...] = (t.c.portal_id == principal.portal_id,)
-    if filters.address_id:
-        base += (t.c.address_id == filters.address_id,)
+    base: tuple[ColumnElement[bool], ...] = (
+        t.c.portal_id == principal.portal_id,
+        *_narrowing(tables, principal, filters),
+    )
     statuses = [filters.status] if filters.status else list(STATUSES)
     assignee = filters.assignee_id
     if filters.view == "mine":
         assignee = principal.agent_id or assignee or ""
         if not filters.status:
             statuses = ["open", "pending"]  # what is to be done; what is closed is asked for by its status
+    if filters.view in APART:
+        statuses = [str(filters.view)]
     if filters.view in ("waiting", "failed"):
         flag: ColumnElement[bool] = literal_column("waiting") if filters.view == "waiting" else t.c.failed > 0
         extra: tuple[ColumnElement[bool], ...] = (flag,)
         if filters.status:
-            extra += (t.c.status == filters.status,)
+            extra += (t.c.place == filters.status,)
         if assignee:
             extra += (t.c.assignee_id == assignee,)
         if filters.unassigned:
@@ -105,17 +121,45 @@ def _legs(
         statuses = [filters.status] if filters.status else (["open"] if filters.view else list(STATUSES))
         nobody = t.c.assignee_id.is_(None)
         if principal.queue_ids is None and not filters.queue_id:
-            return [(*base, nobody, t.c.status == s) for s in statuses]
-        return [(*base, t.c.queue_id == q, nobody, t.c.status == s) for q in visible or [] for s in statuses]
+            return [(*base, nobody, t.c.place == s) for s in statuses]
+        return [(*base, t.c.queue_id == q, nobody, t.c.place == s) for q in visible or [] for s in statuses]
     if assignee is not None:
         everything = principal.queue_ids is None or assignee == principal.agent_id
         if everything and not filters.queue_id:
-            return [(*base, t.c.assignee_id == assignee, t.c.status == s) for s in statuses]
+            return [(*base, t.c.assignee_id == assignee, t.c.place == s) for s in statuses]
         mine = t.c.assignee_id == assignee
-        return [(*base, t.c.queue_id == q, mine, t.c.status == s) for q in visible or [] for s in statuses]
+        return [(*base, t.c.queue_id == q, mine, t.c.place == s) for q in visible or [] for s in statuses]
     if principal.queue_ids is None and not filters.queue_id:
-        return [(*base, t.c.status == s) for s in statuses]
-    return [(*base, t.c.queue_id == q, t.c.status == s) for q in visible or [] for s in statuses]
+        return [(*base, t.c.place == s) for s in statuses]
+    return [(*base, t.c.queue_id == q, t.c.place == s) for q in visible or [] for s in statuses]
+
+
+def _narrowing(tables: ReadTables, principal: Principal, filters: Filters) -> tuple[ColumnElement[bool], ...]:
+    """The filters that any list takes."""
+    t, g = tables.tickets, tables.tags
+    found: tuple[ColumnElement[bool], ...] = ()
+    if filters.address_id:
+        found += (t.c.address_id == filters.address_id,)
+    if filters.customer:
+        found += (t.c.customer_email == filters.customer.strip(),)
+    if filters.since is not None:
+        found += (t.c.updated_at >= filters.since,)
+    if filters.tag:
+        tagged = select(g.c.ticket_id).where(
+            g.c.portal_id == principal.portal_id, g.c.tag == filters.tag.strip().lower()
+        )
+        found += (t.c.id.in_(tagged),)
+    return found
+
+
+async def tags_used(console: Console, principal: Principal, limit: int = 200) -> list[str]:
+    """The portal's tags, for completion and filters."""
+    principal.require(READ)
+    g = console.read.tables.tags
+    query = select(g.c.tag, func.min(g.c.name).label("name")).where(g.c.portal_id == principal.portal_id)
+    async with console.database.read() as connection:
+        rows = await connection.execute(query.group_by(g.c.tag).order_by(g.c.tag).limit(limit))
+        return [row.name for row in rows]
 
 
 async def _queue_ids(console: Console, principal: Principal, queue_id: str | None) -> list[str]:
@@ -133,10 +177,10 @@ def _conditions(
 ) -> list[ColumnElement[bool]]:
     """The filters of a search, for tickets that hold the words already."""
     t = tables.tickets
-    found: list[ColumnElement[bool]] = [t.c.portal_id == principal.portal_id]
+    found: list[ColumnElement[bool]] = [t.c.portal_id == principal.portal_id, *_narrowing(tables, principal, filters)]
     assignee = principal.agent_id if filters.view == "mine" else filters.assignee_id
     if filters.status:
-        found.append(t.c.status == filters.status)
+        found.append(t.c.place == filters.status)
     if assignee:
         found.append(t.c.assignee_id == assignee)
     if filters.unassigned or filters.view == "unassigned":
@@ -145,8 +189,8 @@ def _conditions(
         found.append(t.c.waiting)
     if filters.view == "failed":
         found.append(t.c.failed > 0)
-    if filters.address_id:
-        found.append(t.c.address_id == filters.address_id)
+    if filters.view in APART:
+        found.append(t.c.place == filters.view)
     if principal.queue_ids is not None or filters.queue_id:
         found.append(t.c.queue_id.in_(visible))
     return found

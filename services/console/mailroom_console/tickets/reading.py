@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailroom_contracts import BlobRef
+from mailroom_mail import comparable
 from mailroom_runtime.blobs.store import BlobMissing, BlobsDown
-from sqlalchemy import select
+from sqlalchemy import Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console.context import Console
 from mailroom_console.principals import READ, Principal
 from mailroom_console.problems import Problem, not_found
 from mailroom_console.storage.paging import Page
+from mailroom_console.storage.read_schema import ReadTables
+from mailroom_console.storage.schema import addresses
 
 from . import lists as ticket_lists
 from .lists import Filters
-from .shape import message, whole
+from .shape import message, summary, whole
 
 listed = ticket_lists.listed
 MOST_MESSAGES = 500
+MOST_MERGED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,9 @@ async def one(console: Console, principal: Principal, ticket_id: str) -> dict[st
     """The ticket with `messages` (oldest first) and `history`. Raises `Problem` 404."""
     row = await row_of(console, principal, ticket_id)
     tables = console.read.tables
-    m, h = tables.messages, tables.history
+    h = tables.history
     async with console.database.read() as connection:
-        newest = select(m).where(m.c.ticket_id == row.id).order_by(m.c.at.desc(), m.c.id.desc()).limit(MOST_MESSAGES)
-        messages = list((await connection.execute(newest)).all())[::-1]
+        messages = await conversation(connection, tables, row.id)
         history = (
             await connection.execute(
                 select(h)
@@ -64,7 +68,48 @@ async def one(console: Console, principal: Principal, ticket_id: str) -> dict[st
                 .limit(MOST_MESSAGES)
             )
         ).all()
-    return whole(row, messages, history[::-1])
+        ours = await own_addresses(connection, principal.portal_id)
+    return whole(row, messages, history[::-1], lambda email: comparable(email) in ours)
+
+
+async def conversation(connection: AsyncConnection, tables: ReadTables, ticket_id: str) -> list[Any]:
+    """The messages of a ticket and of those merged into it, oldest first, the newest ones; none that was split off."""
+    m = tables.messages
+    family = [ticket_id, *await _taken_in(connection, tables.tickets, ticket_id)]
+    newest = select(m).where(m.c.ticket_id.in_(family), m.c.split_to.is_(None))
+    found = await connection.execute(newest.order_by(m.c.at.desc(), m.c.id.desc()).limit(MOST_MESSAGES))
+    return list(found.all())[::-1]
+
+
+async def _taken_in(connection: AsyncConnection, t: Table, ticket_id: str) -> list[str]:
+    """Ids of the tickets that were merged into this one, and into those."""
+    found: list[str] = []
+    ring = [ticket_id]
+    while ring and len(found) < MOST_MERGED:
+        query = select(t.c.id).where(t.c.merged_into.in_(ring)).limit(MOST_MERGED)
+        ring = [i for i in (await connection.execute(query)).scalars() if i not in found and i != ticket_id]
+        found += ring
+    return found
+
+
+async def own_addresses(connection: AsyncConnection, portal_id: str) -> set[str]:
+    """The portal's mail addresses, as they are compared."""
+    emails = await connection.execute(select(addresses.c.email).where(addresses.c.portal_id == portal_id))
+    return {comparable(email) for email in emails.scalars()}
+
+
+async def others_of(
+    console: Console, principal: Principal, ticket: dict[str, Any], limit: int = 8
+) -> list[dict[str, Any]]:
+    """The customer's other tickets that the principal sees, newest change first."""
+    principal.require(READ)
+    t = console.read.tables.tickets
+    email = ticket["customer"]["email"]
+    query = select(t).where(t.c.portal_id == principal.portal_id, t.c.customer_email == email, t.c.id != ticket["id"],
+                            t.c.place != "merged")  # fmt: skip
+    async with console.database.read() as connection:
+        rows = (await connection.execute(query.order_by(t.c.updated_at.desc()).limit(limit * 4))).all()
+    return [summary(row) for row in rows if principal.sees(row.queue_id, row.assignee_id)][:limit]
 
 
 async def message_row(console: Console, principal: Principal, message_id: str) -> Any:

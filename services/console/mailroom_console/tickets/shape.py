@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from mailroom_console import times
 
 API = "/api/v1"
+IsOurs = Callable[[str], bool]
 
 
 def summary(row: Any) -> dict[str, Any]:
@@ -21,16 +22,40 @@ def summary(row: Any) -> dict[str, Any]:
         "linked_to": row.linked_to, "created_at": times.rfc3339(row.created_at),
         "updated_at": times.rfc3339(row.updated_at), "customer_wrote_at": times.rfc3339(row.customer_at),
         "message_count": row.message_count, "snippet": row.last_text, "waiting": bool(row.waiting),
-        "failed": row.failed, "version": row.version,
+        "failed": row.failed, "version": row.version, "tags": list(row.tags or []), "spam": bool(row.spam),
+        "snoozed_until": times.rfc3339(row.snoozed_until), "merged_into": row.merged_into,
     }  # fmt: skip
 
 
-def whole(row: Any, messages: Sequence[Any], history: Sequence[Any]) -> dict[str, Any]:
+def whole(row: Any, messages: Sequence[Any], history: Sequence[Any], is_ours: IsOurs) -> dict[str, Any]:
     """A ticket with its conversation and what happened to it, oldest first."""
-    return summary(row) | {
-        "messages": [message(m) for m in messages],
-        "history": [event(h) for h in history],
-    }
+    return (
+        summary(row)
+        | answering(row, messages, is_ours)
+        | {
+            "messages": [message(m) for m in messages],
+            "history": [event(h) for h in history],
+        }
+    )
+
+
+def answering(row: Any, messages: Sequence[Any], is_ours: IsOurs) -> dict[str, Any]:
+    """Whom an answer goes to, as the router decided it; of tickets from before it did, worked out from the last mail."""
+    answers = row.answers or _guessed(row, messages, is_ours)
+    return {
+        "reply_to": answers["reply"], "reply_all": answers["reply_all"], "reply_warnings": answers["warnings"],
+        "answers_message_id": answers.get("message_id"),
+    }  # fmt: skip
+
+
+def _guessed(row: Any, messages: Sequence[Any], is_ours: IsOurs) -> dict[str, Any]:
+    customer = {"email": row.customer_email, "name": row.customer_name}
+    last = next((m for m in reversed(messages) if m.direction == "in" and m.kind == "mail" and not m.new_sender), None)
+    document = json.loads(last.document) if last is not None else {}
+    to = [p for p in document.get("reply_to") or [] if not is_ours(p.get("email", ""))]
+    to = to or [document.get("from") or customer]
+    reply = {"to": [{"email": p["email"], "name": p.get("name", "")} for p in to if p.get("email")], "cc": []}
+    return {"reply": reply, "reply_all": reply, "warnings": [], "message_id": last.id if last is not None else None}
 
 
 def message(row: Any) -> dict[str, Any]:
@@ -62,6 +87,10 @@ def message(row: Any) -> dict[str, Any]:
         "spam": document.get("spam", False),
         "new_sender": bool(row.new_sender),
         "copy_of": document.get("copy_of"),
+        "third_party": document.get("third_party", False),
+        "answers": document.get("answers"),
+        "send_at": document.get("send_at"),
+        "hold": document.get("hold"),
         "address_id": row.address_id,
         "author": document.get("author"),
         "sent_at": document.get("sent_at"),

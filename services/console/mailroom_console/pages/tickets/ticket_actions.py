@@ -12,7 +12,7 @@ from starlette.responses import Response
 from mailroom_console.pages.frame.visit import Page, Visit, local
 from mailroom_console.principals import TICKETS
 from mailroom_console.problems import Problem, invalid
-from mailroom_console.tickets import commands, drafts
+from mailroom_console.tickets import commands, drafts, writing
 from mailroom_console.tickets import reading as tickets
 from mailroom_console.uploads import records as uploads
 
@@ -40,11 +40,11 @@ async def reply(visit: Visit) -> Response:
     form = {name: visit.text(name) for name in ("text", "cc", "bcc", "from_address_id", "key")} | {"kind": "reply"}
     try:
         files = [await _upload(visit, file) for file in visit.files("files")]
-        accepted = await commands.reply(
-            visit.console, visit.who, ticket_id, text=form["text"], cc=mailboxes(form["cc"], "cc"),
-            bcc=mailboxes(form["bcc"], "bcc"), attachments=files, from_address_id=form["from_address_id"] or None,
-            idempotency_key=form["key"] or None,
+        letter = writing.Letter(
+            text=form["text"], cc=mailboxes(form["cc"], "cc"), bcc=mailboxes(form["bcc"], "bcc"), attachments=files,
+            from_address_id=form["from_address_id"] or None,
         )  # fmt: skip
+        accepted = await writing.reply(visit.console, visit.who, ticket_id, letter, idempotency_key=form["key"] or None)
     except Problem as problem:
         if problem.status in (403, 404):
             raise
