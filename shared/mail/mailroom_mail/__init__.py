@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mailroom_mail.kinds.bounces import bounce_statuses as bounce_statuses
     from mailroom_mail.kinds.bounces import is_failure as is_failure
     from mailroom_mail.kinds.mail_kind import classify as classify
+    from mailroom_mail.kinds.returned_mail import returned_people as returned_people
     from mailroom_mail.reading.domain_names import ascii_address as ascii_address
     from mailroom_mail.reading.domain_names import ascii_domain as ascii_domain
     from mailroom_mail.reading.domain_names import comparable as comparable
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mailroom_mail.threads.signed_ids import verify_plus_address as verify_plus_address
     from mailroom_mail.threads.ticket_numbers import numbers_in_subject as numbers_in_subject
     from mailroom_mail.threads.ticket_numbers import subject_tag as subject_tag
+    from mailroom_mail.threads.ticket_numbers import their_numbers as their_numbers
     from mailroom_mail.threads.ticket_numbers import ticket_number as ticket_number
     from mailroom_mail.trust.authentication import organisational_domain as organisational_domain
     from mailroom_mail.trust.authentication import verdicts as verdicts
@@ -63,6 +65,7 @@ _LAZY = {
     "sanitize": ("showing.safe_html", "sanitize"),
     "classify": ("kinds.mail_kind", "classify"),
     "bounce_statuses": ("kinds.bounces", "bounce_statuses"),
+    "returned_people": ("kinds.returned_mail", "returned_people"),
     "is_failure": ("kinds.bounces", "is_failure"),
     "is_machine_address": ("kinds.automatic", "is_machine_address"),
     "Reply": ("typed.replies", "Reply"),
@@ -72,6 +75,7 @@ _LAZY = {
     "strip_subject": ("threads.conversation", "strip_subject"),
     "subject_tag": ("threads.ticket_numbers", "subject_tag"),
     "ticket_number": ("threads.ticket_numbers", "ticket_number"),
+    "their_numbers": ("threads.ticket_numbers", "their_numbers"),
     "numbers_in_subject": ("threads.ticket_numbers", "numbers_in_subject"),
     "sign_message_id": ("threads.signed_ids", "sign_message_id"),
     "verify_message_id": ("threads.signed_ids", "verify_message_id"),
@@ -134,11 +138,13 @@ __all__ = [
     "plus_address",
     "read",
     "referenced_ids",
+    "returned_people",
     "sanitize",
     "sign_message_id",
     "strip_subject",
     "subject_tag",
     "text_to_html",
+    "their_numbers",
     "ticket_number",
     "trimmed_references",
     "verdicts",

@@ -111,6 +111,12 @@ ORIGINAL = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
+# The first field of the header of a mail that a plain notice repeats.
+FIRST_FIELD = re.compile(
+    r"^(?:return-path|received|message-id|date|from|to|subject|mime-version|x-[a-z-]{1,60}):[ \t]",
+    re.IGNORECASE | re.MULTILINE,
+)
+
 # Words from which the meaning of a failure without a code can be told (RFC 3463): the first that matches counts.
 MEANINGS = (
     ("5.1.1", re.compile(r"user unknown|not recogni[sz]ed|unknown (?:local )?(?:user|recipient|mailbox)|no such (?:user|recipient|mailbox|address|person|local)|does(?: not|n[o'’]t) exist|not listed|invalid (?:recipient|mailbox|user)|(?:user|recipient|mailbox|address|account)[^.\n]{0,40} not (?:found|exist)|addresses? (?:is |was )?(?:unknown|not found)|doesn.t have (?:a|an) [^.\n]{0,60}account|no mailbox|unbekannt|inconnu|desconocid|sconosciut|onbekend|nieznany|неизвест|不存在|宛先不明|存在しません", re.I)),
@@ -128,4 +134,86 @@ DELAYED = re.compile(
     r"delayed|still (?:being )?(?:trying|retried)|will (?:be retried|keep trying|continue|try again)|warning|no action is required|temporar(?:y|ily)|deferred|"
     r"verzöger|retard|retras|atras|ritard|vertrag|opóźni|задерж|trì hoãn|延迟|延遲|遅延|遅れ",
     re.IGNORECASE,
+)
+
+# The words from here on are matched with lower-case text, which takes a third of the time.
+# It is over: said of what happened, never of what may ("will give up", "before the message expired").
+FINAL = re.compile(
+    r"(?<!not )(?<!n't )(?<!yet )(?<!before the )(?<!until the )(?<!when the )(?<!once the )"
+    r"(?:\b(?:envelope|message|mail|queue(?: life)?(?: ?time)?|delivery (?:time|period)|retry (?:time|period|limit)|life ?time)"
+    r"(?: (?:in queue|for this message|limit|to live))?"
+    r"(?: (?:has|have|had|is|was|already)){0,2} (?:expired|exceeded|elapsed|timed out|run out)\b)|"
+    r"retry time ?out exceeded|(?:maximum|max) (?:queue|retry|delivery) (?:time|period|attempts)[^.\n]{0,20} (?:exceeded|reached)|"
+    r"(?:'ve|have|has|had) (?:now |finally )?given up|\bgave up\b|^[ \t]{0,8}giving up\b|not going to try (?:it |this |that )?again|"
+    r"will not be (?:re)?tried(?: again)?|no (?:further|more|additional) (?:delivery )?(?:attempts?|tries|retries)\b(?! (?:has|have|was|were))|"
+    r"(?:been|was|were) in the queue (?:for )?too long|too long in (?:the )?queue|^message will be deleted from (?:the )?queue|"
+    r"(?:has|have) been (?:removed|deleted|discarded|dropped|thrown away)(?! your)|this is a permanent (?:error|failure)|"
+    r"endg[üu]ltig|verworfen|aufgegeben|nicht (?:weiter|mehr|erneut) versucht|d[ée]finitivement|abandonn[ée]|a expir[ée]|ha caducado|definitivamente|"
+    r"è scaduto|definitief|wygas[łl]|истек|окончательно|已过期|已過期|期限切れ|만료",
+    re.MULTILINE,
+)
+
+FINAL_HINTS = (
+    "expired", "exceeded", "elapsed", "timed out", "run out", "given up", "gave up", "giving up", "not going to try", "not be", "no further",
+    "no more", "no additional", "reached", "too long", "deleted", "removed", "discarded", "dropped", "thrown", "permanent", "ltig", "verworfen",
+    "aufgegeben", "versucht", "finitiv", "abandonn", "expir", "caducado", "scaduto", "wygas", "истек", "окончат", "过期", "過期", "切れ", "만료",
+)  # fmt: skip
+
+# Programs that report nothing but losses, whatever their report calls it: nullmailer's own text speaks of a final
+# notification that never follows.
+NEVER_LATE = "this is the nullmailer delivery system"
+
+GOING_ON = re.compile(
+    r"will (?:be (?:re)?tried|be attempted|keep (?:on )?trying|continue|try again|retry)|still (?:being )?(?:trying|retried)|(?:attempts|retries) will (?:be made|continue)|"
+    r"wird (?:weiter|erneut) versucht|sera (?:de nouveau|à nouveau)|volver[áa] a intentar|повтор",
+)
+
+# What codes mean (RFC 3463 and its registry): without the class, since the state says that. First the exact ones.
+PLAIN = {
+    "1.1": "There is no such address.",
+    "1.2": "The address's domain does not exist or takes no mail.",
+    "1.3": "The address is not written right.",
+    "1.4": "The address stands for more than one mailbox.",
+    "1.6": "The mailbox has moved, and nobody said where to.",
+    "1.10": "The address's domain takes no mail.",
+    "2.1": "The mailbox is switched off or takes no mail.",
+    "2.2": "The mailbox is full.",
+    "2.3": "The message is too long for the mailbox.",
+    "2.4": "The mailing list could not be expanded.",
+    "3.1": "The other server's disk is full.",
+    "3.2": "The other server takes no mail just now.",
+    "3.4": "The message is too long for the other server.",
+    "4.1": "The other server did not answer.",
+    "4.2": "The connection to the other server broke.",
+    "4.3": "The other server's address could not be looked up.",
+    "4.4": "No server for the address was found.",
+    "4.6": "The message went round in a loop.",
+    "4.7": "The other server could not be reached in time.",
+    "7.1": "The other server refuses it by its rules.",
+    "7.8": "The other server refused our sign-in.",
+    "7.9": "The other server refused our sign-in.",
+    "7.23": "The other server refuses it: the SPF check failed.",
+    "7.26": "The other server refuses it: SPF and DKIM checks failed.",
+    "1": "Something is wrong with the address.",
+    "2": "The mailbox could not take it.",
+    "3": "The other server could not take it.",
+    "4": "The other server could not be reached.",
+    "5": "The servers did not understand each other.",
+    "6": "The other server cannot take this kind of content.",
+    "7": "The other server refuses it by its rules.",
+}
+
+# A list, a desk or a filter that does not take a mail, and says so to its sender in a mail of its own.
+REFUSED = re.compile(
+    r"\b(?:message|e-?mail|mail|post(?:ing)?|request|submission|reply|answer|follow-?up|ticket)\b[^.]{0,160}?"
+    r"\b(?:was|has been|have been|is|were|could not be|cannot be)(?: automatically)? (?:rejected|refused|declined|denied|bounced|not accepted|accepted|processed)\b|"
+    r"not (?:allowed|permitted|authori[sz]ed) to post|(?:no|not have) (?:permission|right) to (?:post|reply|comment|write|create)|has no right to|"
+    r"not a registered user|problems? handling your|wurde (?:abgelehnt|zur[üu]ckgewiesen|nicht angenommen)|a [ée]t[ée] (?:rejet|refus)|ha sido rechazad|è stat[oa] rifiutat",
+)
+REFUSED_TITLE = re.compile(
+    r"(?:^|[\]:)]\s{0,4})(?:permission denied\b|"
+    r"your (?:e-?mail|message|mail|request|post(?:ing)?|submission|follow-?up|reply|answer)\b[^\n]{0,60}?(?:has been|was|is|could not be) (?:rejected|refused|declined|denied|not accepted|accepted|processed)|"
+    r"failed [a-z ]{0,30}submission|request to mailing list .{1,80} rejected|(?:could not|unable to|cannot) (?:process|accept|record|import) your|"
+    r"(?:e-?mail|message|post|posting|reply) (?:was |has been )?(?:rejected|refused|denied|declined)|rejected (?:posting|post|e-?mail|message)|"
+    r"ihre (?:e-?mail|nachricht) wurde (?:abgelehnt|zur[üu]ckgewiesen)|votre message a [ée]t[ée] (?:rejet|refus))",
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mailroom_mail.reading.model import Forwarded
+from mailroom_mail.reading import addresses
+from mailroom_mail.reading.model import Forwarded, Mailbox
 
 # By what each says most: an address the mail was for before it came here, nearest statement first.
 _TRACES = (
@@ -23,6 +24,14 @@ _NAMES = frozenset(key for key, _ in _TRACES)
 _ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]]{1,128}@[^\s<>,;:\"()\[\]]{1,255}")
 _FOR = re.compile(r"\sfor\s+<?([^\s<>;()]{1,128}@[^\s<>;()]{1,255})")
 _MOST = 100
+
+
+def resent_from(fields: dict[str, list[str]]) -> Mailbox | None:
+    """Who passed the mail on as it was, last (the topmost field: RFC 5322 section 3.6.6), or None."""
+    for value in fields.get("resent-from", ())[:1]:
+        if (boxes := addresses.parse(value[:2000], [])) and boxes[0].email:
+            return boxes[0]
+    return None
 
 
 def traces(fields: dict[str, list[str]]) -> tuple[Forwarded, ...]:

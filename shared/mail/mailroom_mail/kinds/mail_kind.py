@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailroom_mail.reading.model import Kind, Mail
 
-from . import automatic, bounces, forwarding
+from . import automatic, bounces, desks, formal_reports, forwarding, receipts, refusals
 
 _LIST_FIELDS = frozenset(automatic.LIST_FIELDS)
 
@@ -26,21 +26,23 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
     report = (mail.report_type or "").lower()
     types = {part.content_type for part in mail.attachments} if mail.attachments else ()
     is_feedback = report == "feedback-report" or "message/feedback-report" in types
-    is_receipt = report == "disposition-notification" or any(kind in types for kind in bounces.RECEIPT_TYPES)
+    is_receipt = report == "disposition-notification" or any(kind in types for kind in refusals.RECEIPT_TYPES)
     bounce = None
     is_dsn = False
+    about: tuple[str, ...] = ()
     if is_feedback:
         signs.append("feedback-report")
     elif is_receipt:
         signs.append("receipt")
-        if bounces.rejected(mail):
-            bounce = bounces.worded(mail, fields, signs, certain=True)
+        about = receipts.about(mail)
+        if refusals.rejected(mail):
+            bounce = refusals.refused_by_receipt(mail, fields, signs)
             signs.append("bounce")
     else:
-        is_dsn = report == "delivery-status" or any(kind in types for kind in bounces.STATUS_TYPES)
-        bounce = bounces.formal(mail, fields) if is_dsn else None
+        is_dsn = report == "delivery-status" or any(kind in types for kind in formal_reports.STATUS_TYPES)
+        bounce = formal_reports.formal(mail, fields) if is_dsn else None
         if bounce is None:
-            bounce = bounces.worded(mail, fields, signs, certain=is_dsn)
+            bounce = bounces.worded(mail, fields, signs, certain=is_dsn) or refusals.refusal(mail, signs)
         if is_dsn:
             signs.append("dsn")
         elif bounce is not None:
@@ -49,6 +51,12 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
     subject_says = answering and automatic.has_answer_subject(mail.subject)
     if subject_says:
         signs.append("subject:automatic-answer")
+    if signs and answering:
+        signs += desks.marks(mail, fields)
+        if automatic.says_automatic(mail.text):
+            signs.append("words:automatic")
+    if desks.is_state_notice(mail, fields):
+        signs.append("desk:state-notice")
     return Kind(
         automatic_signs=tuple(dict.fromkeys(signs)) if signs else (),
         bounce=bounce,
@@ -56,6 +64,8 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
         is_out_of_office=answering and (subject_says or _is_answer(mail, signs, fields)),
         is_list=not _LIST_FIELDS.isdisjoint(fields) or "precedence:list" in signs,
         is_receipt=is_receipt,
+        receipt_of=about,
+        resent_from=forwarding.resent_from(fields) if "resent-from" in fields else None,
         is_feedback=is_feedback,
         is_spam_flagged="x-spam-flag" in fields
         and any(value.strip().lower().startswith("yes") for value in fields["x-spam-flag"]),
@@ -71,7 +81,7 @@ def _is_answer(mail: Mail, signs: list[str], fields: automatic.Fields) -> bool:
         "vacation" in value.lower() or "owner-email=" in value.lower() for value in fields.get("auto-submitted", ())
     ):
         return True
-    if "x-ms-exchange-inbox-rules-loop" in fields and "x-auto-response-suppress" in signs:
+    if "x-ms-exchange-inbox-rules-loop" in signs and "x-auto-response-suppress" in signs:
         return True
     if "auto-submitted:auto-replied" in signs and "vacation" in mail.subject.lower():
         return True

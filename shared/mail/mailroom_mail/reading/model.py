@@ -37,8 +37,10 @@ class BouncedRecipient:
 
     recipient: str
     action: str = "failed"  # failed | delayed | delivered | relayed | expanded
-    status: str | None = None  # enhanced status code, RFC 3463: "5.1.1"
-    diagnostic: str | None = None
+    status: str | None = None  # the most exact enhanced status code, RFC 3463: "5.1.1"
+    diagnostic: str | None = None  # as it stands in the report
+    reason: str | None = None  # in words for people: the other server's or the notice's own
+    stated: str | None = None  # the status field's own code, where the report's words were more exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Kind:
     is_out_of_office: bool = False
     is_list: bool = False
     is_receipt: bool = False  # message disposition notification, RFC 8098
+    receipt_of: tuple[str, ...] = ()  # the Message-IDs that it is about
+    resent_from: Mailbox | None = None  # who passed the mail on as it was, RFC 5322 section 3.6.6
     is_feedback: bool = False  # abuse report, RFC 5965
     is_spam_flagged: bool = False  # X-Spam-Flag: YES; only a trusted front server's counts
     forwarded: tuple[Forwarded, ...] = ()

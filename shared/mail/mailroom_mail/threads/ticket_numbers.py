@@ -45,3 +45,27 @@ def numbers_in_subject(subject: str) -> tuple[str, ...]:
         if -1 not in values and _check(values[:_DIGITS]) == values[_DIGITS]:
             found.setdefault("MR-" + "".join(_ALPHABET[value] for value in values))
     return tuple(found)
+
+
+# What other desks put in brackets before a subject: "[rt.example #4]", "[Ticket#2026113010000034]", "[sup-2]", "[issue1]".
+# A word with a sign and a number, a longer word that ends in one, or a long number; not "[2026]", "[Q3 2026]",
+# "[EXTERNAL]", "[v2]" or "[1/3]", which name no ticket.
+_THEIRS = re.compile(
+    r"\[ {0,3}("
+    r"[^\W\d_][\w.-]{0,40} {0,2}[#:№-] {0,2}[0-9]{1,24}"
+    r"|[^\W\d_]{4,40}(?:(?! (?:19|20)[0-9]{2} {0,3}\]) )?[0-9]{1,24}"
+    r"|[#№] {0,2}[\w-]{0,20}[0-9]{1,24}"
+    r"|[0-9]{5,24}"
+    r") {0,3}\]"
+)
+_MOST_THEIRS = 3
+
+
+def their_numbers(subject: str) -> tuple[str, ...]:
+    """The bracketed numbers of other desks in a subject, lower-case and without spaces, first first; not our own."""
+    found: dict[str, None] = {}
+    for match in _THEIRS.finditer(subject[:1000]):
+        tag = match.group(1).replace(" ", "").lower()
+        if _IN_SUBJECT.search(tag) is None:
+            found.setdefault(tag)
+    return tuple(found)[:_MOST_THEIRS]
