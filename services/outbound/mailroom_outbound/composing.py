@@ -20,8 +20,19 @@ MOST_QUOTED = 1_000_000  # characters of history below an answer; what is longer
 
 
 def envelope_recipients(order: OutboundMail) -> tuple[str, ...]:
-    """Everybody who gets it, Bcc included, each once."""
-    return tuple({comparable(p.email): p.email for p in (*order.to, *order.cc, *order.bcc)}.values())
+    """Everybody who gets it, Bcc included, each once; of a mail that goes again to some of them only these."""
+    everybody = {comparable(p.email): p.email for p in (*order.to, *order.cc, *order.bcc)}
+    only = {comparable(one) for one in order.envelope}
+    return tuple(email for key, email in everybody.items() if not only or key in only)
+
+
+def narrowed(order: OutboundMail) -> OutboundMail:
+    """The order with those alone in its fields who get it: for Gmail, which takes the recipients from the fields."""
+    if not order.envelope:
+        return order
+    only = {comparable(one) for one in order.envelope}
+    to, cc, bcc = ([p for p in people if comparable(p.email) in only] for people in (order.to, order.cc, order.bcc))
+    return order.model_copy(update={"to": to or cc, "cc": cc if to else [], "bcc": bcc})
 
 
 async def letter(
@@ -51,6 +62,8 @@ async def letter(
         for ref in order.attachments
     ]
     quoted = await _quoted(quote) if quote is not None else None
+    if address.kind == "gmail":
+        order = narrowed(order)
     mail = outgoing(order, address, quoted, tuple(attachments))
     size = sum(len(a.content) for a in attachments) + len(order.text) + len(order.html or "")
     if quoted is not None:

@@ -13,6 +13,7 @@ from mailroom_contracts import OutboundMail
 from mailroom_gmail import Expired, GmailClient, GmailTrouble, Limited, Refused, Revoked, Sent
 from mailroom_runtime.process import metrics
 
+from .composing import narrowed
 from .courier import LEASE_LOST, Deferred, Delivered, Failed, Hold, Letter, Outcome
 
 # order id -> the call that hands it over; shared by all couriers of a process, since a courier may be made anew
@@ -72,7 +73,7 @@ class GmailCourier:
                 self._under_way.pop(order.id, None)
 
     async def _hand_over(self, order: OutboundMail, mail: Letter) -> Sent:
-        raw = with_bcc(mail.raw, order)
+        raw = with_bcc(mail.raw, narrowed(order))
         try:
             return await self._client.send(raw, order.gmail_thread_id, go_on=mail.still_ours)
         except Expired:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from mailroom_contracts import (
     Delivery,
     DeliveryChanged,
@@ -13,11 +15,11 @@ from mailroom_contracts import (
 )
 from mailroom_mail import comparable
 
+from . import standing
 from .draft import Draft
 
-TROUBLE = frozenset({"failed", "bounced", "refused"})
-_FINAL = TROUBLE | {"cancelled"}
-_STATES = frozenset({"queued", "deferred", "sent", "failed", "bounced", "refused", "cancelled"})
+RECIPIENT_LASTS = timedelta(days=5)  # how long a report that names no id may be about the last mail to its recipient
+_STATES = frozenset({"deferred", "sent", "failed", "bounced", "refused", "cancelled"})
 
 
 def apply_report(draft: Draft, report: DeliveryReport) -> None:
@@ -30,16 +32,19 @@ def apply_report(draft: Draft, report: DeliveryReport) -> None:
         draft.ignore("email.delivery", "outdated", "No message of this ticket has that order (any more).")
         return
     state = "deferred" if report.state == "parked" else report.state
-    now = message.delivery.state if message.delivery else "queued"
-    if state not in _STATES or not _follows(now, state):
-        draft.ignore("email.delivery", "outdated", f"The message is {now} already.")
+    known = standing.of_message(message)
+    now = standing.merged(known, _told(report, state, known)) if state in _STATES else known
+    threads = report.gmail_thread_id is not None and draft.ticket.gmail_thread_id is None
+    if state not in _STATES or not (now != known or standing.is_waiting(known) or threads):
+        draft.ignore("email.delivery", "outdated", f"The message is {standing.summed(known)} already.")
         return
+    total = standing.summed(now)
     delivery = Delivery(
-        state=state,
-        reason=report.reason,
-        next_try_at=report.next_try_at,
+        state=total,
+        reason=report.reason if total == state else standing.reason_of(now),
+        next_try_at=report.next_try_at if standing.is_waiting(now) else None,
         server_reply=report.server_reply,
-        recipients=report.recipients,
+        recipients=standing.shown(now),
         at=report.at,
     )
     draft.emit(
@@ -50,16 +55,31 @@ def apply_report(draft: Draft, report: DeliveryReport) -> None:
         gmail_thread_id=report.gmail_thread_id,
         rfc_message_id=report.rfc_message_id,
     )
-    changes: dict[str, object] = {"delivery": _short(delivery)}
+    changes: dict[str, object] = {"delivery": standing.short(delivery)}
     if (left_as := report.rfc_message_id) and left_as != message.message_id:
         if message.message_id is None:
             changes["message_id"] = left_as
         elif left_as not in message.other_ids:
             changes["other_ids"] = [*message.other_ids, left_as][-5:]
     draft.replace_summary(message.model_copy(update=changes))
-    if report.gmail_thread_id and draft.ticket.gmail_thread_id is None:
+    if threads:
         draft.change(gmail_thread_id=report.gmail_thread_id)
-    _tell(draft, message, state)
+    _tell(draft, message, known, now)
+
+
+def _told(report: DeliveryReport, state: str, known: list[RecipientReport]) -> list[RecipientReport]:
+    """What a report of ours says of each recipient: its own words, else those of the whole, where we still try."""
+    own: dict[str, RecipientReport] = {}
+    ours = [one.recipient for one in known]
+    for one in report.recipients:
+        meant = standing.recipient_meant(one.recipient, ours) or one.recipient
+        own[comparable(meant)] = one.model_copy(update={"recipient": meant, "by_report": False})
+    for one in known:
+        open_ = one.state in ("queued", "deferred") and not one.by_report
+        if open_ and comparable(one.recipient) not in own:
+            reason = report.reason if state in standing.FINAL | {"deferred"} else None
+            own[comparable(one.recipient)] = RecipientReport(recipient=one.recipient, state=state, reason=reason)
+    return list(own.values())
 
 
 def add_bounce(draft: Draft, routed: EmailRouted, mail: TicketMessage) -> bool:
@@ -70,60 +90,79 @@ def add_bounce(draft: Draft, routed: EmailRouted, mail: TicketMessage) -> bool:
     about = _about(draft, routed)
     if about is None or about.outbound_id is None:
         return False
+    known = standing.of_message(about)
+    ours = [one.recipient for one in known]
+    told: list[RecipientReport] = []
+    for one in bounce.recipients or [RecipientReport(recipient="", state="bounced")]:
+        if (meant := standing.recipient_meant(one.recipient, ours)) is not None:
+            state = {"failed": "bounced", "delayed": "deferred"}.get(one.state, one.state)
+            told.append(one.model_copy(update={"recipient": meant, "state": state, "by_report": True}))
+    if not told:
+        return False  # of recipients that the message never had: it says nothing about it
     if draft.find(id=mail.id) is not None:
         draft.ignore("email.routed", "already_known", "This bounce was added before.", receipt_id=routed.receipt_id)
         return True
-    failed = [r for r in bounce.recipients if r.state in ("failed", "bounced")]
-    delayed = [r for r in bounce.recipients if r.state in ("deferred", "delayed")]
-    now = about.delivery.state if about.delivery else "queued"
-    if failed or not bounce.recipients:
-        state, reports = "bounced", [r.model_copy(update={"state": "bounced"}) for r in failed]
-    elif delayed:
-        # "still trying": the mail left us, and is not lost yet
-        state, reports = (now if now in _FINAL else "sent"), delayed
-    else:
-        state, reports = (now if now in _FINAL else "sent"), list(bounce.recipients)
+    now = standing.merged(known, told)
+    before = about.delivery or Delivery(state="queued")
     delivery = Delivery(
-        state=state, reason=_words(reports, mail, delayed=bool(delayed) and not failed), recipients=reports, at=draft.at
+        state=standing.summed(now),
+        reason=standing.reason_of(now) or mail.subject[:500] or None,
+        next_try_at=before.next_try_at if standing.is_waiting(now) else None,
+        recipients=standing.shown(now),
+        at=draft.at,
     )
     draft.emit(DeliveryChanged, message_id=about.id, outbound_id=about.outbound_id, delivery=delivery, bounce=mail)
-    draft.replace_summary(about.model_copy(update={"delivery": _short(delivery)}))
+    draft.replace_summary(about.model_copy(update={"delivery": standing.short(delivery)}))
     draft.add_summary(MessageSummary(id=mail.id, direction="in", kind="bounce", message_id=mail.message_id, at=mail.at))
-    if state == "bounced":
-        _tell(draft, about, state)
+    _tell(draft, about, known, now)
     return True
 
 
 def _about(draft: Draft, routed: EmailRouted) -> MessageSummary | None:
-    bounce = routed.received.content.bounce
+    """The message that a bounce names. One that names ids is about a message with one of them, or about none of ours:
+    anybody can write a report and guess whom we wrote to, but not what our Message-ID was.
+    """
+    content = routed.received.content
+    bounce = content.bounce
     assert bounce is not None
-    if routed.bounced_outbound_id and (found := draft.find(outbound_id=routed.bounced_outbound_id)):
-        return found
-    for message_id in (bounce.mailroom_id, bounce.original_message_id, *routed.received.content.references):
-        if message_id and (found := draft.find(message_id=message_id, direction="out")):
+    named = [i for i in (bounce.mailroom_id, bounce.original_message_id) if i]
+    for message_id in named or [*content.in_reply_to, *reversed(content.references)]:
+        if (found := _left_as(draft, message_id)) is not None:
             return found
-    wanted = {comparable(r.recipient) for r in bounce.recipients}
-    return next((m for m in reversed(draft.ticket.messages) if m.outbound_id and wanted & set(m.recipients)), None)
+    if named or content.in_reply_to or content.references or routed.bounced_outbound_id is None:
+        return None
+    message = draft.find(outbound_id=routed.bounced_outbound_id)
+    return message if message is not None and _fits(draft, routed, message) else None
 
 
-def _follows(now: str, then: str) -> bool:
-    """Whether a report may change what is known: nothing comes after an end, and only a bounce after sent."""
-    if now == "sent":
-        return then in ("sent", "bounced")
-    return now not in _FINAL
+def _left_as(draft: Draft, message_id: str) -> MessageSummary | None:
+    """The newest message of ours with that id: our own, or one that a provider put in its place."""
+    sent = (m for m in reversed(draft.ticket.messages) if m.direction == "out")
+    return next((m for m in sent if message_id == m.message_id or message_id in m.other_ids), None)
 
 
-def _tell(draft: Draft, message: MessageSummary, state: str) -> None:
-    """Trouble with a person's reply opens the ticket again and so tells the agent."""
-    if state in TROUBLE and message.kind == "reply":
+def _fits(draft: Draft, routed: EmailRouted, message: MessageSummary) -> bool:
+    """Whether nothing in a report without any id contradicts that it is about this message."""
+    bounce, received = routed.received.content.bounce, routed.received
+    assert bounce is not None
+    if received.received_at - message.at > RECIPIENT_LASTS or received.received_at < message.at:
+        return False
+    if (
+        bounce.original_from
+        and message.from_email
+        and (comparable(bounce.original_from) != comparable(message.from_email))
+    ):
+        return False
+    if bounce.original_to and not {comparable(one) for one in bounce.original_to} & {
+        comparable(one) for one in message.recipients
+    }:
+        return False
+    sender = draft.context.book.address(message.address_id)
+    return sender is None or routed.address_id in (sender.id, sender.forwards_to)
+
+
+def _tell(draft: Draft, message: MessageSummary, known: list[RecipientReport], now: list[RecipientReport]) -> None:
+    """New trouble with a person's reply opens the ticket again and so tells the agent."""
+    lost = {one.recipient for one in known if one.state in standing.TROUBLE}
+    if message.kind == "reply" and any(one.state in standing.TROUBLE and one.recipient not in lost for one in now):
         draft.reopen("delivery_failed")
-
-
-def _words(reports: list[RecipientReport], mail: TicketMessage, *, delayed: bool) -> str:
-    first = next((r for r in reports if r.reason or r.status), None)
-    said = (first.reason or first.status) if first else mail.subject
-    return f"{'Still being tried' if delayed else 'Could not be delivered'}: {said}"[:500]
-
-
-def _short(delivery: Delivery) -> Delivery:
-    return delivery.model_copy(update={"recipients": delivery.recipients[:20], "server_reply": None})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mailroom_contracts import EmailReceived, EmailRouted, Person, ids
-from mailroom_mail import comparable, numbers_in_subject, verify_message_id, verify_plus_address
+from mailroom_mail import comparable, numbers_in_subject, their_numbers, verify_message_id, verify_plus_address
 
 from .placement import Place
 
@@ -25,7 +25,9 @@ class Clues:
     own: str | None = None  # ticket id of our own mail come back
     bounce: str | None = None  # ticket id that a bounce names with a MAC that holds
     bounced_ids: tuple[str, ...] = ()  # Message-IDs that a bounce is about
-    bounced_recipients: tuple[str, ...] = ()
+    bounced_recipients: tuple[str, ...] = ()  # of a report that names no id at all
+    their_numbers: tuple[str, ...] = ()  # another desk's, each with the sender's domain
+    absent: str | None = None  # the sender of an absence note that names no mail of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Known:
     numbers: dict[str, list[str]] = field(default_factory=dict)
     references: dict[str, list[str]] = field(default_factory=dict)
     thread: list[str] = field(default_factory=list)
+    their_numbers: dict[str, list[str]] = field(default_factory=dict)
+    answered: list[str] = field(default_factory=list)  # tickets in which the sender of an absence note was answered
     bounced: tuple[str, str] | None = None  # (ticket id, outbound id) by Message-ID or by recipient
     tickets: dict[str, TicketClue] = field(default_factory=dict)
 
@@ -72,37 +76,68 @@ def unproven_root(received: EmailReceived) -> str:
 def clues(received: EmailReceived, keys: Mapping[str, bytes]) -> Clues:
     """Everything in the mail that may name a ticket."""
     content = received.content
-    references = _once((*content.in_reply_to, *reversed(content.references)))[:MOST_REFERENCES]
+    references = _once((*content.in_reply_to, *content.receipt_of, *reversed(content.references)))[:MOST_REFERENCES]
     gmail = f"{received.gmail.address_id}:{received.gmail.thread_id}" if received.gmail else None
     if content.bounce is not None:
         about = _once(i for i in (content.bounce.mailroom_id, content.bounce.original_message_id) if i)
-        tickets = [t for i in (*about, *references) if (t := verify_message_id(i, keys))]
+        # what the returned header names counts, and what the report itself refers to only where there is none
+        named = about or references
+        tickets = [t for i in named if (t := verify_message_id(i, keys))]
+        guessed = not named and has_null_sender(received)
+        recipients = _once(comparable(r.recipient) for r in content.bounce.recipients if r.recipient) if guessed else []
         return Clues(
             bounce=tickets[0] if tickets else None,
-            bounced_ids=tuple(_once((*about, *references))),
-            bounced_recipients=tuple(_once(comparable(r.recipient) for r in content.bounce.recipients)),
+            bounced_ids=tuple(named),
+            bounced_recipients=tuple(recipients),
             references=tuple(references),
             numbers=() if content.bounce.formal else numbers_in_subject(content.subject),
             thread=gmail,
         )
     own = next((t for i in (content.message_id, content.mailroom_id) if i and (t := verify_message_id(i, keys))), None)
     recipients = [*received.envelope.rcpt_to, *(p.email for p in (*content.to, *content.cc))]
+    domain = comparable(author(received).email).rpartition("@")[2]
+    tags = () if content.is_list or own else their_numbers(content.subject)
+    signed = tuple(_once(t for i in references if (t := verify_message_id(i, keys))))
     return Clues(
-        signed=tuple(_once(t for i in references if (t := verify_message_id(i, keys)))),
+        signed=signed,
         plus=tuple(_once(t for r in recipients if "+" in r and (t := verify_plus_address(r, keys)))),
         numbers=numbers_in_subject(content.subject),
         references=tuple(references),
         thread=gmail,
         own=own,
+        their_numbers=tuple(f"{domain}|{tag}" for tag in tags) if domain else (),
+        absent=comparable(author(received).email) if content.out_of_office and not references else None,
     )
+
+
+def has_null_sender(received: EmailReceived) -> bool:
+    """Whether the mail came with the null sender, as reports do (RFC 5321 section 4.5.5)."""
+    if "null-return-path" in received.content.automatic_signs:
+        return True
+    return received.gmail is None and received.envelope.mail_from.strip() in ("", "<>")
 
 
 def _once(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def route(received: EmailReceived, reached: list[Place], found: Clues, known: Known) -> list[EmailRouted]:
-    """The mail once per queue it reached, each with its ticket. Never empty: see `no_address`, `unmatched_bounce`."""
+def is_redirected(received: EmailReceived, ours: Callable[[str], bool]) -> bool:
+    """Whether somebody else handed the mail to us on purpose, as it was (Resent-From, RFC 5322 section 3.6.6)."""
+    sender = received.content.resent_from
+    return sender is not None and bool(sender.email) and not ours(sender.email)
+
+
+def route(
+    received: EmailReceived,
+    reached: list[Place],
+    found: Clues,
+    known: Known,
+    ours: Callable[[str], bool] = lambda _: False,
+) -> list[EmailRouted]:
+    """The mail once per queue it reached, each with its ticket. Never empty: see `no_address`, `unmatched_bounce`.
+
+    `ours` tells whether an address is one of the portal's own.
+    """
     if not reached:
         return [_unplaced(received, "no_address")]
     if received.content.bounce is not None and (bounced := _bounce(received, reached, found, known)) is not None:
@@ -111,7 +146,7 @@ def route(received: EmailReceived, reached: list[Place], found: Clues, known: Kn
     taken: set[str] = set()
     for place in reached:
         others = {p.queue_id for p in reached if p is not place}
-        one = _one(received, place, found, known, others, taken)
+        one = _one(received, place, found, known, others, taken, ours)
         if one.ticket_id not in taken:
             taken.add(one.ticket_id)
             routed.append(one)
@@ -119,7 +154,13 @@ def route(received: EmailReceived, reached: list[Place], found: Clues, known: Kn
 
 
 def _one(
-    received: EmailReceived, place: Place, found: Clues, known: Known, others: set[str], taken: set[str]
+    received: EmailReceived,
+    place: Place,
+    found: Clues,
+    known: Known,
+    others: set[str],
+    taken: set[str],
+    ours: Callable[[str], bool],
 ) -> EmailRouted:
     mine = author(received)
     named: str | None = None
@@ -127,12 +168,15 @@ def _one(
         own = known.tickets.get(found.own)
         # our own mail come back to the address or queue it left from; to another queue it is a mail like any other
         if own is None or place.queue_id == own.queue_id or place.address_id == own.address_id:
-            return _routed(received, place, found.own, "own_mail")
+            passed_on = is_redirected(received, ours)
+            return _routed(received, place, found.own, "redirected" if passed_on else "own_mail")
     for reason, tickets in (
         ("signed_id", list(found.signed)),
         ("plus_address", list(found.plus)),
         ("number", _unambiguous(known.numbers[n] for n in found.numbers if n in known.numbers)),
         ("reference", [t for r in found.references for t in known.references.get(r, ())]),
+        ("their_number", [t for n in found.their_numbers for t in known.their_numbers.get(n, ())]),
+        ("absence", _only([t for t in known.answered if found.absent and _near(t, place, known)])),
         ("gmail_thread", known.thread),
     ):
         for ticket in _nearest(tickets, received, place, known, comparable(mine.email)):
@@ -143,6 +187,8 @@ def _one(
                 named = named or ticket
                 continue
             return _routed(received, place, ticket, reason)
+    if received.content.is_receipt and received.content.receipt_of and not named:
+        return _unplaced(received, "unmatched_receipt", place)
     root = unproven_root(received) if place.verdicts.dmarc_failed else root_of(received)
     ticket = ids.ticket_id(received.portal_id, place.queue_id, root, mine.email)
     return _routed(received, place, ticket, "new", root=root, linked_to=named)
@@ -158,6 +204,16 @@ def _nearest(tickets: Iterable[str], received: EmailReceived, place: Place, know
         return (clue.address_id != place.address_id, clue.queue_id != place.queue_id, clue.customer != sender)
 
     return sorted((t for t in _once(tickets) if _in_portal(t, received, known)), key=distance)
+
+
+def _near(ticket: str, place: Place, known: Known) -> bool:
+    clue = known.tickets.get(ticket)
+    return clue is not None and (clue.address_id == place.address_id or clue.queue_id == place.queue_id)
+
+
+def _only(tickets: list[str]) -> list[str]:
+    """The one that fits, where exactly one does."""
+    return tickets if len(tickets) == 1 else []
 
 
 def _in_portal(ticket: str, received: EmailReceived, known: Known) -> bool:
@@ -178,6 +234,7 @@ def _bounce(received: EmailReceived, reached: list[Place], found: Clues, known: 
     if known.bounced is not None and (ticket is None or known.bounced[0] == ticket):
         ticket, outbound = known.bounced
     if ticket is None:
+        # a provider's own id, under which our mail left
         ticket = next((t for r in found.bounced_ids for t in known.references.get(r, ())), None)
     if ticket is not None and _in_portal(ticket, received, known):
         return _routed(received, reached[0], ticket, "bounce", outbound=outbound)

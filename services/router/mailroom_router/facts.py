@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from mailroom_contracts import DeliveryChanged, MessageSummary, TicketEvent, TicketState
 from mailroom_mail import comparable
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A mail that was ordered: what reports and absence notes about it are found by."""
+
+    message_id: str
+    outbound_id: str
+    recipients: tuple[str, ...]
+    at: datetime
+    answer: bool  # a person's, which an absence note may follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +31,15 @@ class Facts:
     message_ids: tuple[str, ...] = ()
     number: str | None = None
     thread: str | None = None
-    ordered: tuple[tuple[str, str, tuple[str, ...]], ...] = ()  # (Message-ID, order, recipients)
+    their_numbers: tuple[str, ...] = ()  # another desk's numbers, each with its domain
+    ordered: tuple[Ordered, ...] = ()
     leaves: str | None = None  # agent whose load the ticket leaves
     joins: str | None = None  # agent whose load it joins
 
     @property
     def empty(self) -> bool:
-        return not (
-            self.clue or self.message_ids or self.number or self.thread or self.ordered or self.leaves or self.joins
-        )
+        told = (self.clue, self.message_ids, self.number, self.thread, self.their_numbers, self.ordered)
+        return not (any(told) or self.leaves or self.joins)
 
 
 def clue_of(state: TicketState) -> str:
@@ -62,7 +74,11 @@ def facts(old: TicketState | None, new: TicketState, events: Iterable[TicketEven
         message_ids=tuple(dict.fromkeys(message_ids)),
         number=new.number if old is None else None,
         thread=thread,
-        ordered=tuple((m.message_id or "", m.outbound_id or "", tuple(m.recipients)) for m in ordered),
+        their_numbers=tuple(n for n in new.their_numbers if old is None or n not in old.their_numbers),
+        ordered=tuple(
+            Ordered(m.message_id or "", m.outbound_id or "", tuple(m.recipients), m.at, m.kind == "reply")
+            for m in ordered
+        ),
         leaves=left if left != joined else None,
         joins=joined if left != joined else None,
     )

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from mailroom_contracts import EmailReceived, EmailRouted, Record, Undecodable, decode_as, encode, header, topics
@@ -126,7 +127,9 @@ class FirstStep:
             query.received, query.clues, known, now, index=self._gate.up
         ):  # fmt: skip
             return None
-        ways = route(query.received, places(query.received, self._book), query.clues, known)
+        received, book = query.received, self._book
+        ours = partial(book.is_ours, portal_id=received.portal_id)
+        ways = route(received, places(received, book), query.clues, known, ours)
         if before is None:
             self._underway.note(query.received, ways, now)
         return ways

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from mailroom_contracts import (
     Actor,
@@ -17,7 +17,7 @@ from mailroom_contracts import (
     TicketState,
     ids,
 )
-from mailroom_mail import comparable, ticket_number
+from mailroom_mail import comparable, their_numbers, ticket_number
 
 from .answers import answers, customer_of
 from .bounced import add_bounce
@@ -27,17 +27,20 @@ from .draft import MOST_PEOPLE, ROUTER, Draft
 from .merges import keep_in_mind
 from .orders import quote_of
 from .outgoing import call_off_held, subject_of
+from .quiet import is_quiet
 from .shelves import is_blocked, wake
 
 FULL = 1_000_000  # stands for "full" where follow-ups count closings
+MOST_NUMBERS = 8  # of other desks that a ticket is known by
 MOST_OTHER_IDS = 5
 MOST_HOPS = 50  # follow-ups of follow-ups; strangers are sent on once
-_PROVES_SIGHT = ("signed_id", "plus_address")
+_PROVES_SIGHT = ("signed_id", "plus_address", "redirected")
+ABSENCE_LASTS = timedelta(days=5)  # how long after our answer an absence note without thread headers belongs to it
 
 
 def add_mail(draft: Draft, routed: EmailRouted) -> None:
     """What a routed mail does to its ticket."""
-    if routed.reason in ("no_address", "unmatched_bounce"):
+    if routed.reason in ("no_address", "unmatched_bounce", "unmatched_receipt"):
         _unplaced(draft, routed)
         return
     state = draft.state
@@ -56,7 +59,7 @@ def add_mail(draft: Draft, routed: EmailRouted) -> None:
     if state.portal_id != routed.portal_id:
         _send_on(draft, routed)
         return
-    if (own := _own_message(state, routed)) is not None:
+    if routed.reason != "redirected" and (own := _own_message(state, routed)) is not None:
         _learn_id(draft, own, routed.received.content.message_id)
         draft.ignore("email.routed", "own_mail", "Our own mail came back.", receipt_id=routed.receipt_id)
         return
@@ -72,8 +75,9 @@ def add_mail(draft: Draft, routed: EmailRouted) -> None:
 
 def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
     content = routed.received.content
-    sender = comparable(author(routed.received).email)
-    failed = routed.verdicts is not None and routed.verdicts.dmarc_failed
+    sender = comparable(_writer(routed).email)
+    # what somebody passed on bears our own address, whose DMARC breaks on the way; that our mail was seen is proven
+    failed = routed.reason != "redirected" and routed.verdicts is not None and routed.verdicts.dmarc_failed
     if routed.received.gmail is not None and routed.received.gmail.sent:
         _add_external_reply(draft, routed)
         return
@@ -87,6 +91,9 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
     if state.merged_into is not None and routed.hop < MOST_HOPS:
         _send_on(draft, routed, ticket=state.merged_into, why="Its ticket was merged into another one.")
         return
+    if routed.reason == "absence" and not _answered_lately(draft, sender, routed.received.received_at):
+        _send_on(draft, routed)
+        return
     print_ = fingerprint(routed)
     if (original := draft.find(fingerprint=print_, direction="in")) is not None:
         draft.emit(
@@ -96,7 +103,7 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
         )
         return
     spam = _is_spam(draft, routed)
-    quiet = is_quiet(routed) or spam
+    quiet = is_quiet(content, answers_us=_answers_us(state, routed)) or spam
     new_sender = first_step and not takes_part and not third_party
     if is_full(state):
         _follow_up_of_full(draft, state, routed)
@@ -109,8 +116,11 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
             _send_on(draft, routed, ticket=follow_up, follow_up_of=state.id)
             return
     kind = "out_of_office" if content.out_of_office else "mail"
-    leads = not (quiet or new_sender or third_party)
-    marks = {"new_sender": new_sender, "third_party": third_party, "spam": spam, "sets_answers": leads}
+    passed_on = routed.reason == "redirected"  # our own words: no quotation of the customer's
+    leads = not (quiet or new_sender or third_party or passed_on)
+    marks = {
+        "new_sender": new_sender, "third_party": third_party, "spam": spam, "quiet": quiet, "sets_answers": leads
+    }  # fmt: skip
     message = message_of(draft, routed, kind=kind).model_copy(update=marks)
     draft.emit(MessageAdded, message=message, actor=_customer(routed))
     draft.add_summary(_summary(draft, routed, message, print_))
@@ -120,11 +130,13 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
     if new_sender:
         waiting = [*state.unconfirmed, sender] if sender not in state.unconfirmed else state.unconfirmed
         draft.change(unconfirmed=waiting[-MOST_PEOPLE:])
-    else:
+    elif not quiet:
         _take_in(draft, routed)
     if not quiet:
+        _keep_their_numbers(draft, routed)
         if not new_sender:
-            _remember_for_answers(draft, routed, message)
+            if not passed_on:
+                _remember_for_answers(draft, routed, message)
             call_off_held(draft)
         if draft.ticket.status == "closed":
             draft.reopen("customer_replied")
@@ -215,6 +227,7 @@ def _create(draft: Draft, routed: EmailRouted) -> None:
     draft.emit(MessageAdded, message=message, actor=_customer(routed))
     draft.add_summary(_summary(draft, routed, message, fingerprint(routed)))
     _take_in(draft, routed)
+    _keep_their_numbers(draft, routed)
     _remember_for_answers(draft, routed, message)
     if draft.ticket.prefer_online and not spam:
         draft.want_agent("online")
@@ -263,12 +276,18 @@ def _send_on(
     draft.ignore("email.routed", "sent_on", why, sent_on_to=ticket, receipt_id=routed.receipt_id)
 
 
+_UNPLACED = {
+    "no_address": "The portal has no queue that could take it.",
+    "unmatched_receipt": "A receipt that fits no mail of ours.",
+}
+
+
 def _unplaced(draft: Draft, routed: EmailRouted) -> None:
     bounce = routed.reason != "no_address"
     draft.ignore(
         "email.routed",
         "unmatched_bounce" if bounce else "no_address",
-        "A bounce that fits no mail of ours." if bounce else "The portal has no queue that could take it.",
+        _UNPLACED.get(routed.reason, "A bounce that fits no mail of ours."),
         receipt_id=routed.receipt_id,
         detail=message_of(draft, routed, kind="bounce" if bounce else "mail"),
     )
@@ -296,12 +315,29 @@ def _is_probe(routed: EmailRouted) -> bool:
     return any(i is not None and i.startswith("probe.") for i in (content.message_id, content.mailroom_id))
 
 
-def is_quiet(routed: EmailRouted) -> bool:
-    """Out of office, a receipt or an automatic answer: added, but it neither reopens nor reassigns."""
-    content = routed.received.content
-    if content.out_of_office or content.is_receipt:
+def _answers_us(state: TicketState, routed: EmailRouted) -> bool:
+    """Whether the mail's thread headers name a mail of ours: a signed id, or one that we know it to have left as."""
+    if routed.reason in ("signed_id", "plus_address"):
         return True
-    return any(s.startswith("auto-submitted:auto-replied") for s in content.automatic_signs)
+    content = routed.received.content
+    named = {*content.in_reply_to, *content.references}
+    return any(m.direction == "out" and not named.isdisjoint({m.message_id, *m.other_ids}) for m in state.messages)
+
+
+def _answered_lately(draft: Draft, sender: str, at: datetime) -> bool:
+    return any(
+        m.direction == "out"
+        and m.kind == "reply"
+        and sender in m.recipients
+        and timedelta(0) <= at - m.at <= ABSENCE_LASTS
+        for m in draft.ticket.messages
+    )
+
+
+def _writer(routed: EmailRouted) -> Person:
+    """Who sends the mail: its author, or who passed a mail of ours on (Resent-From)."""
+    passed_on = routed.received.content.resent_from if routed.reason == "redirected" else None
+    return passed_on or author(routed.received)
 
 
 def fingerprint(routed: EmailRouted) -> str:
@@ -309,7 +345,7 @@ def fingerprint(routed: EmailRouted) -> str:
     content = routed.received.content
     date = content.date.isoformat() if content.date else ""
     own = content.message_id or f"identity:{routed.received.identity}"
-    return ids.derive("fingerprint", own, author(routed.received).email.lower(), date)
+    return ids.derive("fingerprint", own, _writer(routed).email.lower(), date)
 
 
 def message_of(draft: Draft, routed: EmailRouted, *, kind: str) -> TicketMessage:
@@ -320,7 +356,8 @@ def message_of(draft: Draft, routed: EmailRouted, *, kind: str) -> TicketMessage
         direction="in",
         kind=kind,
         message_id=content.message_id,
-        from_=content.from_,
+        from_=_writer(routed) if routed.reason == "redirected" else content.from_,
+        redirected=content.from_ if routed.reason == "redirected" else None,
         to=content.to,
         cc=content.cc,
         bcc=[],
@@ -350,7 +387,7 @@ def _answers(draft: Draft, routed: EmailRouted) -> Answers:
     book, portal = draft.context.book, routed.portal_id
     return answers(
         routed.received,
-        author(routed.received),
+        _writer(routed),
         lambda email: book.is_ours(email, portal),
         verdicts=routed.verdicts,
         domains=book.domains(portal) if routed.received.content.traces else frozenset(),
@@ -370,7 +407,7 @@ def _summary(draft: Draft, routed: EmailRouted, message: TicketMessage, print_: 
         kind=message.kind,
         message_id=message.message_id,
         fingerprint=print_,
-        from_email=author(routed.received).email,
+        from_email=_writer(routed).email,
         at=message.at,
         address_id=message.address_id,
         subject=subject_of(message.subject, draft.ticket),
@@ -380,11 +417,22 @@ def _summary(draft: Draft, routed: EmailRouted, message: TicketMessage, print_: 
 def _take_in(draft: Draft, routed: EmailRouted) -> None:
     """Author and recipients of the mail take part from now on; our own addresses do not."""
     content, state = routed.received.content, draft.ticket
-    people: list[Person] = [author(routed.received), *content.to, *content.cc]
+    people: list[Person] = [_writer(routed), *content.to, *content.cc]
     emails = [comparable(p.email) for p in people if p.email]
     new = [e for e in emails if not draft.context.book.is_ours(e, state.portal_id)]
     if set(new) - set(state.participants):
         draft.change(participants=list(dict.fromkeys([*state.participants, *new]))[:MOST_PEOPLE])
+
+
+def _keep_their_numbers(draft: Draft, routed: EmailRouted) -> None:
+    """The numbers of the sender's own desk in the subject: its later mails may carry nothing else of the thread."""
+    content = routed.received.content
+    domain = comparable(_writer(routed).email).rpartition("@")[2]
+    if content.is_list or not domain or routed.reason == "redirected":
+        return
+    new = [f"{domain}|{tag}" for tag in their_numbers(content.subject)]
+    if fresh := [one for one in new if one not in draft.ticket.their_numbers]:
+        draft.change(their_numbers=[*draft.ticket.their_numbers, *fresh][-MOST_NUMBERS:])
 
 
 def _remember_for_answers(draft: Draft, routed: EmailRouted, message: TicketMessage) -> None:
@@ -410,4 +458,4 @@ def _customer(routed: EmailRouted) -> Actor:
     gmail = routed.received.gmail
     if gmail is not None and gmail.sent:
         return ROUTER
-    return Actor(kind="customer", id=None, name=author(routed.received).name or None)
+    return Actor(kind="customer", id=None, name=_writer(routed).name or None)

@@ -173,12 +173,17 @@ def auto_reply_order(
     )
 
 
-def again(order: OutboundMail, generation: int, *, now: datetime, lasts: timedelta) -> OutboundMail:
-    """The same mail once more, with the same Message-ID: whoever got it already can see that."""
+def again(
+    order: OutboundMail, generation: int, *, envelope: list[str], now: datetime, lasts: timedelta
+) -> OutboundMail:
+    """The same mail once more, to those of the `envelope` alone (empty: to all), with the same Message-ID: whoever got
+    it already can see that.
+    """
     return order.model_copy(
         update={
             "id": ids.outbound_id(order.ticket_id, order.message_id, generation),
             "generation": generation,
+            "envelope": envelope,
             "created_at": now,
             "not_before": None,
             "not_after": now + lasts,

@@ -25,10 +25,11 @@ from mailroom_contracts import (
 )
 from mailroom_mail import comparable, strip_subject, ticket_number
 
+from . import standing
 from .draft import MOST_PEOPLE, Draft
 from .orders import again, cancellation, first_order, forward_order, kept, own_id, reply_order
 
-MOST_RECIPIENTS = 20
+MOST_RECIPIENTS = 100
 LONGEST_HOLD = timedelta(days=400)
 
 
@@ -135,15 +136,16 @@ def forward(draft: Draft, command: Forward) -> None:
 
 
 def resend(draft: Draft, command: ResendMessage) -> None:
-    """Send a message that did not arrive once more."""
+    """Send a message that did not arrive once more: to those whom it did not reach, unless the command names others."""
     message = draft.find(id=command.message_id, direction="out")
     if message is None or message.outbound_id is None:
         draft.refuse("unknown_message", "The ticket has no such outgoing message.")
         return
-    state = message.delivery.state if message.delivery else "queued"
-    if state not in ("failed", "bounced", "refused", "cancelled"):
-        draft.refuse("not_failed", f"The message is {state}: there is nothing to send again.")
+    known = standing.of_message(message)
+    if (refusal := standing.not_again(known, command.recipients)) is not None:
+        draft.refuse(*refusal)
         return
+    wanted = standing.whom_again(known, command.recipients)
     order = next((o for o in draft.ticket.orders if o.message_id == message.id), None)
     if order is None:
         draft.refuse("too_old", "The message is too old or too long to be sent again: write a new reply.")
@@ -153,15 +155,21 @@ def resend(draft: Draft, command: ResendMessage) -> None:
     if why is not None:
         draft.refuse(*why)
         return
-    order = again(order, message.generation + 1, now=draft.at, lasts=draft.context.reply_lasts)
-    draft.emit(ReplyRequested, message=outgoing(command, order, kind=message.kind), outbound_id=order.id, resend=True)
+    envelope = wanted if len(wanted) < len(known) else []
+    order = again(order, message.generation + 1, envelope=envelope, now=draft.at, lasts=draft.context.reply_lasts)
+    now = standing.begun_again(known, wanted)
+    delivery = Delivery(
+        state=standing.summed(now), reason=standing.reason_of(now), recipients=standing.shown(now), at=draft.at
+    )
+    once_more = outgoing(command, order, kind=message.kind).model_copy(update={"delivery": delivery})
+    draft.emit(ReplyRequested, message=once_more, outbound_id=order.id, resend=True)
     draft.orders.append(order)
     draft.replace_summary(
         message.model_copy(
             update={
                 "outbound_id": order.id,
                 "generation": order.generation,
-                "delivery": Delivery(state="queued", at=draft.at),
+                "delivery": standing.short(delivery),
                 "held_until": None,
                 "cancel_on_mail": False,
             }
@@ -176,9 +184,9 @@ def cancel(draft: Draft, command: CancelMessage) -> None:
     if message is None or message.outbound_id is None:
         draft.refuse("unknown_message", "The ticket has no such outgoing message.")
         return
-    now = message.delivery or Delivery(state="queued")
-    if now.state not in ("queued", "deferred"):
-        draft.refuse("not_waiting", f"The message is {now.state}: it is too late to cancel it.")
+    known = standing.of_message(message)
+    if not standing.is_waiting(known):
+        draft.refuse("not_waiting", f"The message is {standing.summed(known)}: it is too late to cancel it.")
         return
     call_off(draft, message, "Being cancelled.")
 

@@ -6,6 +6,7 @@ Many look-ups share one round trip: a batch of mails costs two pipelines, howeve
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -33,6 +34,14 @@ return #KEYS
 # the client 20 µs, and a rebuild has millions.
 _SET = """
 for i = 1, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[1]) end
+return #KEYS
+"""
+# Members of sets that live for ARGV[1] seconds after the last.
+_ADD_FOR = """
+for i = 1, #KEYS do
+  if redis.call('SCARD', KEYS[i]) < 32 then redis.call('SADD', KEYS[i], ARGV[i + 1]) end
+  redis.call('EXPIRE', KEYS[i], ARGV[1])
+end
 return #KEYS
 """
 AT_ONCE = 500  # keys in one command
@@ -77,6 +86,12 @@ class Index:
     def _recipient(self, portal: str, email: str) -> str:
         return f"{self._prefix}r:{portal}:{_short(email)}"
 
+    def _their_number(self, portal: str, number: str) -> str:
+        return f"{self._prefix}d:{portal}:{_short(number)}"
+
+    def _answered(self, portal: str, email: str) -> str:
+        return f"{self._prefix}a:{portal}:{_short(email)}"
+
     def _receipt(self, received: EmailReceived) -> str:
         # two forwarded copies of one mail differ only in their traces, and may reach two addresses
         traces = ",".join(sorted(t.address.lower() for t in received.content.traces))
@@ -106,6 +121,10 @@ class Index:
                     known.numbers[name] = sorted(answer)
                 elif kind == "g":
                     known.thread = sorted(answer)
+                elif kind == "d":
+                    known.their_numbers[name] = sorted(answer)
+                elif kind == "a":
+                    known.answered = sorted(answer)
                 elif known.bounced is None:
                     ticket, _, outbound = str(answer).partition("|")
                     known.bounced = (ticket, outbound)
@@ -127,6 +146,12 @@ class Index:
         if clues.thread:
             pipe.smembers(self._thread(portal, clues.thread))
             plan.append(("g", clues.thread))
+        for number in clues.their_numbers:
+            pipe.smembers(self._their_number(portal, number))
+            plan.append(("d", number))
+        if clues.absent:
+            pipe.smembers(self._answered(portal, clues.absent))
+            plan.append(("a", clues.absent))
         for message_id in clues.bounced_ids:
             pipe.get(self._order(portal, message_id))
             plan.append(("o", message_id))
@@ -138,7 +163,8 @@ class Index:
     async def _describe(self, queries: Sequence[Query], found: list[Known]) -> None:
         wanted: dict[str, None] = {}
         for query, known in zip(queries, found, strict=True):
-            for tickets in (*known.references.values(), *known.numbers.values(), known.thread):
+            by_number = (*known.numbers.values(), *known.their_numbers.values())
+            for tickets in (*known.references.values(), *by_number, known.thread, known.answered):
                 wanted.update(dict.fromkeys(tickets))
             clues = query.clues
             named = [*clues.signed, *clues.plus, *filter(None, (clues.own, clues.bounce))]
@@ -173,6 +199,8 @@ class Index:
         added: list[tuple[str, str]] = []
         orders: dict[str, str] = {}
         recipients: dict[str, str] = {}
+        answered: list[tuple[str, str]] = []
+        since = time.time() - RECIPIENT_DAYS * 86_400
         for facts in many:
             portal, ticket = facts.portal_id, facts.ticket_id
             if facts.clue:
@@ -182,16 +210,22 @@ class Index:
                 added.append((self._number(portal, facts.number), ticket))
             if facts.thread:
                 added.append((self._thread(portal, facts.thread), ticket))
-            for message_id, outbound, sent_to in facts.ordered:
-                value = f"{ticket}|{outbound}"
-                orders[self._order(portal, message_id)] = value
-                recipients.update((self._recipient(portal, email), value) for email in sent_to)
+            added += [(self._their_number(portal, n), ticket) for n in facts.their_numbers]
+            for order in facts.ordered:
+                value = f"{ticket}|{order.outbound_id}"
+                orders[self._order(portal, order.message_id)] = value
+                if order.at.timestamp() < since:
+                    continue
+                recipients.update((self._recipient(portal, email), value) for email in order.recipients)
+                if order.answer:
+                    answered += [(self._answered(portal, email), ticket) for email in order.recipients]
         for some in batched(clues.items()):
             pipe.mset(dict(some))
         for script, first, pairs in (
             (_ADD, CAP, added),
             (_SET, BOUNCE_DAYS * 86_400, list(orders.items())),
             (_SET, RECIPIENT_DAYS * 86_400, list(recipients.items())),
+            (_ADD_FOR, RECIPIENT_DAYS * 86_400, answered),
         ):
             for some in batched(pairs):
                 pipe.execute_command("EVAL", script, len(some), *(k for k, _ in some), first, *(v for _, v in some))

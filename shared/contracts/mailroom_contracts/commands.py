@@ -120,10 +120,12 @@ class ConfirmSender(TicketCommand):
 
 
 class ResendMessage(TicketCommand):
-    """Send a failed, bounced, refused or cancelled message again."""
+    """Send a failed, bounced, refused or cancelled message again: to those whom it did not reach, unless named."""
 
     type: Literal["ticket.resend_message"] = says("Type.", "ticket.resend_message", default="ticket.resend_message")
     message_id: str = says("Message id within Mailroom.", "5f0c...")
+    recipients: list[str] | None = says("To these of its recipients alone; null: to those whom it did not reach.",
+                                        ["jo@customer.example"], default=None)  # fmt: skip
 
 
 class CancelMessage(TicketCommand):

@@ -97,9 +97,11 @@ class RecipientReport(Model):
     """One recipient's outcome within a delivery report or a bounce (RFC 3464 section 2.3)."""
 
     recipient: str = says("Address.", "jo@customer.example")
-    state: str = says("sent, deferred, failed or bounced.", "bounced")
+    state: str = says("queued, sent, deferred, failed, bounced, refused or cancelled.", "bounced")
     status: str | None = says("Enhanced status code (RFC 3463).", "5.1.1", default=None)
     reason: str | None = says("In words, the server's own where it gave some.", "550 No such user", default=None)
+    by_report: bool = says("Told by a report that came as a mail, after the first server had taken the message.", True,
+                           default=False)  # fmt: skip
 
 
 class Delivery(Model):
@@ -113,7 +115,9 @@ class Delivery(Model):
     next_try_at: Time | None = says("When it is tried again.", "2026-11-24T12:00:00Z", default=None)
     server_reply: str | None = says("The accepting server's answer, with its queue id.", "250 2.0.0 Ok: queued as 4F",
                                     default=None)  # fmt: skip
-    recipients: list[RecipientReport] = says("Recipients whose outcome differs or is known.", [], default_factory=list)
+    recipients: list[RecipientReport] = says(
+        "How it stands with each recipient; `state` is the sum.", [], default_factory=list
+    )
     at: Time | None = says("When it got into this state.", "2026-11-24T11:58:00Z", default=None)
 
 
@@ -147,6 +151,10 @@ class TicketMessage(Model):
     defects: list[str] = says("What was wrong with the mail's form.", [], default_factory=list)
     automatic_signs: list[str] = says("Why it must not be answered automatically.", [], default_factory=list)
     spam: bool = says("Judged to be spam (DESIGN section 5).", False, default=False)
+    quiet: bool = says("Shown, but nothing is done for it: an automatic answer, a receipt, another desk's notice.", False,
+                       default=False)  # fmt: skip
+    redirected: Person | None = says("Author of the mail that its sender only passed on (Resent-From).", None,
+                                     default=None)  # fmt: skip
     new_sender: bool = says("The sender takes part only once an agent confirms.", False, default=False)
     copy_of: str | None = says("Message that this one is a copy of.", None, default=None)
     address_id: str | None = says("Our address it came through or leaves from.", "ad1", default=None)

@@ -32,6 +32,8 @@ class BounceInfo(Model):
     original_message_id: str | None = says("Message-ID of the mail that bounced.", "x@acme.example", default=None)
     mailroom_id: str | None = says("X-Mailroom-Id among the returned headers.", None, default=None)
     recipients: list[RecipientReport] = says("Recipients concerned.", [], default_factory=list)
+    original_from: str | None = says("Author of the returned mail, by its own header.", "s@acme.example", default=None)
+    original_to: list[str] = says("Its visible recipients, by its own header.", [], default_factory=list)
 
 
 class Content(Model):
@@ -62,6 +64,9 @@ class Content(Model):
     out_of_office: bool = says("A vacation note.", False, default=False)
     is_list: bool = says("Came through a mailing list.", False, default=False)
     is_receipt: bool = says("A read receipt (RFC 8098).", False, default=False)
+    receipt_of: list[str] = says("Message-IDs that a receipt is about.", ["x@acme.example"], default_factory=list)
+    resent_from: Person | None = says("Who passed the mail on as it was: Resent-From (RFC 5322 section 3.6.6).", None,
+                                      default=None)  # fmt: skip
     is_feedback: bool = says("An abuse report (RFC 5965).", False, default=False)
     spam: bool = says("Flagged by a trusted front server, or DMARC says reject.", False, default=False)
     bounce: BounceInfo | None = says("Set when it is, or looks like, a bounce.", None, default=None)
@@ -125,10 +130,11 @@ class EmailRouted(Message):
     root: str = says("Root of the conversation: a Message-ID or an identity.", "abc@customer.example")
     customer: Person = says("Who began the conversation, or wrote this mail.", {"email": "jo@customer.example"})
     reason: str = says(
-        "signed_id, plus_address, number, reference, gmail_thread, new, bounce, sent_on, own_mail, unmatched_bounce, "
-        "no_address.", "new",
-        json_schema_extra=known("signed_id", "plus_address", "number", "reference", "gmail_thread", "new", "bounce",
-                                "sent_on", "own_mail", "unmatched_bounce", "no_address"),
+        "signed_id, plus_address, number, reference, their_number, gmail_thread, absence, new, bounce, sent_on, "
+        "redirected, own_mail, unmatched_bounce, unmatched_receipt, no_address.", "new",
+        json_schema_extra=known("signed_id", "plus_address", "number", "reference", "their_number", "gmail_thread",
+                                "absence", "new", "bounce", "sent_on", "redirected", "own_mail", "unmatched_bounce",
+                                "unmatched_receipt", "no_address"),
     )  # fmt: skip
     linked_to: str | None = says("A ticket that the mail names but does not belong to.", None, default=None)
     follow_up_of: str | None = says("The closed ticket that this one follows.", None, default=None)

@@ -43,6 +43,7 @@ class OutboundMail(Message):
     cc: list[Person] = says("Cc.", [], default_factory=list)
     bcc: list[Person] = says("Bcc.", [], default_factory=list)
     reply_to: list[Person] = says("Reply-To.", [], default_factory=list)
+    envelope: list[str] = says("Only these of To, Cc and Bcc get it; empty: all of them.", [], default_factory=list)
     subject: str = says("Subject.", "Re: My order", default="")
     text: str = says("Text.", "It left today.", default="")
     html: str | None = says("HTML.", None, default=None)

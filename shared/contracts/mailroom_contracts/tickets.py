@@ -76,6 +76,10 @@ class TicketState(Message):
     created_at: Time = says("When it was made.", "2026-11-24T11:55:01Z")
     updated_at: Time = says("When it changed last.", "2026-11-24T11:55:01Z")
     version: int = says("Number of its last event.", 3, default=0)
+    their_numbers: list[str] = says(
+        "Numbers that the other side's desk gave it, as its subjects carry them: domain, bar, text in the brackets.",
+        ["customer.example|sup-2"], default_factory=list,
+    )  # fmt: skip
     answer_to: Person | None = says("Where answers go: the first of `answers.reply.to`.", None, default=None)
     answers: Answers | None = says("Whom answers to the customer's last mail go to.", None, default=None)
     answered: MessageSummary | None = says("The customer's last mail, which answers go to.", None, default=None)

@@ -25,7 +25,7 @@ from mailroom_contracts import (
     Verdicts,
     ids,
 )
-from mailroom_mail import Attachment, Kind, Mail, Mailbox, classify, extract_reply, identity, read
+from mailroom_mail import Attachment, Kind, Mail, Mailbox, classify, extract_reply, identity, read, returned_people
 
 from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.bus.fitting import fit, json_size
@@ -215,6 +215,8 @@ def _content(understood: Understood, attachments: list[AttachmentRef], spam: boo
         out_of_office=kind.is_out_of_office,
         is_list=kind.is_list,
         is_receipt=kind.is_receipt,
+        receipt_of=[_clean(value)[:1000] for value in kind.receipt_of],
+        resent_from=_person(kind.resent_from),
         is_feedback=kind.is_feedback,
         spam=spam,
         bounce=_bounce(kind),
@@ -232,16 +234,19 @@ def _bounce(kind: Kind) -> BounceInfo | None:
         return None
     returned = {name.lower(): value for name, value in reversed(bounce.original_headers)}
     mailroom_id = next((value for name in _OUR_ID_IN if (value := returned.get(name))), None)
+    author, recipients = returned_people(bounce)
     return BounceInfo(
         formal=bounce.formal,
         original_message_id=_clean(bounce.original_message_id or "")[:1000] or None,
         mailroom_id=None if mailroom_id is None else _clean(mailroom_id).strip(" <>\t")[:1000],
+        original_from=None if author is None else _clean(author)[:320],
+        original_to=[_clean(one)[:320] for one in recipients[:100]],
         recipients=[
             RecipientReport(
                 recipient=_clean(one.recipient)[:320],
                 state=_ACTIONS.get(one.action, "bounced"),
                 status=None if one.status is None else _clean(one.status)[:20],
-                reason=None if one.diagnostic is None else _clean(one.diagnostic)[:500],
+                reason=_clean(said)[:500] if (said := one.reason or one.diagnostic) is not None else None,
             )
             for one in bounce.recipients[:100]
         ],

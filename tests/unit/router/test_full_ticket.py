@@ -64,11 +64,15 @@ def _report(number: int, state: TicketState) -> Input:
 
 
 def _bounce(number: int, state: TicketState) -> Input:
-    sent = [m.outbound_id for m in state.messages if m.outbound_id]
-    info = BounceInfo(formal=True, recipients=[RecipientReport(recipient=f"{n}{LONG}@x.example", state="bounced", reason=LONG * 2)
-                                               for n in range(40)])  # fmt: skip
-    return routed(mail(f"bounce{number}", at=NOW, bounce=info), ticket=state.id, reason="bounce",
-                  bounced_outbound_id=sent[number % len(sent)] if sent else None)  # fmt: skip
+    """A true one: of the recipients that the message had, each time in other words."""
+    sent = [m for m in state.messages if m.outbound_id]
+    about = sent[number % len(sent)] if sent else None
+    info = BounceInfo(
+        formal=True, original_message_id=about.message_id if about else "gone@x.example",
+        recipients=[RecipientReport(recipient=one, state="bounced", reason=f"{number} {LONG * 2}")
+                    for one in (about.recipients if about else ["jo@customer.example"])],
+    )  # fmt: skip
+    return routed(mail(f"bounce{number}", at=NOW, bounce=info), ticket=state.id, reason="bounce")
 
 
 def _everything(number: int, state: TicketState) -> Input:

@@ -98,7 +98,8 @@ def test_facts_say_what_changed_and_loads_follow_open_tickets() -> None:
     assert sent is not None
     second = facts(new, sent)
     assert (second.number, second.clue, second.joins) == (None, None, None)
-    ((message_id, order, recipients),) = second.ordered
+    (ordered,) = second.ordered
+    message_id, order, recipients = ordered.message_id, ordered.outbound_id, ordered.recipients
     assert (message_id, order, recipients) == (
         sent.messages[-1].message_id,
         sent.messages[-1].outbound_id,

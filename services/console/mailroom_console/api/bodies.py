@@ -291,6 +291,12 @@ class ConfirmIn(Body):
     email: str
 
 
+class ResendIn(Body):
+    recipients: list[str] | None = Field(
+        None, min_length=1, max_length=100, description="To these of its recipients; none: to those it did not reach."
+    )
+
+
 class TokenIn(Body):
     name: str
     scopes: list[str]

@@ -12,7 +12,7 @@ from mailroom_console.tickets import commands, drafts, writing
 from mailroom_console.tickets import reading as tickets
 from mailroom_console.uploads import records as uploads
 
-from .bodies import ComposeIn, ConfirmIn, DraftIn, ForwardIn, NoteIn, ReplyIn, TicketChange
+from .bodies import ComposeIn, ConfirmIn, DraftIn, ForwardIn, NoteIn, ReplyIn, ResendIn, TicketChange
 from .configuration_routes import Json, Limit, Next
 from .downloads import download
 from .security import ConsoleDep, PrincipalDep
@@ -112,8 +112,12 @@ async def message(message_id: str, console: ConsoleDep, principal: PrincipalDep)
 
 
 @router.post("/messages/{message_id}/resend", status_code=202)
-async def resend(message_id: str, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
-    accepted = await commands.resend(console, principal, message_id, idempotency_key=key)
+async def resend(
+    message_id: str, console: ConsoleDep, principal: PrincipalDep, body: ResendIn | None = None, key: Key = None
+) -> Json:
+    """Send it again to those whom it did not reach, or to `recipients`."""
+    recipients = None if body is None else body.recipients
+    accepted = await commands.resend(console, principal, message_id, recipients=recipients, idempotency_key=key)
     return _accepted(accepted, (await tickets.message_row(console, principal, message_id)).ticket_id)
 
 

@@ -191,7 +191,8 @@ class Batch:
         text = message.reply_text or message.text
         if message.kind in ("mail", "reply", "external_reply"):
             ticket["last_text"] = " ".join(text[:400].split())[:160]
-        if message.direction == "in" and message.kind == "mail" and not message.copy_of and not message.third_party:
+        wrote = message.direction == "in" and message.kind == "mail" and not message.copy_of
+        if wrote and not (message.third_party or message.quiet):
             ticket["customer_at"] = max(ticket["customer_at"] or 0, at)
         if message.sets_answers and message.answers is not None and event.version >= ticket["version"]:
             ticket["answers"] = _answers(message.answers, message.id)

@@ -116,16 +116,24 @@ async def change(
 
 
 async def resend(
-    console: Console, principal: Principal, message_id: str, *, idempotency_key: str | None = None
+    console: Console,
+    principal: Principal,
+    message_id: str,
+    *,
+    recipients: list[str] | None = None,
+    idempotency_key: str | None = None,
 ) -> Accepted:
-    """Send a failed, bounced, refused or cancelled message again. Raises `Problem` 409 for another one."""
+    """Send a failed, bounced, refused or cancelled message again: to `recipients` of it, None for those whom it did not
+    reach. Raises `Problem` 409 where that cannot be.
+    """
     principal.require(TICKETS)
     row = await tickets.message_row(console, principal, message_id)
     ticket = await tickets.row_of(console, principal, row.ticket_id)
     await check_sender(console, principal, ticket, row.address_id)
     # without a key, pressing twice is one resend: the key is the state that it mends
     key = idempotency_key or f"resend:{message_id}:{row.version}"
-    return await send(console, ResendMessage(message_id=message_id, **about(console, principal, row.ticket_id, key)),
+    to_whom = about(console, principal, row.ticket_id, key)
+    return await send(console, ResendMessage(message_id=message_id, recipients=recipients, **to_whom),
                       message_id=message_id)  # fmt: skip
 
 

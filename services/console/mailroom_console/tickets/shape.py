@@ -85,6 +85,8 @@ def message(row: Any) -> dict[str, Any]:
         "defects": document.get("defects", []),
         "automatic_signs": document.get("automatic_signs", []),
         "spam": document.get("spam", False),
+        "quiet": document.get("quiet", False),
+        "redirected": document.get("redirected"),
         "new_sender": bool(row.new_sender),
         "copy_of": document.get("copy_of"),
         "third_party": document.get("third_party", False),

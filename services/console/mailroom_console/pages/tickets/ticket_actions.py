@@ -112,9 +112,12 @@ async def confirm_sender(visit: Visit) -> Response:
 
 
 async def resend(visit: Visit) -> Response:
-    """Send a message again."""
+    """Send a message again: to those whom it did not reach, or to the recipients named."""
     await tickets.row_of(visit.console, visit.who, visit.path("id"))
-    return await _of_message(visit, lambda m: commands.resend(visit.console, visit.who, m), "It is sent again.")
+    named = visit.texts("recipient") or None
+    return await _of_message(
+        visit, lambda m: commands.resend(visit.console, visit.who, m, recipients=named), "It is sent again."
+    )
 
 
 async def cancel(visit: Visit) -> Response:

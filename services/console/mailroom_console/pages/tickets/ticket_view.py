@@ -14,6 +14,13 @@ _LABELS = {
     "bounce": ("Delivery failure", "bad"),
     "external_reply": ("Written in Gmail", "info"),
 }
+# A recipient's outcome in words, by state and whether a report from a server behind ours told it.
+_OUTCOMES = {
+    ("queued", False): "on its way", ("deferred", False): "tried again later", ("sent", False): "taken by the server",
+    ("deferred", True): "delayed, still being tried", ("sent", True): "delivered", ("failed", False): "not sent",
+    ("bounced", True): "bounced", ("bounced", False): "bounced", ("refused", False): "refused",
+    ("cancelled", False): "cancelled",
+}  # fmt: skip
 _STATUS = {"open": "Opened", "pending": "Set pending", "closed": "Closed"}
 
 
@@ -82,6 +89,10 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
     if message["direction"] != "in" and message["kind"] != "auto_reply":
         name = _name(agents, author.get("id")) or author.get("name") or name
     label, tone = _LABELS.get(message["kind"], ("", ""))
+    if message.get("quiet") and message["kind"] == "mail":
+        label, tone = "Automatic", ""
+    if message.get("redirected"):
+        label, tone = f"Passed on a mail of {message['redirected']['email']}", ""
     if message.get("copy_of"):
         label, tone = "Copy", ""
     text, quoted = split_quote(message["text"] or "", message["reply_text"])
@@ -116,8 +127,19 @@ def delivery(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
         {"recipient": r.get("recipient", ""), "state": r.get("state", ""), "reason": r.get("reason")}
         for r in given.get("recipients") or []
     ]
+    outcomes = [
+        {"recipient": r.get("recipient", ""), "reason": r.get("reason"),
+         "words": _OUTCOMES.get((r.get("state"), bool(r.get("by_report"))), r.get("state", ""))}
+        for r in given.get("recipients") or []
+    ]  # fmt: skip
+    lost = [r["recipient"] for r in recipients if r["state"] in ("failed", "bounced", "refused", "cancelled")]
+    partly = len(lost) if 0 < len(lost) < len(recipients) else 0
     names = ("state", "reason", "next_try_at", "server_reply", "at")
-    return {name: given.get(name) for name in names} | {"recipients": recipients}
+    return {name: given.get(name) for name in names} | {
+        "recipients": recipients,
+        "outcomes": outcomes,
+        "partly": partly,
+    }
 
 
 def split_quote(text: str, reply_text: str | None) -> tuple[str, str]:
