@@ -23,7 +23,7 @@ NAMELESS_S = 1.0  # one without a Message-ID cannot be seen to be known: it coun
 MOST = 20_000
 STORM = 20  # so many with one name are no conversation but a newsletter's readers: only who takes part waits
 LOOKED_AT = 200  # of a storm, the latest
-_NOT_PART = ("bounce", "own_mail", "no_address", "unmatched_bounce")
+_NOT_PART = ("bounce", "own_mail", "no_address", "unmatched_bounce", "unmatched_receipt")
 
 Key = tuple[str, str, str]
 """Portal, kind of name (m: message id, n: ticket number, g: Gmail thread), name."""
