@@ -58,7 +58,14 @@ class Autoreply:
             return
         queue = self._tables.book.queues.get(created.queue_id)
         try:
-            order = command(created, address=address, queue=queue, not_after=decision.not_after, now=now)
+            order = command(
+                created,
+                address=address,
+                queue=queue,
+                not_after=decision.not_after,
+                now=now,
+                hours=portal.office_hours if portal is not None else None,
+            )
         except TemplateBroken as error:
             log.error("autoreply.template_broken", address_id=address.id, reason=str(error))
             self._silent(created, "template_broken")

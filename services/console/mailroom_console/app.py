@@ -20,6 +20,7 @@ from mailroom_runtime.seals.sealing import Sealer
 from mailroom_console.activity.dead_letters import DeadLetterReader
 from mailroom_console.addresses import forwarding
 from mailroom_console.live.changes import Changes
+from mailroom_console.live.here import Here
 from mailroom_console.live.live import Live
 from mailroom_console.read_model.model import ReadModel
 from mailroom_console.storage.database import Database
@@ -65,7 +66,8 @@ async def app(service: Service[ConsoleSettings]) -> None:
         keeper = Keeper(providers, TokenTopic(settings, producer), sealer, redis, settings.topic_prefix)
         console = Console(
             settings=settings, database=database, producer=producer, presence=Presence(redis, settings.topic_prefix),
-            blobs=BlobStore(settings.blob_url), sealer=sealer, read=read, live=Live(settings, changes), http=http,
+            here=Here(redis, settings.topic_prefix), blobs=BlobStore(settings.blob_url), sealer=sealer,
+            read=read, live=Live(settings, changes), http=http,
             providers=providers, keeper=keeper,
         )  # fmt: skip
         await read.start()

@@ -20,6 +20,7 @@ from . import times
 from .settings import ConsoleSettings
 
 if TYPE_CHECKING:
+    from mailroom_console.live.here import Here
     from mailroom_console.live.live import Live
     from mailroom_console.read_model.model import ReadModel
 
@@ -32,6 +33,7 @@ class Console:
     database: Database
     producer: Producer
     presence: Presence
+    here: Here
     blobs: BlobStore
     sealer: Sealer
     read: ReadModel

@@ -24,7 +24,7 @@ from . import times
 from .settings import ConsoleSettings
 
 log = get_logger()
-AUTO_REPLY_SUBJECT = "We got your message: {{subject}} [{{ticket.number}}]"
+AUTO_REPLY_SUBJECT = "We got your message [{{ticket.number}}]: {{subject}}"
 AUTO_REPLY_CONTENT = (
     "Hello {{customer.name}},\n\nthank you for writing to us. Your message is with our team {{queue.name}} now, as "
     "{{ticket.number}}.\nPlease keep this number in the subject when you write about it again.\n\nYours,\nAcme Support\n"

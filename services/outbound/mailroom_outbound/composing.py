@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mailroom_contracts import Address, OutboundMail, Person, Quote
 from mailroom_mail import Attachment, Mailbox, OutgoingMail, QuotedMail, comparable, compose, html_to_text, sanitize
@@ -50,7 +50,8 @@ async def letter(
     Raises `BlobsDown` (try later), and `BlobMissing` or ValueError (it can never be written).
     """
     order = await with_body(order, blobs)
-    quote = await whole_quote(order.quote, blobs) if order.quote else None
+    given = ([order.quote] if order.quote else []) + order.quotes
+    quotes = [await whole_quote(quote, blobs) for quote in given]
     attachments = [
         Attachment(
             filename=ref.filename,
@@ -61,13 +62,12 @@ async def letter(
         )
         for ref in order.attachments
     ]
-    quoted = await _quoted(quote) if quote is not None else None
+    quoted = [await history(quote, forwarded=order.quote_style == "forward") for quote in quotes]
     if address.kind == "gmail":
         order = narrowed(order)
     mail = outgoing(order, address, quoted, tuple(attachments))
     size = sum(len(a.content) for a in attachments) + len(order.text) + len(order.html or "")
-    if quoted is not None:
-        size += len(quoted.text) + len(quoted.html or "")
+    size += sum(len(quote.text) + len(quote.html or "") for quote in quoted)
     raw = await asyncio.to_thread(compose, mail) if size > THREAD_FROM_BYTES else compose(mail)
     return Letter(
         raw=raw,
@@ -88,7 +88,7 @@ def envelope_sender(order: OutboundMail, address: Address) -> str:
 
 
 def outgoing(
-    order: OutboundMail, address: Address, quote: QuotedMail | None, files: tuple[Attachment, ...]
+    order: OutboundMail, address: Address, quoted: Sequence[QuotedMail], files: tuple[Attachment, ...]
 ) -> OutgoingMail:
     """The mail to write. It always leaves under the address's own name, whatever the order says."""
     name = order.from_.name if order.from_ is not None and order.from_.name else address.full_name
@@ -104,7 +104,8 @@ def outgoing(
         subject=order.subject,
         text=order.text,
         html=order.html,
-        quote=quote,
+        quote=quoted[0] if quoted else None,
+        earlier=tuple(quoted[1:]),
         attachments=files,
         in_reply_to=order.in_reply_to,
         references=tuple(order.references),
@@ -112,7 +113,7 @@ def outgoing(
     )
 
 
-async def _quoted(quote: Quote) -> QuotedMail:
+async def history(quote: Quote, *, forwarded: bool) -> QuotedMail:
     """The history, its HTML read in a process of its own: a stranger wrote it. Where that fails it is quoted as text."""
     author = Mailbox(quote.from_.email, quote.from_.name) if quote.from_ is not None else None
     text, html = quote.text, None
@@ -124,7 +125,17 @@ async def _quoted(quote: Quote) -> QuotedMail:
             log.warning("quote.html_left_out", reason=str(problem), length=len(quote.html))
     if html is not None and len(html) > MOST_QUOTED:
         html = None
-    return QuotedMail(from_=author, date=quote.date, text=text[:MOST_QUOTED], html=html, safe=True)
+    return QuotedMail(
+        from_=author,
+        date=quote.date,
+        text=text[:MOST_QUOTED],
+        html=html,
+        safe=True,
+        to=_boxes(quote.to),
+        cc=_boxes(quote.cc),
+        subject=quote.subject,
+        forwarded=forwarded,
+    )
 
 
 def _boxes(people: list[Person]) -> tuple[Mailbox, ...]:

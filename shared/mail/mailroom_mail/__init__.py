@@ -47,12 +47,12 @@ if TYPE_CHECKING:
     from mailroom_mail.typed.replies import Reply as Reply
     from mailroom_mail.typed.replies import extract_reply as extract_reply
     from mailroom_mail.writing.composition import OutgoingMail as OutgoingMail
-    from mailroom_mail.writing.composition import QuotedMail as QuotedMail
     from mailroom_mail.writing.composition import compose as compose
     from mailroom_mail.writing.composition import dkim_sign as dkim_sign
     from mailroom_mail.writing.composition import needs_smtputf8 as needs_smtputf8
-    from mailroom_mail.writing.composition import text_to_html as text_to_html
     from mailroom_mail.writing.composition import trimmed_references as trimmed_references
+    from mailroom_mail.writing.plain_html import text_to_html as text_to_html
+    from mailroom_mail.writing.quotation import QuotedMail as QuotedMail
 
 # Public name: (module, name there). One line per name; each module keeps its own neighbours private.
 _LAZY = {
@@ -84,10 +84,10 @@ _LAZY = {
     "identity": ("threads.message_identity", "identity"),
     "compose": ("writing.composition", "compose"),
     "OutgoingMail": ("writing.composition", "OutgoingMail"),
-    "QuotedMail": ("writing.composition", "QuotedMail"),
+    "QuotedMail": ("writing.quotation", "QuotedMail"),
     "needs_smtputf8": ("writing.composition", "needs_smtputf8"),
     "trimmed_references": ("writing.composition", "trimmed_references"),
-    "text_to_html": ("writing.composition", "text_to_html"),
+    "text_to_html": ("writing.plain_html", "text_to_html"),
     "dkim_sign": ("writing.composition", "dkim_sign"),
     "verdicts": ("trust.authentication", "verdicts"),
     "organisational_domain": ("trust.authentication", "organisational_domain"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mailroom_console.pages.tickets.ticket_actions import mailboxes
+from mailroom_console.pages.tickets.letters import mailboxes
 from mailroom_console.pages.tickets.ticket_view import (
     delivery,
     event_words,

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mailroom_contracts import (
     CancelMessage,
     CommandRefused,
@@ -27,6 +29,7 @@ from mailroom_contracts import (
     Woken,
 )
 from mailroom_contracts.config import Portal
+from mailroom_mail import sign_message_id, verify_message_id
 from mailroom_router.facts import facts
 from mailroom_router.outputs import Outputs
 from mailroom_router.shelves import is_blocked
@@ -120,6 +123,14 @@ def test_references_are_in_the_order_of_time_and_end_with_our_own() -> None:
     (order,) = answer(state, "3", answered_id=state.messages[0].id).orders
     assert order.references == [first, mine, second, mine2, order.rfc_message_id]
     assert order.in_reply_to == first
+
+
+@given(st.from_regex(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?(\.[a-z]([a-z0-9-]{0,40}[a-z0-9])?){1,4}", fullmatch=True))
+def test_our_message_id_is_short_with_any_domain_and_verifies(domain: str) -> None:
+    made = sign_message_id("a" * 32, "0f" * 16, domain, RING)
+    assert len(made) <= 77
+    assert verify_message_id(f"<{made}>", RING) == "a" * 32
+    assert made.partition("@")[2].count(".") >= 1
 
 
 def test_the_ticket_number_stands_in_the_subject_where_the_address_asks_for_it() -> None:

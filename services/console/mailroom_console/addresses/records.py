@@ -27,6 +27,8 @@ from mailroom_console.storage.schema import addresses, queues
 from . import account_check, smtp_accounts
 from .shape import shown
 
+LONGEST_SIGNATURE = 2_000
+
 
 async def listed(
     console: Console, principal: Principal, *, limit: int = 50, after: str | None = None, queue_id: str | None = None
@@ -123,6 +125,9 @@ async def change(console: Console, principal: Principal, address_id: str, given:
         values["queue_id"] = given["queue_id"]
     if given.get("auto_reply") is not None:
         values["auto_reply"] = _auto_reply(given["auto_reply"], row.auto_reply)
+    answering = {name: given[name] for name in ("signature", "number_in_subject") if given.get(name) is not None}
+    if answering:
+        values["answering"] = row.answering | _answering(answering)
     if "forwards_to" in given:
         values["forwards_to"] = given["forwards_to"] or None
         if values["forwards_to"] != row.forwards_to:
@@ -227,6 +232,9 @@ def _published(row: Any) -> Address:
         auto_reply=AutoReply.model_validate(row.auto_reply),
         smtp=SmtpAccount.model_validate(row.smtp) if row.smtp else None,
         gmail=GmailAccount.model_validate(row.gmail) if row.gmail else None,
+        signature=row.answering.get("signature", ""),
+        number_in_subject=bool(row.answering.get("number_in_subject", False)),
+        plus_replies=bool(row.answering.get("plus_replies", False)),
         forwards_to=row.forwards_to, forwarders=[Forwarder.model_validate(f) for f in row.forwarders],
         revision=row.revision, updated_at=times.moment(row.updated_at),
     )  # fmt: skip
@@ -334,13 +342,22 @@ def _gmail(given: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def _answering(given: Mapping[str, Any]) -> dict[str, Any]:
+    if len(str(given.get("signature", ""))) > LONGEST_SIGNATURE:
+        raise invalid("signature", f"A signature has at most {LONGEST_SIGNATURE} characters.")
+    return {name: bool(value) if name == "number_in_subject" else str(value) for name, value in given.items()}
+
+
 def _auto_reply(given: Any, before: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = {"enabled": False, "subject": "", "content": "", "outside_content": "", **before}
     if given is None:
-        return {"enabled": False, "subject": "", "content": "", **before}
-    wanted = {"enabled": False, "subject": "", "content": "", **before}
+        return wanted
     wanted |= {k: v for k, v in dict(given).items() if k in wanted and v is not None}
     if (wanted["enabled"] or wanted["content"]) and (
-        problems := check_template(str(wanted["subject"]), str(wanted["content"]))
+        problems := [
+            *check_template(str(wanted["subject"]), str(wanted["content"])),
+            *(check_template(str(wanted["subject"]), outside) if (outside := str(wanted["outside_content"])) else ()),
+        ]
     ):
         raise Problem(422, "bad_template", " ".join(problems), field="auto_reply", problems=problems)
     return wanted

@@ -78,7 +78,11 @@ def shown(row: Any, statuses: Mapping[str, AddressStatus], mails: Mapping[str, A
             "enabled": bool(row.auto_reply.get("enabled")),
             "subject": row.auto_reply.get("subject", ""),
             "content": row.auto_reply.get("content", ""),
+            "outside_content": row.auto_reply.get("outside_content", ""),
         },
+        "signature": row.answering.get("signature", ""),
+        "number_in_subject": bool(row.answering.get("number_in_subject", False)),
+        "plus_replies": bool(row.answering.get("plus_replies", False)),
         "smtp": None
         if smtp is None
         else {key: smtp[key] for key in ("host", "port", "tls", "username")}

@@ -57,6 +57,7 @@ class AutoReplyIn(Body):
     enabled: bool | None = None
     subject: str | None = Field(None, description="{{ticket.number}}, {{customer.name}}, {{subject}}, {{queue.name}}")
     content: str | None = None
+    outside_content: str | None = Field(None, description="Instead of `content` outside of office hours.")
 
 
 class SmtpIn(Body):
@@ -93,6 +94,8 @@ class AddressIn(Body):
 
 class AddressChange(Body):
     full_name: str | None = None
+    signature: str | None = Field(None, description="Below agents' mail; {{agent.name}} is who writes.")
+    number_in_subject: bool | None = Field(None, description="The ticket's number in the subject of answers.")
     queue_id: str | None = None
     prefer_online: bool | None = None
     active: bool | None = None
@@ -253,6 +256,12 @@ class TogetherIn(Body):
     remove_tags: Annotated[list[Name], Field(max_length=50)] | None = None
     spam: bool | None = None
     snooze_until: AwareDatetime | None = None
+
+
+class CannedIn(Body):
+    name: Annotated[str, Field(max_length=80)]
+    text: Annotated[str, Field(max_length=20_000)]
+    queue_id: Name | None = Field(None, description="null: for all queues.")
 
 
 class BlockIn(Body):

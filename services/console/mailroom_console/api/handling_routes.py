@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from mailroom_console.portals import blocked
+from mailroom_console.portals import blocked, canned
 from mailroom_console.tickets import commands, handling, lists
 from mailroom_console.tickets import reading as tickets
 
-from .bodies import BlockIn, MergeIn, SnoozeIn, SpamIn, SplitIn, TogetherIn
+from .bodies import BlockIn, CannedIn, MergeIn, SnoozeIn, SpamIn, SplitIn, TogetherIn
 from .configuration_routes import Json
 from .security import ConsoleDep, PrincipalDep
 from .ticket_routes import Key
@@ -89,6 +89,29 @@ async def unblock(
 ) -> Response:  # fmt: skip
     """Take a sender or a domain off the list."""
     await blocked.remove(console, principal, email=email, domain=domain)
+    return Response(status_code=204)
+
+
+@router.get("/canned")
+async def canned_list(console: ConsoleDep, principal: PrincipalDep, queue_id: str | None = None) -> Json:
+    """Canned answers: of all queues, and of one or of those that are seen."""
+    return {"items": await canned.listed(console, principal, queue_id), "next": None}
+
+
+@router.post("/canned", status_code=201)
+async def canned_add(body: CannedIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
+    return await canned.put(console, principal, name=body.name, text=body.text, queue_id=body.queue_id)
+
+
+@router.put("/canned/{canned_id}")
+async def canned_change(canned_id: str, body: CannedIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
+    return await canned.put(console, principal, name=body.name, text=body.text, queue_id=body.queue_id,
+                            canned_id=canned_id)  # fmt: skip
+
+
+@router.delete("/canned/{canned_id}", status_code=204)
+async def canned_delete(canned_id: str, console: ConsoleDep, principal: PrincipalDep) -> Response:
+    await canned.remove(console, principal, canned_id)
     return Response(status_code=204)
 
 

@@ -17,8 +17,16 @@ from mailroom_console.pages.frame.rendering import STATIC
 from mailroom_console.pages.frame.site import Site
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.pages.people import agent_pages, queue_pages
-from mailroom_console.pages.portals import portal_pages
-from mailroom_console.pages.tickets import message_pages, ticket_actions, ticket_pages
+from mailroom_console.pages.portals import portal_pages, tools_pages
+from mailroom_console.pages.tickets import (
+    here_pages,
+    letters,
+    listing,
+    message_pages,
+    shelf_pages,
+    ticket_actions,
+    ticket_pages,
+)
 from mailroom_console.problems import Problem
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -27,8 +35,9 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 def all_pages() -> list[Page]:
     """Every page route of the console."""
     modules = (
-        signing_in, accounts, ticket_pages, ticket_actions, message_pages, connect_pages, sign_in_pages, google_pages, address_pages,
-        queue_pages, agent_pages, activity_pages, portal_pages, live_feed,
+        signing_in, accounts, listing, letters, shelf_pages, ticket_pages, ticket_actions, here_pages, message_pages,
+        connect_pages, sign_in_pages, google_pages, address_pages, queue_pages, agent_pages, activity_pages, portal_pages,
+        tools_pages, live_feed,
     )  # fmt: skip
     return [page for module in modules for page in module.pages()]
 

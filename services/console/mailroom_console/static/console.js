@@ -51,5 +51,28 @@ window.addEventListener('pageshow', () => {
   for (const form of document.querySelectorAll('form[data-sent]')) delete form.dataset.sent;
 });
 
+// Times are shown in this browser's zone: the server knows it from a cookie.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.includes(`mailroom_zone=${encodeURIComponent(zone)}`)) {
+  document.cookie = `mailroom_zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
+}
+
+// Ticking all, and the bar that comes with the first tick.
+const ticks = () => [...document.querySelectorAll('[data-tick]')];
+const bar = document.querySelector('[data-bulk]');
+if (bar) {
+  const look = () => {
+    const chosen = ticks().filter((t) => t.checked).length;
+    bar.hidden = !chosen;
+    bar.querySelector('[data-count]').textContent = chosen;
+  };
+  document.addEventListener('change', (event) => {
+    if (event.target.matches('[data-tick-all]')) for (const t of ticks()) t.checked = event.target.checked;
+    if (event.target.matches('[data-tick], [data-tick-all]')) look();
+  });
+  document.addEventListener('mailroom:changed', look);
+  look();
+}
+
 startPresence(csrf);
 startLive(announce);

@@ -1,7 +1,7 @@
 // Live regions: when the server says that something changed, the page is fetched again and the regions that differ are
 // put in place. Focus, scrolling and everything outside the regions stay as they are.
 const GATHER_MS = 250;
-const KINDS = ['ticket', 'address', 'presence', 'queue', 'agent', 'activity', 'reload'];
+const KINDS = ['ticket', 'address', 'presence', 'queue', 'agent', 'activity', 'here', 'reload'];
 
 export function startLive(announce) {
   if (!document.querySelector('[data-live]') || !('EventSource' in window)) return;

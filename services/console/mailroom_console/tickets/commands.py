@@ -253,6 +253,18 @@ async def _offers(console: Console, portal_id: str, queue_id: str | None) -> lis
         return [dict(row._mapping) for row in await connection.execute(query.order_by(a.c.email).limit(50))]
 
 
+async def senders(console: Console, principal: Principal) -> list[dict[str, Any]]:
+    """The addresses that a new message may leave from: those of the queues that the principal sees."""
+    principal.require(TICKETS)
+    a = addresses
+    query = select(a.c.id, a.c.email, a.c.full_name, a.c.kind, a.c.queue_id).where(
+        a.c.portal_id == principal.portal_id, a.c.kind != "internal", a.c.active
+    )
+    async with console.database.read() as connection:
+        rows = [dict(row._mapping) for row in await connection.execute(query.order_by(a.c.email).limit(500))]
+    return [row for row in rows if row["queue_id"] is not None and principal.sees(row["queue_id"])]
+
+
 async def _check_known(console: Console, principal: Principal, table: Any, field: str, wanted: str) -> None:
     async with console.database.read() as connection:
         found = await connection.scalar(
@@ -286,4 +298,4 @@ def check_text(text: str, html: str | None) -> None:
 
 
 __all__ = ["Accepted", "about", "cancel", "change", "check_fits_gmail", "check_sender", "check_text", "confirm_sender",
-           "note", "resend", "send", "sending_choices"]  # fmt: skip
+           "note", "resend", "send", "senders", "sending_choices"]  # fmt: skip

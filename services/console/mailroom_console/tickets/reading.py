@@ -98,6 +98,15 @@ async def own_addresses(connection: AsyncConnection, portal_id: str) -> set[str]
     return {comparable(email) for email in emails.scalars()}
 
 
+async def merged_into(console: Console, principal: Principal, ticket_id: str) -> list[dict[str, Any]]:
+    """The tickets that were merged into this one, as lists show them."""
+    principal.require(READ)
+    t = console.read.tables.tickets
+    query = select(t).where(t.c.merged_into == ticket_id, t.c.portal_id == principal.portal_id).limit(MOST_MERGED)
+    async with console.database.read() as connection:
+        return [summary(row) for row in (await connection.execute(query)).all()]
+
+
 async def others_of(
     console: Console, principal: Principal, ticket: dict[str, Any], limit: int = 8
 ) -> list[dict[str, Any]]:

@@ -18,6 +18,9 @@ _MESSAGE_ID = re.compile(rf"<?([a-z0-9-]{{1,20}})\.({_TOKEN})@[^@<>\s]{{1,255}}>
 _PLUS = re.compile(rf"<?([^@<>\s]{{1,64}})\+({_TOKEN})@[^@<>\s]{{1,255}}>?", re.IGNORECASE | re.ASCII)
 _LOCAL = re.compile(r"[a-z0-9-]{1,20}")
 _TICKET_ID = re.compile(r"[0-9a-f]{32}")
+_LONGEST_ID = 77  # characters; with brackets and "Message-ID: " it stays on one line of a header in every program
+_LOCAL_LETTERS = 8
+_STAND_IN = "mailroom.invalid"
 _MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -59,14 +62,24 @@ def sign_message_id(ticket_id: str, local: str, domain: str, keys: Mapping[str, 
     """A Message-ID without angle brackets for one mail of a ticket; the first of `keys` signs.
 
     `local` tells the mails of a ticket apart (equal input, equal id, so that a resend has the same); what is longer
-    than 20 letters, digits and hyphens is digested. Raises ValueError for a ticket id that is not 32 hex digits, a
+    than 8 letters, digits and hyphens is digested to 40 bits. With any domain it has 77 characters at most: of a longer
+    domain the end stands, by whole labels (the token makes it unique, not the domain). Raises ValueError for a ticket id that is not 32 hex digits, a
     domain that could not stand in a header, or when there is no key.
     """
     if not re.fullmatch(r"[A-Za-z0-9.-]{1,190}", domain):
         raise ValueError("the domain of a Message-ID must be a host name")
-    if not _LOCAL.fullmatch(local):
-        local = base64.b32encode(hashlib.sha256(local.encode()).digest()[:10]).decode("ascii").lower()
-    return f"{local}.{_token(ticket_id, 'message-id', local, keys)}@{domain.lower()}"
+    if len(local) > _LOCAL_LETTERS or not _LOCAL.fullmatch(local):
+        local = base64.b32encode(hashlib.sha256(local.encode()).digest()[:5]).decode("ascii").lower()
+    left = f"{local}.{_token(ticket_id, 'message-id', local, keys)}@"
+    return left + _shortened(domain.lower(), _LONGEST_ID - len(left))
+
+
+def _shortened(domain: str, room: int) -> str:
+    labels = domain.split(".")
+    while len(labels) > 2 and len(".".join(labels)) > room:
+        del labels[0]
+    short = ".".join(labels)
+    return short if len(short) <= room and all(labels) else _STAND_IN
 
 
 def verify_message_id(message_id: str, keys: Mapping[str, bytes]) -> str | None:

@@ -5,33 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import html as html_escape
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import format_datetime
 
 from mailroom_mail.reading.model import Attachment, Mailbox
 
 from . import header_writing as write
+from .plain_html import text_to_html
+from .quotation import QuotedMail, quoted_html, quoted_text
 
 _MOST_REFERENCES = 30
 _REFERENCES_LENGTH = 6000  # characters; far below what servers take for one field
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,100}")
 _AUTO = re.compile(r"[A-Za-z0-9-]{1,40}(?:; ?[A-Za-z0-9=_ -]{1,60})?")
 _MAILROOM_ID = "X-Mailroom-Id"
-
-
-@dataclass(frozen=True, slots=True)
-class QuotedMail:
-    """The mail that a reply quotes below itself. Its HTML is sanitised on the way out, unless it is `safe` already."""
-
-    from_: Mailbox | None = None
-    date: datetime | None = None
-    text: str = ""
-    html: str | None = None
-    safe: bool = False  # `html` is what `sanitize` gave
-    attribution: str | None = None  # in place of "On …, … wrote:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +44,7 @@ class OutgoingMail:
     text: str = ""
     html: str | None = None
     quote: QuotedMail | None = None
+    earlier: tuple[QuotedMail, ...] = ()  # more history, below `quote`
     attachments: tuple[Attachment, ...] = ()
     in_reply_to: str | None = None
     references: tuple[str, ...] = ()
@@ -69,21 +59,19 @@ def needs_smtputf8(mail: OutgoingMail) -> bool:
 
 
 def trimmed_references(references: tuple[str, ...], in_reply_to: str | None) -> tuple[str, ...]:
-    """References for an answer (RFC 5322 section 3.6.4): the parent's, then the parent; the root and the latest stay.
+    """References for an answer (RFC 5322 section 3.6.4), in the order of time; root, parent and the latest stay.
 
     Ids that could not be written (white space, not ASCII, longer than 900 characters) are left out.
     """
     chain = list(
         dict.fromkeys(value.strip("<> \t\r\n") for value in (*references, *((in_reply_to,) if in_reply_to else ())))
     )
-    if in_reply_to and chain and (parent := in_reply_to.strip("<> \t\r\n")) in chain:
-        chain.remove(parent)
-        chain.append(parent)
+    parent = (in_reply_to or "").strip("<> \t\r\n")
     chain = [value for value in chain if write.is_usable_id(value)]
     while len(chain) > _MOST_REFERENCES or (
         len(chain) > 2 and sum(map(len, chain)) + 3 * len(chain) > _REFERENCES_LENGTH
     ):
-        del chain[1]
+        del chain[2 if chain[1] == parent and len(chain) > 2 else 1]
     return tuple(chain)
 
 
@@ -154,62 +142,19 @@ def _versions(mail: OutgoingMail) -> tuple[str, str | None]:
     """The text and the HTML that are sent, each made from the other where it is missing, history below."""
     html = mail.html
     text = mail.text
+    quotes = ((mail.quote,) if mail.quote is not None else ()) + mail.earlier
     if not text and html:
         from mailroom_mail.showing.rendering import to_text
 
         text = to_text(html)
-    quote = mail.quote
-    if html is None and quote is not None and quote.html:
+    if html is None and any(quote.html for quote in quotes):
         html = text_to_html(text)
-    if quote is None:
+    if not quotes:
         return text, html
-    text = f"{text.rstrip()}\n\n{_attribution(quote)}\n{_quoted_text(quote)}\n"
+    text = f"{text.rstrip()}\n\n" + "\n\n".join(quoted_text(quote) for quote in quotes) + "\n"
     if html is not None:
-        html = f"{_without_end(html)}<br>{_quoted_html(quote)}"
+        html = f"{_without_end(html)}<br>" + "<br>".join(quoted_html(quote) for quote in quotes)
     return text, html
-
-
-def _attribution(quote: QuotedMail) -> str:
-    if quote.attribution is not None:
-        return " ".join(quote.attribution.split())
-    who = (
-        ""
-        if quote.from_ is None
-        else (f"{quote.from_.name} <{quote.from_.email}>" if quote.from_.name else quote.from_.email)
-    )
-    when = "" if quote.date is None else f"On {quote.date.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
-    said = (
-        " ".join(f"{when}, {who} wrote:".split())
-        if when and who
-        else f"{when or who} wrote:"
-        if when or who
-        else "Quoted:"
-    )
-    return said.replace("\0", "")
-
-
-def _quoted_text(quote: QuotedMail) -> str:
-    text = quote.text
-    if not text and quote.html:
-        from mailroom_mail.showing.rendering import to_text
-
-        text = to_text(quote.html)
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n").split("\n")
-    return "\n".join(">" + line if line.startswith(">") else f"> {line}".rstrip() for line in lines)
-
-
-def _quoted_html(quote: QuotedMail) -> str:
-    if quote.html:
-        from mailroom_mail.showing.safe_html import sanitize
-
-        inner = quote.html if quote.safe else sanitize(quote.html).html
-    else:
-        inner = text_to_html(quote.text)
-    # The class by which Gmail and others fold history away.
-    return (
-        f'<div class="gmail_quote"><div class="gmail_attr">{html_escape.escape(_attribution(quote))}</div><blockquote class="gmail_quote" '
-        f'type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">{inner}</blockquote></div>'
-    )
 
 
 _END = re.compile(r"\s*(?:</body\s*>\s*)?(?:</html\s*>\s*)?\Z", re.IGNORECASE)
@@ -219,28 +164,6 @@ def _without_end(html: str) -> str:
     tail = html[-200:]
     found = _END.search(tail.rstrip())
     return html[: len(html) - len(tail)] + (tail.rstrip()[: found.start()] if found else tail)
-
-
-_LINK = re.compile(r"\bhttps?://[^\s<>\"']{1,1000}[^\s<>\"'.,;:!?)\]]")
-
-
-def text_to_html(text: str) -> str:
-    """HTML that shows a plain text as it is: line breaks, indentation and links kept."""
-    out: list[str] = []
-    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        pieces: list[str] = []
-        position = 0
-        for found in _LINK.finditer(line) if "://" in line else ():
-            pieces.append(html_escape.escape(line[position : found.start()]))
-            link = html_escape.escape(found.group(0))
-            pieces.append(f'<a href="{link}">{link}</a>')
-            position = found.end()
-        pieces.append(html_escape.escape(line[position:]))
-        shown = "".join(pieces).replace("\t", "&nbsp; &nbsp; ")
-        if shown.startswith(" ") or "  " in shown:
-            shown = re.sub(r"(?<= ) |^ ", "&nbsp;", shown)
-        out.append(shown)
-    return "<div>" + "<br>\r\n".join(out) + "</div>"
 
 
 def _text_part(kind: str, text: str) -> bytes:

@@ -11,7 +11,7 @@ from mailroom_oauth import Provider
 from mailroom_console.pages.frame.visit import Visit
 from mailroom_console.problems import Problem, invalid
 
-DEFAULT_SUBJECT = "We got your mail: {{subject}} [{{ticket.number}}]"
+DEFAULT_SUBJECT = "We got your mail [{{ticket.number}}]: {{subject}}"
 DEFAULT_CONTENT = (
     "Hello {{customer.name}},\n\nthank you for your mail. It is with our team {{queue.name}} now, and we answer as soon "
     "as we can.\n\nYour number is {{ticket.number}}.\n"
@@ -32,6 +32,7 @@ def blank() -> dict[str, Any]:
         "active": True, "auto_enabled": False, "auto_subject": DEFAULT_SUBJECT, "auto_content": DEFAULT_CONTENT,
         "host": "", "port": 587, "tls": "", "username": "", "forwards_to": "", "revision": 1, "smtp_ok": "",
         "auth": "password", "provider": "",
+        "signature": "", "number_in_subject": False, "auto_outside": "",
     }  # fmt: skip
 
 
@@ -46,7 +47,8 @@ def of(address: Mapping[str, Any]) -> dict[str, Any]:
         "host": smtp.get("host", ""), "port": smtp.get("port", 587), "tls": smtp.get("tls", ""),
         "username": smtp.get("username", ""), "forwards_to": address["forwards_to"] or "",
         "auth": smtp.get("auth", "password"), "provider": smtp.get("provider") or "",
-        "revision": address["revision"],
+        "revision": address["revision"], "signature": address["signature"],
+        "number_in_subject": address["number_in_subject"], "auto_outside": reply["outside_content"],
     }  # fmt: skip
 
 
@@ -84,6 +86,8 @@ def read(visit: Visit) -> dict[str, Any]:
         "auto_content": visit.text("auto_content"), "host": visit.text("host").strip(),
         "port": visit.text("port").strip(), "tls": visit.text("tls"), "username": visit.text("username").strip(),
         "forwards_to": visit.text("forwards_to"), "auth": visit.text("auth") or "password", "revision": visit.number("revision") or 0,
+        "signature": visit.text("signature"), "number_in_subject": visit.flag("number_in_subject"),
+        "auto_outside": visit.text("auto_outside"),
     }  # fmt: skip
 
 
@@ -92,10 +96,12 @@ def given(form: Mapping[str, Any], password: str, kind: str, before: Mapping[str
     wanted: dict[str, Any] = {
         "full_name": form["full_name"], "queue_id": form["queue_id"] or None, "prefer_online": form["prefer_online"],
         "auto_reply": {"enabled": form["auto_enabled"], "subject": form["auto_subject"],
-                       "content": form["auto_content"]},
+                       "content": form["auto_content"], "outside_content": form["auto_outside"]},
     }  # fmt: skip
     if before is not None:
         wanted |= {"active": form["active"], "revision": form["revision"]}
+        if kind != "internal":
+            wanted |= {"signature": form["signature"], "number_in_subject": form["number_in_subject"]}
     elif kind == "internal":
         wanted |= {"local_part": form["local_part"], "domain": form["domain"] or None}
     else:

@@ -45,7 +45,7 @@ class Renderer:
         """The page as text. `now` is the moment that "5 min ago" counts from."""
         moment = now or datetime.now(UTC)
         return self._environment.get_template(template).render(
-            now=moment, ago=partial(words.ago, now=moment), **context
+            {"zone": UTC, **context}, now=moment, ago=partial(words.ago, now=moment)
         )
 
     def page(self, request: Request, template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:

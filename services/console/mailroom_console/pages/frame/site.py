@@ -65,7 +65,7 @@ class Site:
         self, visit: Visit, template: str, section: str, status: int, context: Mapping[str, Any]
     ) -> Response:
         """The page, in the frame for the one who asks."""
-        values: dict[str, Any] = {"csrf": visit.csrf, "flashes": visit.flashes(), "me": None}
+        values: dict[str, Any] = {"csrf": visit.csrf, "flashes": visit.flashes(), "me": None, "zone": visit.zone}
         if visit.principal is not None:
             values |= await frame.around(self.console, visit.principal, self.attention)
         values |= {"section": section, "view": "", "queue_id": "", "request": visit.request, **context}

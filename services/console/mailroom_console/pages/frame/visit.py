@@ -7,7 +7,10 @@ import binascii
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse
@@ -22,6 +25,7 @@ from .activity_view import Watch
 from .rendering import Renderer
 
 FLASH_COOKIE = "mailroom_said"
+ZONE_COOKIE = "mailroom_zone"
 _FLASH_LIMIT = 1500
 
 
@@ -47,6 +51,11 @@ class Visit:
         if self.principal is None:
             raise Problem(401, "signed_out", "Sign in first.")
         return self.principal
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The agent's time zone, as their browser said it; UTC until it did."""
+        return zone_of(self.request.cookies.get(ZONE_COOKIE, ""))
 
     def path(self, name: str) -> str:
         """A part of the path."""
@@ -100,6 +109,15 @@ class Visit:
         except (ValueError, TypeError, binascii.Error):
             return []
         return [{"kind": str(kind) if kind in ("good", "bad", "warn") else "", "text": str(said)}]
+
+
+@lru_cache(256)
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of that name (IANA); UTC for one that there is not."""
+    try:
+        return ZoneInfo(unquote(name)) if len(name) < 100 and not name.startswith(("/", ".")) else ZoneInfo("UTC")
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return ZoneInfo("UTC")
 
 
 Handler = Callable[[Visit], Awaitable[Response]]

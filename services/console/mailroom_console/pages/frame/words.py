@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 _ENTITY = re.compile(r"[^\W_]")
 
@@ -50,10 +50,13 @@ def span(length: timedelta | float) -> str:
     return f"{seconds / 86400:.0f} days"
 
 
-def full_time(value: datetime | str | None) -> str:
-    """Date and time in full, for titles and tables."""
+def full_time(value: datetime | str | None, zone: tzinfo = UTC) -> str:
+    """Date and time in full with the zone, for titles and tables."""
     when = moment(value)
-    return "" if when is None else f"{when.day} {when:%b %Y, %H:%M} UTC"
+    if when is None:
+        return ""
+    there = when.astimezone(zone)
+    return f"{there.day} {there:%b %Y, %H:%M} {there.tzname() or ''}".rstrip()
 
 
 def iso(value: datetime | str | None) -> str:

@@ -14,6 +14,7 @@ from mailroom_console.principals import CONFIG
 from mailroom_console.problems import Problem
 
 from . import dns_view
+from .hours_view import hours_shown, hours_typed
 
 
 def pages() -> list[Page]:
@@ -36,17 +37,21 @@ async def update(visit: Visit) -> Response:
     """Save."""
     portal = await portals.current(visit.console, visit.who)
     form: dict[str, Any] = {"name": visit.text("name"), "domains": visit.text("domains"), "revision": visit.number("revision") or 0,
-            "follow_up_after_days": visit.text("follow_up_after_days")}  # fmt: skip
+            "follow_up_after_days": visit.text("follow_up_after_days"), "undo_send_s": visit.text("undo_send_s"),
+            "zone": visit.text("zone").strip(), "hours": visit.text("hours"), "holidays": visit.text("holidays")}  # fmt: skip
     try:
         await portals.change(
             visit.console, visit.who, name=form["name"], mail_domains=form["domains"].replace(",", " ").split(),
-            follow_up_after_days=visit.number("follow_up_after_days"), revision=form["revision"],
+            follow_up_after_days=visit.number("follow_up_after_days"), undo_send_s=visit.number("undo_send_s"),
+            office_hours=hours_typed(form["zone"], form["hours"], form["holidays"]), revision=form["revision"],
         )  # fmt: skip
     except Problem as problem:
         if problem.code == "revision_conflict":
             form["revision"] = portal["revision"]
         names = {"domain": "domains", "mail_domains": "domains"}
         shown = field_problems(problem, names)
+        if problem.more.get("field") == "office_hours":
+            shown = {"hours": problem.detail}
         if problem.code in ("domain_taken", "in_use"):
             shown = {"domains": problem.detail}
         return await _show(visit, portal, form, shown, problem.status)
@@ -73,7 +78,8 @@ async def make_key(visit: Visit) -> Response:
 
 def _form(portal: dict[str, Any]) -> dict[str, Any]:
     return {"name": portal["name"], "domains": "\n".join(portal["domains"]), "revision": portal["revision"],
-            "follow_up_after_days": portal["follow_up_after_days"]}  # fmt: skip
+            "follow_up_after_days": portal["follow_up_after_days"], "undo_send_s": portal["undo_send_s"],
+            **hours_shown(portal["office_hours"])}  # fmt: skip
 
 
 async def _show(

@@ -1,29 +1,22 @@
-"""What agents do with a ticket: answer, note, assign, take, close, move, confirm a sender, resend, cancel."""
+"""What agents do with a ticket: assign, take, close, move, confirm a sender, resend, cancel."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import getaddresses
 from typing import Any
 
-from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from mailroom_console.pages.frame.visit import Page, Visit, local
 from mailroom_console.principals import TICKETS
-from mailroom_console.problems import Problem, invalid
-from mailroom_console.tickets import commands, drafts, writing
+from mailroom_console.problems import Problem
+from mailroom_console.tickets import commands
 from mailroom_console.tickets import reading as tickets
-from mailroom_console.uploads import records as uploads
-
-from .ticket_pages import show_one
 
 
 def pages() -> list[Page]:
     """The routes."""
     return [
-        Page("POST", "/tickets/{id}/reply", reply, TICKETS),
-        Page("POST", "/tickets/{id}/note", note, TICKETS),
         Page("POST", "/tickets/{id}/assign", assign, TICKETS),
         Page("POST", "/tickets/{id}/take", take, TICKETS),
         Page("POST", "/tickets/{id}/status", set_status, TICKETS),
@@ -32,49 +25,6 @@ def pages() -> list[Page]:
         Page("POST", "/tickets/{id}/messages/{message}/resend", resend, TICKETS),
         Page("POST", "/tickets/{id}/messages/{message}/cancel", cancel, TICKETS),
     ]
-
-
-async def reply(visit: Visit) -> Response:
-    """Answer the customer. What was written stays on the page when it is not accepted."""
-    ticket_id = visit.path("id")
-    form = {name: visit.text(name) for name in ("text", "cc", "bcc", "from_address_id", "key")} | {"kind": "reply"}
-    try:
-        files = [await _upload(visit, file) for file in visit.files("files")]
-        letter = writing.Letter(
-            text=form["text"], cc=mailboxes(form["cc"], "cc"), bcc=mailboxes(form["bcc"], "bcc"), attachments=files,
-            from_address_id=form["from_address_id"] or None,
-        )  # fmt: skip
-        accepted = await writing.reply(visit.console, visit.who, ticket_id, letter, idempotency_key=form["key"] or None)
-    except Problem as problem:
-        if problem.status in (403, 404):
-            raise
-        return await show_one(visit, form, [problem.detail], problem.status)
-    status = visit.text("then_status")
-    if status:
-        await commands.change(visit.console, visit.who, ticket_id, {"status": status},
-                              idempotency_key=f"then:{accepted.command_id}")  # fmt: skip
-    said = "" if accepted.shown else "Accepted. It appears in a moment."
-    return visit.go(f"/tickets/{ticket_id}#message-{accepted.message_id}", said)
-
-
-async def note(visit: Visit) -> Response:
-    """Add an internal note."""
-    ticket_id = visit.path("id")
-    text = visit.text("text")
-    try:
-        accepted = await commands.note(visit.console, visit.who, ticket_id, text=text,
-                                       idempotency_key=visit.text("key") or None)  # fmt: skip
-    except Problem as problem:
-        if problem.status in (403, 404):
-            raise
-        return await show_one(visit, {"note": text, "kind": "note"}, [problem.detail], problem.status)
-    kept = await drafts.get(visit.console, visit.who, ticket_id) or {}
-    rest = {k: v for k, v in kept.items() if k in ("text", "cc", "bcc", "from_address_id") and v}
-    if rest.get("text"):
-        await drafts.put(visit.console, visit.who, ticket_id, rest)
-    elif kept:
-        await drafts.forget(visit.console, visit.who, ticket_id)
-    return visit.go(f"/tickets/{ticket_id}#message-{accepted.message_id}")
 
 
 async def assign(visit: Visit) -> Response:
@@ -147,22 +97,3 @@ async def _change(visit: Visit, given: Mapping[str, Any]) -> Response:
             raise
         return visit.go(f"/tickets/{ticket_id}", problem.detail, "bad")
     return visit.go(f"/tickets/{ticket_id}", "" if shown else "Accepted. It shows in a moment.")
-
-
-async def _upload(visit: Visit, file: UploadFile) -> dict[str, Any]:
-    return await uploads.store(visit.console, visit.who, filename=file.filename, content_type=file.content_type,
-                               content=await file.read())  # fmt: skip
-
-
-def mailboxes(text: str, field: str) -> list[dict[str, str]]:
-    """Addresses typed with commas between. Raises `Problem` 422 for what is none; line breaks are never let in."""
-    if any(ord(c) < 32 and c not in "\t\n" for c in text):
-        raise invalid(field, "Write addresses on one line, with commas between.")
-    flat = text.replace("\n", ",").replace(";", ",")
-    pieces = [piece.strip() for piece in flat.split(",") if piece.strip()]
-    if not pieces:
-        return []
-    found = getaddresses([", ".join(pieces)])
-    if (len(found) < len(pieces) and not any('"' in piece for piece in pieces)) or any("@" not in e for _, e in found):
-        raise invalid(field, f"That is not a list of addresses: {flat[:100]}")
-    return [{"name": name, "email": email} for name, email in found]

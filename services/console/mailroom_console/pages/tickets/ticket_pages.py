@@ -1,4 +1,4 @@
-"""Tickets: lists and search, the conversation with its reply editor."""
+"""A ticket: the conversation, and what its writing box begins with."""
 
 from __future__ import annotations
 
@@ -9,86 +9,24 @@ from starlette.responses import JSONResponse, Response
 
 from mailroom_console.access import passwords
 from mailroom_console.addresses import records as addresses
-from mailroom_console.pages.frame.frame import shown_count
 from mailroom_console.pages.frame.visit import Page, Visit, local
 from mailroom_console.people import agents, queues
+from mailroom_console.portals import canned
 from mailroom_console.principals import READ, TICKETS, Principal
 from mailroom_console.problems import Problem
 from mailroom_console.tickets import commands, drafts
 from mailroom_console.tickets import lists as ticket_lists
 from mailroom_console.tickets import reading as tickets
 
-from . import ticket_view
-
-_VIEWS = {
-    "open": ("Open tickets", "Open"),
-    "mine": ("My tickets", "Mine"),
-    "unassigned": ("Unassigned", "Unassigned"),
-    "waiting": ("Waiting for an answer", "Waiting"),
-    "failed": ("Not delivered", "Failed"),
-    "pending": ("Pending tickets", "Pending"),
-    "closed": ("Closed tickets", "Closed"),
-    "all": ("All tickets", "All"),
-}
-_EMPTY = {
-    "open": ("Nothing is open", "New mail to your addresses appears here by itself."),
-    "mine": ("You have no open tickets", "Take one from Unassigned."),
-    "unassigned": ("Everything has an agent", ""),
-    "waiting": ("Nobody waits for an answer", ""),
-    "failed": ("Every mail arrived", ""),
-    "pending": ("Nothing is pending", ""),
-    "closed": ("Nothing is closed yet", ""),
-    "all": ("No tickets yet", "Mail to your addresses appears here by itself."),
-}
+from . import composer, here_pages, ticket_view
 
 
 def pages() -> list[Page]:
     """The routes."""
     return [
-        Page("GET", "/tickets", listing, READ),
         Page("GET", "/tickets/{id}", one, READ),
         Page("POST", "/tickets/{id}/draft", draft, TICKETS, quick=True),
     ]
-
-
-async def listing(visit: Visit) -> Response:
-    """One list: a view, of all queues or of one, or what a search found."""
-    view = visit.query("view", "open")
-    view = view if view in _VIEWS else "open"
-    queue_id, query, after = visit.query("queue"), visit.query("q").strip()[:200], visit.query("after")
-    found = {q["id"]: q for q in (await queues.listed(visit.console, visit.who)).items}
-    if queue_id and queue_id not in found:
-        queue_id = ""
-    people = {a["id"]: a for a in (await agents.listed(visit.console, visit.who)).items}
-    filters = _filters(view, queue_id, query, searching=bool(query) and "view" not in visit.request.query_params)
-    page = await ticket_lists.listed(visit.console, visit.who, filters, limit=30, after=after or None)
-    rail = await visit.console.read.rail(visit.who, [queue_id] if queue_id else list(found))
-
-    def link(**changes: str | None) -> str:
-        values = {"view": view, "queue": queue_id, "q": query, **changes}
-        if "view" in changes:
-            values["q"] = ""
-        return f"/tickets?{urlencode({k: v for k, v in values.items() if v})}"
-
-    heading = found[queue_id]["name"] if queue_id else _VIEWS[view][0]
-    if query:
-        heading = f"Search: {query[:60]}"
-    title, told = ("Nothing found", "Try fewer or shorter words.") if query else _EMPTY[view]
-    return await visit.show(
-        "tickets.html", "tickets", view=view, queue_id=queue_id, query=query, heading=heading, explanation="",
-        link=link, views=[(name, words[1], shown_count(rail.get(name, 0))) for name, words in _VIEWS.items()],
-        tickets=[ticket_view.row(t, found, people) for t in page.items], empty={"title": title, "text": told},
-        older=link(after=page.next, view=view, q=query) if page.next else None,
-        newer=link(after=None, view=view, q=query) if after else None,
-    )  # fmt: skip
-
-
-def _filters(view: str, queue_id: str, query: str, *, searching: bool) -> ticket_lists.Filters:
-    if searching:  # a search looks everywhere
-        return ticket_lists.Filters(queue_id=queue_id or None, q=query)
-    status = view if view in ("open", "pending", "closed") else None
-    named = view if view in ticket_lists.VIEWS else None
-    return ticket_lists.Filters(queue_id=queue_id or None, status=status, view=named, q=query or None)
 
 
 async def one(visit: Visit) -> Response:
@@ -110,19 +48,80 @@ async def show_one(
     wanted = form.get("from_address_id") or visit.query("from") or kept.get("from_address_id", "")
     chosen = next((s["id"] for s in senders if s["id"] == wanted), None)
     can_send = bool(senders) and (choices["can_reply"] or chosen is not None)
-    writing = form.get("kind") or ("note" if visit.query("write") == "note" else "reply")
+    from_id = chosen or (senders[0]["id"] if senders else "")
     queue = found.get(ticket["queue_id"])
     return await visit.show(
         "ticket.html", "tickets", status, ticket=ticket, address=address,
         timeline=ticket_view.timeline(ticket, found, people), back=_back(visit, ticket),
-        back_text=queue["name"] if queue else "Tickets", composer=writing, problems=problems or [], can_send=can_send,
-        closed_reason=choices["reason"] or "", closed_help=_closed_help(visit.who), senders=senders,
-        from_id=chosen or (senders[0]["id"] if senders else ""), reply_to=ticket_view.recipients(ticket),
-        draft={name: form.get(name, kept.get(name) or "") for name in ("text", "cc", "bcc")},
-        note_draft={"text": form.get("note", kept.get("note") or "")},
-        reply_key=form.get("key") or kept.get("key") or passwords.drawn(), note_key=passwords.drawn(),
+        back_text=queue["name"] if queue else "Tickets", problems=problems or [], can_send=can_send,
+        closed_reason=choices["reason"] or "", closed_help=_closed_help(visit.who), senders=senders, from_id=from_id,
         agents=[a for a in people.values() if _may_have(a, ticket)], queues=list(found.values()),
+        here_now=await here_pages.words_of(visit, ticket["id"], {i: a["name"] or a["email"] for i, a in people.items()}),
+        merged=await tickets.merged_into(visit.console, visit.who, ticket["id"]),
+        others=await tickets.others_of(visit.console, visit.who, ticket),
+        tags=await ticket_lists.tags_used(visit.console, visit.who),
+        snooze_choices=composer.later(visit.console.clock(), visit.zone), note_key=passwords.drawn(),
+        **await _writing(visit, ticket, form, kept, from_id),
     )  # fmt: skip
+
+
+async def _writing(
+    visit: Visit, ticket: dict[str, Any], form: dict[str, Any], kept: dict[str, Any], from_id: str
+) -> dict[str, Any]:
+    """What the writing box holds: what was written and not accepted, else the draft, else what the mail asks for."""
+    query = visit.query("write")
+    which = form.get("kind") or (query if query in ("note", "forward") else "reply")
+    answer = composer.answering(ticket, form.get("answered_id") or visit.query("answer"))
+    to_all = query == "all"
+    proposed = answer["reply_all" if to_all else "reply"]
+    asked = query in ("all", "reply") or bool(visit.query("answer"))  # a choice just made goes before the draft
+    draft = {
+        name: form[name] if name in form else (kept.get(name) if not asked and kept.get("to") else None)
+        for name in ("to", "cc", "bcc")
+    }  # fmt: skip
+    if "to" not in form and draft["to"] is None:
+        draft |= {"to": proposed["to"], "cc": kept.get("cc") or proposed["cc"], "bcc": kept.get("bcc") or ""}
+    draft["text"] = form.get("text", kept.get("text") or "") if which != "forward" else kept.get("text") or ""
+    draft["quote"] = form.get("quote") or "last"
+    forwarded = visit.query("message") or form.get("message_id", "")
+    return {
+        "composer": which, "to_all": to_all, "answer": answer,
+        "draft": {name: value or "" for name, value in draft.items()},
+        "note_draft": {"text": form.get("note", kept.get("note") or "")},
+        "reply_key": form.get("key") or kept.get("key") or passwords.drawn(), "forward_key": passwords.drawn(),
+        "seen_id": form.get("seen_id") or composer.last_seen(ticket), "people": composer.people_of(ticket),
+        "known": composer.as_json(composer.known(ticket)),
+        "later_choices": composer.later(visit.console.clock(), visit.zone),
+        "signature": await signature_of(visit, from_id),
+        "canned": await _canned(visit, ticket),
+        "forwarding": {
+            **{name: form.get(name, "") if which == "forward" else "" for name in ("to", "cc", "bcc", "text")},
+            "subject": form.get("subject") or f"Fwd: {ticket['subject']}", "message_id": forwarded,
+            "choices": ticket_view.forwardable(ticket),
+        },
+    }  # fmt: skip
+
+
+async def signature_of(visit: Visit, address_id: str) -> str:
+    """The signature that stands below mail of this address, with the agent's name in it."""
+    if not address_id:
+        return ""
+    address = await _address(visit, address_id)
+    if address is None:
+        return ""
+    return composer.filled(
+        address.get("signature") or "", {"agent.name": visit.who.name or "", "address": address["email"]}
+    )
+
+
+async def _canned(visit: Visit, ticket: dict[str, Any]) -> list[dict[str, str]]:
+    """The queue's canned answers, filled in for this ticket."""
+    values = {
+        "ticket.number": ticket["number"], "customer.name": ticket["customer"]["name"] or ticket["customer"]["email"],
+        "subject": ticket["subject"], "agent.name": visit.who.name or "",
+    }  # fmt: skip
+    found = await canned.listed(visit.console, visit.who, ticket["queue_id"])
+    return [{"name": c["name"], "text": composer.filled(c["text"], values)} for c in found]
 
 
 def _senders(choices: dict[str, Any], address: dict[str, Any] | None, ticket: dict[str, Any]) -> list[dict[str, Any]]:
@@ -171,8 +170,8 @@ async def draft(visit: Visit) -> Response:
     if visit.text("kind") == "note":
         content["note"] = visit.text("text")
     else:
-        content |= {name: visit.text(name) for name in ("text", "cc", "bcc", "from_address_id")}
-    if not any(content.get(name) for name in ("text", "note", "cc", "bcc")):
+        content |= {name: visit.text(name) for name in ("text", "to", "cc", "bcc", "from_address_id")}
+    if not any(content.get(name) for name in ("text", "note")):
         await drafts.forget(visit.console, visit.who, ticket_id)
         return JSONResponse({"kept": False})
     saved = await drafts.put(visit.console, visit.who, ticket_id, content)

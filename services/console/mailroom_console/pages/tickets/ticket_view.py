@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ _LABELS = {
     "out_of_office": ("Out of office", ""),
     "bounce": ("Delivery failure", "bad"),
     "external_reply": ("Written in Gmail", "info"),
+    "forward": ("Forwarded", "warn"),
 }
 # A recipient's outcome in words, by state and whether a report from a server behind ours told it.
 _OUTCOMES = {
@@ -21,6 +23,11 @@ _OUTCOMES = {
     ("bounced", True): "bounced", ("bounced", False): "bounced", ("refused", False): "refused",
     ("cancelled", False): "cancelled",
 }  # fmt: skip
+_SHOWN_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_ENDINGS = {"message/rfc822": ".eml", "image/heic": ".heic", "image/heif": ".heif", "text/calendar": ".ics",
+            "image/jpeg": ".jpg", "application/pgp-encrypted": ".asc"}  # fmt: skip
+_ENCRYPTED = frozenset({"application/pgp-encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
+_WOKEN = {"time": "Back: its time has come", "customer_replied": "Back: somebody wrote"}
 _STATUS = {"open": "Opened", "pending": "Set pending", "closed": "Closed"}
 
 
@@ -68,9 +75,29 @@ def event_words(event: Mapping[str, Any], queues: Named, agents: Named) -> str:
             return "Opened again: the customer answered"
         if reason == "delivery_failed":
             return "Opened again: a mail did not arrive"
+        if reason == "third_party_replied":
+            return "Opened again: whom it was forwarded to answered"
+        if reason in ("merged", "unmerged"):
+            return ""
         return f"{told}{f' by {by}' if by else ''}"
     if kind == "queue_changed":
         return f"Moved to {queues.get(event['queue_id'], {}).get('name', 'another queue')}{f' by {by}' if by else ''}"
+    if kind == "tags_changed":
+        return f"Tags: {', '.join(event['tags']) or 'none'}{f', by {by}' if by else ''}"
+    if kind == "snoozed":
+        return f"Put aside{f' by {by}' if by else ''}"
+    if kind == "woken":
+        return _WOKEN.get(reason, "Back again")
+    if kind in ("merged", "unmerged"):
+        done = "Merged into another ticket" if kind == "merged" else "Not merged any more"
+        return f"{done}{f', by {by}' if by else ''}"
+    if kind in ("took_in", "gave_back"):
+        number = event.get("source_number") or "another ticket"
+        return f"{number} was merged into this ticket" if kind == "took_in" else f"{number} stands by itself again"
+    if kind == "message_split":
+        return f"A mail got a ticket of its own{f', by {by}' if by else ''}"
+    if kind == "spam_changed":
+        return f"{'Spam' if event['spam'] else 'Not spam'}{f', says {by}' if by else ''}"
     if kind == "sender_confirmed":
         return f"{event['email']} takes part{f', confirmed by {by}' if by else ''}"
     return ""
@@ -95,6 +122,8 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
         label, tone = f"Passed on a mail of {message['redirected']['email']}", ""
     if message.get("copy_of"):
         label, tone = "Copy", ""
+    if message.get("third_party"):
+        label, tone = "Answers a forward: internal", "warn"
     text, quoted = split_quote(message["text"] or "", message["reply_text"])
     base = f"/messages/{quote(message['id'], safe='')}"
     people = {field: [_person(p) for p in message.get(field) or []] for field in ("to", "cc", "bcc", "reply_to")}
@@ -109,10 +138,41 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
         "cut_url": f"{base}/text" if message["truncated"] and not message["html"] else None,
         "shown_text": text, "quoted_text": quoted,
         "files": [
-            {"name": a["filename"] or "attachment", "size": a["size"], "url": f"{base}/attachments/{a['index']}"}
-            for a in message["attachments"] if not (a["inline"] and message["html"])
+            {"name": a["filename"] or nameless(a["content_type"]), "size": a["size"], "url": f"{base}/attachments/{a['index']}"}
+            for a in message["attachments"] if not _in_frame(a, message)
         ],
+        "blank": blank(message), "splittable": message["direction"] == "in" and message["kind"] == "mail",
+        "held_until": message.get("send_at"),
     }  # fmt: skip
+
+
+def _in_frame(attachment: Mapping[str, Any], message: Mapping[str, Any]) -> bool:
+    """Whether the mail's frame really shows this file: only then it is not among the others."""
+    content_id, html = attachment.get("content_id"), message["html"]
+    if not content_id or not html or message["truncated"] or attachment["content_type"] not in _SHOWN_PICTURES:
+        return False
+    return f"cid:{content_id}" in html or f"cid:{quote(content_id)}" in html
+
+
+def blank(message: Mapping[str, Any]) -> str:
+    """Why there is nothing to read."""
+    kinds = [str(a.get("content_type") or "") for a in message["attachments"]]
+    if any(k in _ENCRYPTED for k in kinds):
+        return "This mail is encrypted: only its attachment can be saved."
+    if any(k == "message/partial" for k in kinds):
+        return "This is a piece of a longer mail that came in parts."
+    if kinds and all(k.startswith("image/") for k in kinds):
+        return "No text, only a picture." if len(kinds) == 1 else "No text, only pictures."
+    if any(k == "text/calendar" for k in kinds):
+        return "No text, only a calendar entry."
+    return "No text, only files." if kinds else "(no text)"
+
+
+def nameless(content_type: str) -> str:
+    """A name with the right extension for a file that has none."""
+    kind = content_type.lower().partition(";")[0].strip()
+    ending = _ENDINGS.get(kind) or mimetypes.guess_extension(kind) or ""
+    return f"{'picture' if kind.startswith('image/') else 'attachment'}{ending}"
 
 
 def _person(person: Mapping[str, Any]) -> dict[str, str]:
@@ -192,9 +252,16 @@ def verdict_words(verdicts: Mapping[str, Any] | None) -> str:
     return ", ".join(told)
 
 
-def recipients(ticket: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Whom a reply goes to: the customer."""
-    return [dict(ticket["customer"])]
+def forwardable(ticket: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The messages that can be forwarded one by one, the latest first."""
+    found = []
+    for message in reversed(ticket["messages"]):
+        if message["direction"] == "note" or message["kind"] == "bounce" or message.get("copy_of"):
+            continue
+        who = (message["from"] or {}).get("name") or (message["from"] or {}).get("email") or "Unknown sender"
+        words = " ".join((message["reply_text"] or message["text"] or "").split())[:60]
+        found.append({"id": message["id"], "text": f"{who}: {words}"})
+    return found[:50]
 
 
 def closed_reason(address: Mapping[str, Any] | None) -> str:

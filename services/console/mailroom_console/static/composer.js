@@ -1,0 +1,290 @@
+// The writing box: recipients as chips, cautions before sending, drafts, canned answers, files by drop and paste.
+import { announce, csrf } from './console.js';
+
+const composer = document.querySelector('[data-composer]');
+if (composer) start(composer);
+
+function start(box) {
+  const chips = new Map();
+  for (const input of box.querySelectorAll('input[data-chips]')) chips.set(input, makeChips(input));
+  tabs(box, chips);
+  copies(box);
+  for (const form of box.querySelectorAll('form')) {
+    keys(form);
+    cautions(box, form);
+    files(form);
+  }
+  if (box.dataset.ticket) for (const form of box.querySelectorAll('[data-draft]')) drafts(box, form);
+  canned(box);
+}
+
+// Reply, reply to all, forward or note without leaving the page.
+function tabs(box, chips) {
+  const panes = box.querySelectorAll('[data-pane]');
+  for (const tab of box.querySelectorAll('[data-write]')) {
+    tab.addEventListener('click', (event) => {
+      event.preventDefault();
+      for (const pane of panes) pane.hidden = pane.dataset.pane !== tab.dataset.write;
+      for (const other of box.querySelectorAll('[data-write]')) {
+        if (other === tab) other.setAttribute('aria-current', 'true'); else other.removeAttribute('aria-current');
+      }
+      box.classList.toggle('noting', tab.dataset.write === 'note');
+      const pane = box.querySelector(`[data-pane="${tab.dataset.write}"]`);
+      if (tab.dataset.write === 'reply' && pane) {
+        const wanted = JSON.parse(box.dataset['all' in tab.dataset ? 'replyAll' : 'reply']);
+        for (const name of ['to', 'cc']) {
+          const input = pane.querySelector(`input[name="${name}"]`);
+          if (input) chips.get(input).set(wanted[name]);
+        }
+        if (wanted.cc) showCopies(pane);
+      }
+      if (tab.dataset.write === 'forward') pane?.querySelector('.chip-entry')?.focus();
+      else pane?.querySelector('textarea')?.focus();
+    });
+  }
+}
+
+function showCopies(scope) {
+  const row = scope.querySelector('[data-cc]');
+  if (row) delete row.dataset.empty;
+  const button = scope.querySelector('[data-show-cc]');
+  if (button) button.hidden = true;
+}
+
+function copies(box) {
+  for (const form of box.querySelectorAll('form')) {
+    const row = form.querySelector('[data-cc]');
+    const show = form.querySelector('[data-show-cc]');
+    if (!row || !show || !('empty' in row.dataset)) continue;
+    show.hidden = false;
+    show.addEventListener('click', () => { showCopies(form); row.querySelector('.chip-entry').focus(); });
+  }
+}
+
+// A field of mailboxes becomes chips with a place to type; the field itself stays what is sent.
+function makeChips(input) {
+  const holder = document.createElement('span');
+  holder.className = 'chip-box';
+  const list = document.createElement('ul');
+  list.className = 'chip-list';
+  const entry = document.createElement('input');
+  entry.className = 'chip-entry';
+  entry.type = 'text';
+  entry.autocomplete = 'off';
+  entry.placeholder = input.placeholder;
+  entry.setAttribute('aria-label', input.labels?.[0]?.textContent ?? input.name);
+  if (input.getAttribute('list')) entry.setAttribute('list', input.getAttribute('list'));
+  const wasRequired = input.required;
+  input.required = false;
+  let boxes = [];
+  const told = () => {
+    input.value = boxes.join(', ');
+    entry.placeholder = boxes.length ? '' : input.placeholder;
+    entry.required = wasRequired && !boxes.length;
+    list.replaceChildren(...boxes.map((text, index) => {
+      const item = document.createElement('li');
+      item.className = addressOf(text) ? 'chip-item' : 'chip-item broken';
+      item.title = text;
+      const words = document.createElement('span');
+      words.textContent = nameOf(text);
+      const remove = document.createElement('button');
+      remove.type = 'button';
+      remove.textContent = '×';
+      remove.setAttribute('aria-label', `Remove ${text}`);
+      remove.addEventListener('click', () => { boxes.splice(index, 1); told(); entry.focus(); });
+      item.append(words, remove);
+      return item;
+    }));
+    input.dispatchEvent(new Event('input', { bubbles: true }));
+  };
+  const take = () => {
+    const typed = split(entry.value);
+    entry.value = '';
+    if (typed.length) { boxes = [...boxes, ...typed.filter((t) => !boxes.includes(t))]; told(); }
+  };
+  entry.addEventListener('keydown', (event) => {
+    if ((event.key === 'Enter' && !event.ctrlKey && !event.metaKey && entry.value.trim()) || event.key === ',' || event.key === ';') {
+      event.preventDefault();
+      take();
+    } else if (event.key === 'Enter' && !event.ctrlKey && !event.metaKey) event.preventDefault();
+    else if (event.key === 'Backspace' && !entry.value && boxes.length) { boxes.pop(); told(); }
+  });
+  entry.addEventListener('input', (event) => {
+    event.stopPropagation();
+    // a whole suggestion was chosen
+    if (event.inputType === 'insertReplacementText' || (!event.inputType && addressOf(entry.value))) take();
+  });
+  entry.addEventListener('blur', take);
+  entry.addEventListener('paste', () => setTimeout(take));
+  input.form.addEventListener('submit', take, true);
+  holder.append(list, entry);
+  input.type = 'hidden';
+  input.after(holder);
+  const set = (text) => { boxes = split(text); told(); };
+  set(input.value);
+  return { set };
+}
+
+// Commas and semicolons part mailboxes, but not within quotes.
+function split(text) {
+  return (text.match(/(?:"(?:[^"\\]|\\.)*"|[^,;\n])+/g) ?? []).map((t) => t.trim()).filter(Boolean);
+}
+function addressOf(text) {
+  const found = /<([^<>\s]+@[^<>\s]+)>\s*$/.exec(text) ?? /^([^<>\s]+@[^<>\s]+)$/.exec(text.trim());
+  return found ? found[1].toLowerCase() : '';
+}
+function nameOf(text) {
+  return text.includes('<') ? text.split('<')[0].trim().replace(/^"|"$/g, '') || addressOf(text) : text;
+}
+
+// What one should know before sending: somebody new, very many. What the server said of the mail stays.
+function cautions(box, form) {
+  const place = form.querySelector('[data-cautions]');
+  if (!place) return;
+  const known = new Set(JSON.parse(box.dataset.known || '[]'));
+  const look = () => {
+    for (const old of place.querySelectorAll('[data-own]')) old.remove();
+    const all = ['to', 'cc', 'bcc'].flatMap((name) => split(form.elements.namedItem(name)?.value ?? ''));
+    const fresh = all.map(addressOf).filter((a) => a && !known.has(a));
+    const told = [];
+    if (fresh.length) told.push(`${place.dataset.new} ${fresh.join(', ')}`);
+    if (all.length > 10) told.push(place.dataset.many);
+    for (const text of told) {
+      const item = document.createElement('li');
+      item.dataset.own = '';
+      item.textContent = text;
+      place.append(item);
+    }
+  };
+  form.addEventListener('input', look);
+  look();
+}
+
+// Drafts are kept on the server while one writes.
+function drafts(box, form) {
+  const state = form.querySelector('[data-draft-state]');
+  let timer = 0;
+  const save = async (keepalive = false) => {
+    clearTimeout(timer);
+    timer = 0;
+    const fields = new URLSearchParams({ csrf, kind: form.dataset.draft });
+    for (const name of ['text', 'to', 'cc', 'bcc', 'from_address_id']) {
+      const field = form.elements.namedItem(name);
+      if (field) fields.set(name, field.value);
+    }
+    try {
+      const answer = await fetch(`/tickets/${box.dataset.ticket}/draft`, { method: 'POST', body: fields, keepalive });
+      if (answer.ok) state.textContent = 'Draft kept';
+    } catch { state.textContent = 'Draft not kept: no connection'; }
+  };
+  form.addEventListener('input', (event) => {
+    if (event.target.type === 'file' || !event.isTrusted && !form.elements.namedItem('text').value) return;
+    state.textContent = '';
+    clearTimeout(timer);
+    timer = setTimeout(save, 800);
+  });
+  form.addEventListener('submit', () => { clearTimeout(timer); timer = 0; });
+  window.addEventListener('pagehide', () => { if (timer) save(true); });
+}
+
+function keys(form) {
+  form.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(); }
+  });
+}
+
+// "/" at the beginning of a line opens the canned answers; letters narrow them down.
+function canned(box) {
+  const source = box.querySelector('[data-canned-list]');
+  if (!source) return;
+  const all = JSON.parse(source.content.textContent);
+  for (const area of box.querySelectorAll('textarea[data-canned]')) {
+    const menu = document.createElement('ul');
+    menu.className = 'canned';
+    menu.setAttribute('role', 'listbox');
+    menu.hidden = true;
+    area.after(menu);
+    let shown = [];
+    let at = 0;
+    const typed = () => /(?:^|\n)\/([^\n/]{0,40})$/.exec(area.value.slice(0, area.selectionStart));
+    const draw = () => {
+      const found = typed();
+      shown = found ? all.filter((c) => c.name.toLowerCase().includes(found[1].toLowerCase())).slice(0, 8) : [];
+      at = Math.min(at, Math.max(0, shown.length - 1));
+      menu.hidden = !shown.length;
+      menu.replaceChildren(...shown.map((c, index) => {
+        const item = document.createElement('li');
+        item.setAttribute('role', 'option');
+        item.setAttribute('aria-selected', String(index === at));
+        const name = document.createElement('b');
+        name.textContent = c.name;
+        item.append(name, ` ${c.text.slice(0, 80)}`);
+        item.addEventListener('mousedown', (event) => { event.preventDefault(); put(c); });
+        return item;
+      }));
+    };
+    const put = (choice) => {
+      const found = typed();
+      const end = area.selectionStart;
+      const begin = end - (found ? found[1].length + 1 : 0);
+      area.setRangeText(choice.text, begin, end, 'end');
+      menu.hidden = true;
+      area.dispatchEvent(new Event('input', { bubbles: true }));
+      announce(`${choice.name} put in.`);
+    };
+    area.addEventListener('input', draw);
+    area.addEventListener('blur', () => { menu.hidden = true; });
+    area.addEventListener('keydown', (event) => {
+      if (menu.hidden) return;
+      if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+        event.preventDefault();
+        at = (at + (event.key === 'ArrowDown' ? 1 : shown.length - 1)) % shown.length;
+        draw();
+      } else if (event.key === 'Enter' || event.key === 'Tab') { event.preventDefault(); event.stopPropagation(); put(shown[at]); }
+      else if (event.key === 'Escape') { event.stopPropagation(); menu.hidden = true; }
+    });
+  }
+}
+
+// Files: chosen, dropped or pasted; each can be taken out again before sending.
+function files(form) {
+  const input = form.querySelector('input[type="file"]');
+  const list = form.querySelector('[data-files]');
+  if (!input || !list) return;
+  let kept = [];
+  const put = () => {
+    const transfer = new DataTransfer();
+    for (const file of kept) transfer.items.add(file);
+    input.files = transfer.files;
+    list.replaceChildren(...kept.map((file, index) => {
+      const item = document.createElement('li');
+      item.className = 'file-chip';
+      item.append(`${file.name} `);
+      const remove = document.createElement('button');
+      remove.type = 'button';
+      remove.textContent = '×';
+      remove.setAttribute('aria-label', `Remove ${file.name}`);
+      remove.addEventListener('click', () => { kept.splice(index, 1); put(); announce(`${file.name} removed.`); });
+      item.append(remove);
+      return item;
+    }));
+  };
+  const add = (more) => {
+    if (!more.length) return;
+    kept = [...kept, ...more];
+    put();
+    announce(`${more.length} attached.`);
+  };
+  input.addEventListener('change', () => add([...input.files]));
+  form.addEventListener('dragover', (event) => { event.preventDefault(); composer.classList.add('dropping'); });
+  form.addEventListener('dragleave', () => composer.classList.remove('dropping'));
+  form.addEventListener('drop', (event) => {
+    event.preventDefault();
+    composer.classList.remove('dropping');
+    add([...event.dataTransfer.files]);
+  });
+  form.addEventListener('paste', (event) => {
+    const pasted = [...event.clipboardData.files];
+    if (pasted.length) { event.preventDefault(); add(pasted); }
+  });
+}
