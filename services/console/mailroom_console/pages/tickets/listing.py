@@ -81,9 +81,9 @@ async def listing(visit: Visit) -> Response:
         link=link, views=[(name, words[1], shown_count(rail.get(name, 0))) for name, words in _VIEWS.items()],
         tickets=[ticket_view.row(t, found, people) for t in page.items], empty={"title": title, "text": told},
         older=link(after=page.next, view=view, q=query) if page.next else None,
-        newer=link(after=None, view=view, q=query) if after else None, narrowed=narrowed, agents=list(people.values()),
+        newer=link(after=None, view=view, q=query) if after else None, narrowed={name: narrowed.get(name, "") for name in _NARROWING}, agents=list(people.values()),
         queues=list(found.values()), addresses=own, tags=await ticket_lists.tags_used(visit.console, visit.who),
-        here=link(view=view, q=query), export=link(view=view, q=query).replace("/tickets?", "/tickets/export?", 1),
+        here=link(view=view, q=query), filtered=bool(narrowed), export=link(view=view, q=query).replace("/tickets?", "/tickets/export?", 1),
         clear=f"/tickets?{urlencode({k: v for k, v in {'view': view, 'queue': queue_id}.items() if v})}",
     )  # fmt: skip
 

@@ -20,6 +20,10 @@ from .file_types import download_name, picture_type, served_type
 log = get_logger()
 
 
+PREVIEWED = 200_000  # bytes of a text file
+PREVIEW_POLICY = "default-src 'none'; sandbox; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+
+
 def pages() -> list[Page]:
     """The routes."""
     return [
@@ -28,6 +32,7 @@ def pages() -> list[Page]:
         Page("GET", "/messages/{id}/raw", raw, READ),
         Page("GET", "/messages/{id}/attachments/{index}", attachment, READ),
         Page("GET", "/messages/{id}/pictures/{index}", picture, READ),
+        Page("GET", "/messages/{id}/texts/{index}", text_file, READ),
     ]
 
 
@@ -82,6 +87,14 @@ async def picture(visit: Visit) -> Response:
     if kind is None:
         raise not_found("picture")
     return Response(file.content, media_type=kind, headers=_headers() | {"Cache-Control": "private, max-age=86400"})
+
+
+async def text_file(visit: Visit) -> Response:
+    """The beginning of a text file, as plain text whatever is in it, for a sandboxed frame of ours."""
+    file = await tickets.attachment(visit.console, visit.who, visit.path("id"), _index(visit))
+    shown = file.content[:PREVIEWED].decode("utf-8", "replace")
+    headers = _headers() | {"Content-Security-Policy": PREVIEW_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    return Response(shown, media_type="text/plain; charset=utf-8", headers=headers)
 
 
 def _index(visit: Visit) -> int:

@@ -24,6 +24,7 @@ _OUTCOMES = {
     ("cancelled", False): "cancelled",
 }  # fmt: skip
 _SHOWN_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_TEXTS = frozenset({"text/plain", "text/csv", "text/calendar", "text/markdown", "application/json", "text/x-log"})
 _ENDINGS = {"message/rfc822": ".eml", "image/heic": ".heic", "image/heif": ".heif", "text/calendar": ".ics",
             "image/jpeg": ".jpg", "application/pgp-encrypted": ".asc"}  # fmt: skip
 _ENCRYPTED = frozenset({"application/pgp-encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
@@ -138,7 +139,7 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
         "cut_url": f"{base}/text" if message["truncated"] and not message["html"] else None,
         "shown_text": text, "quoted_text": quoted,
         "files": [
-            {"name": a["filename"] or nameless(a["content_type"]), "size": a["size"], "url": f"{base}/attachments/{a['index']}"}
+            {"name": a["filename"] or nameless(a["content_type"]), "size": a["size"], "url": f"{base}/attachments/{a['index']}", **preview(a, base)}
             for a in message["attachments"] if not _in_frame(a, message)
         ],
         "blank": blank(message), "splittable": message["direction"] == "in" and message["kind"] == "mail",
@@ -166,6 +167,16 @@ def blank(message: Mapping[str, Any]) -> str:
     if any(k == "text/calendar" for k in kinds):
         return "No text, only a calendar entry."
     return "No text, only files." if kinds else "(no text)"
+
+
+def preview(attachment: Mapping[str, Any], base: str) -> dict[str, str]:
+    """How a file can be looked at in place: `preview` picture, text or "", and `preview_url`."""
+    kind = str(attachment["content_type"]).lower().partition(";")[0].strip()
+    if kind in _SHOWN_PICTURES:
+        return {"preview": "picture", "preview_url": f"{base}/pictures/{attachment['index']}"}
+    if kind in _TEXTS:
+        return {"preview": "text", "preview_url": f"{base}/texts/{attachment['index']}"}
+    return {"preview": "", "preview_url": ""}
 
 
 def nameless(content_type: str) -> str:
