@@ -8,9 +8,9 @@ PY := .venv/bin/python
 LOCAL := $(PY) deploy/local/stack.py
 MEMBERS := $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)
 CODE := shared services deploy
-export PYTHON JSON ONLY SEED DURATION RATE FOLLOW STACK ARGS
+export PYTHON RELEASE JSON ONLY SEED DURATION RATE FOLLOW STACK ARGS
 
-.PHONY: help up down clean status logs demo test test-all check fmt bench load chaos scale screenshots test-compose lock packages
+.PHONY: help up down clean status logs demo test test-all check fmt bench load chaos scale screenshots test-compose fresh lock packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 16
@@ -73,6 +73,9 @@ scale: packages ## the curve over 1, 2, 4 processes and recovery with up to a mi
 
 screenshots: packages ## the console's pages as pictures in docs/screenshots
 	@PYTHONPATH=tests:deploy/local $(PY) -m browser.screenshots $(ARGS)
+
+fresh: ## the two commands of the README on a Debian with nothing on it, in a chroot (RELEASE=bookworm or trixie)
+	@RELEASE=$(RELEASE) bash deploy/fresh.sh
 
 lock: .venv/installed ## resolve all dependencies anew and install them
 	@bash deploy/lock.sh && bash deploy/local/bootstrap.sh

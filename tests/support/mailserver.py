@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from . import dovecot
 from .processes import Process, free_port, port_open
 from .waiting import wait_until
 
-POSTFIX, DAEMONS, DOVECOT = "/usr/sbin/postfix", "/usr/lib/postfix/sbin", "/usr/sbin/dovecot"
+POSTFIX, DAEMONS = "/usr/sbin/postfix", "/usr/lib/postfix/sbin"
 Policy = Callable[[dict[str, str]], str]  # request attributes -> action: "DUNNO", "450 4.2.0 Greylisted", ...
 
 _SERVICES = """\
@@ -96,7 +97,9 @@ class MailServer:
         self._postfix = Process(
             [f"{DAEMONS}/master", "-c", str(self.folder / "etc"), "-d"], self.folder / "postfix.out"
         )
-        self._dovecot = Process([DOVECOT, "-F", "-c", str(self.folder / "dovecot.conf")], self.folder / "dovecot.out")
+        self._dovecot = Process(
+            [dovecot.DOVECOT, "-F", "-c", str(self.folder / "dovecot.conf")], self.folder / "dovecot.out"
+        )
 
     # before or after start
 
@@ -269,53 +272,8 @@ class MailServer:
         _replace(etc / "master.cf", services)
 
     def _write_dovecot(self) -> None:
-        _replace(
-            self.folder / "dovecot.conf",
-            f"""
-            base_dir = {self.folder}/run
-            state_dir = {self.folder}/run
-            log_path = {self.folder}/dovecot.log
-            protocols =
-            ssl = no
-            disable_plaintext_auth = no
-            auth_mechanisms = plain login {"xoauth2 oauthbearer" if self._introspect_url else ""}
-            auth_failure_delay = 0
-            {self._token_passdb() if self._introspect_url else ""}
-            passdb {{
-              driver = passwd-file
-              mechanisms = plain login
-              args = scheme=PLAIN username_format=%u {self.folder}/users
-            }}
-            userdb {{
-              driver = static
-              args = uid=nobody gid=nogroup home=/nonexistent
-            }}
-            service auth {{
-              unix_listener {self.folder}/queue/private/auth {{
-                mode = 0660
-                user = postfix
-                group = postfix
-              }}
-            }}
-            service anvil {{
-              unix_listener anvil-auth-penalty {{
-                mode = 0
-              }}
-            }}
-            """,
-        )
-
-    def _token_passdb(self) -> str:
-        _replace(
-            self.folder / "oauth2.conf.ext",
-            f"introspection_mode = post\nintrospection_url = {self._introspect_url}\nusername_attribute = username\n"
-            "active_attribute = active\nactive_value = true\ntimeout_msecs = 4000\n",
-        )
-        return f"""passdb {{
-              driver = oauth2
-              mechanisms = xoauth2 oauthbearer
-              args = {self.folder}/oauth2.conf.ext
-            }}"""
+        for name, content in dovecot.configuration(self.folder, self._introspect_url).items():
+            _replace(self.folder / name, content)
 
     def _certificates(self) -> None:
         now = datetime.datetime.now(datetime.UTC)
