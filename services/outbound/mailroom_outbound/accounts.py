@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 
 from mailroom_contracts import AddressStatus, Undecodable, decode, topics
 from mailroom_runtime.bus.kafka import BusDown, Producer, read_to_end
+from mailroom_runtime.process.backoff import Backoff
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.settings import ServiceSettings
 
@@ -65,12 +65,11 @@ class Accounts:
         )
         self._note(status)
         log.info("address.sending_changed", address_id=address_id, state=state)
-        pause = 0.2
+        backoff = Backoff()
         while True:
             try:
                 await self._producer.send(topics.ADDRESS_STATUS, status)
             except BusDown:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 10.0)
+                await backoff.wait()
             else:
                 return

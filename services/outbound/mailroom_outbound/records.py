@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -10,6 +9,7 @@ from mailroom_contracts import DeliveryReport, LaneEntry, encode, header, tombst
 from mailroom_runtime.bus.kafka import BusDown, Producer, partition_of
 from mailroom_runtime.bus.pulse import Pulse
 from mailroom_runtime.process import metrics
+from mailroom_runtime.process.backoff import Backoff
 from mailroom_runtime.process.logs import get_logger
 
 from .lane import Step
@@ -59,7 +59,7 @@ class Records:
 
         Tries until Kafka has it, since what happened cannot be undone.
         """
-        pause = 0.2
+        backoff = Backoff()
         reported = step.report is None
         while True:
             try:
@@ -72,8 +72,7 @@ class Records:
                     await self.end(entry.outbound_id, lane_partition(entry.address_id, self._partitions), writer)
             except BusDown as error:
                 log.warning("lane.record_waits", outbound_id=entry.outbound_id, reason=str(error)[:200])
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 10.0)
+                await backoff.wait()
             else:
                 return
 

@@ -18,6 +18,7 @@ from mailroom_runtime.bus.dead_letters import bury
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.kafka import BusDown, Producer
 from mailroom_runtime.bus.pace import Pace
+from mailroom_runtime.process.backoff import Backoff
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service, Stopped
 from mailroom_runtime.process.tasks import end
@@ -160,7 +161,7 @@ class Placing:
         results = await self._step.route(arrivals)
         held = [event for event, result in zip(events, results, strict=True) if result is None]
         done = [(event, result) for event, result in zip(events, results, strict=True) if result is not None]
-        pause = 0.1
+        backoff = Backoff(0.1, 5.0)
         while True:
             try:
                 async with asyncio.timeout(20):
@@ -176,8 +177,7 @@ class Placing:
             except (BusDown, TimeoutError) as error:
                 # Kafka is away: the same ids go out again when it is back
                 log.warning("placing.paused", reason=str(error)[:200] or "Kafka did not answer")
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 5.0)
+                await backoff.wait()
         for event, _ in done:
             event.ack()
         self._held = held

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from mailroom_contracts import Record, Topic, Undecodable, topics
 from mailroom_runtime.bus.dead_letters import dead_headers
 from mailroom_runtime.process import metrics
+from mailroom_runtime.process.backoff import Backoff
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Stopped
 from mailroom_runtime.process.tasks import end
@@ -31,7 +32,7 @@ log = get_logger()
 
 DEAD_IN_A_ROW = 20
 HAND_OVER_S = 8.0
-PAUSES = (0.05, 0.2, 1.0, 2.0, 5.0)
+FIRST_S, LONGEST_S = 0.05, 5.0  # between tries of what is away
 
 
 @dataclass(slots=True)
@@ -82,15 +83,14 @@ class Worker:
         return task
 
     async def _open(self, partition: Partition) -> None:
-        failures = 0
+        backoff = Backoff(FIRST_S, LONGEST_S)
         while True:
             try:
                 await partition.open()
                 return
             except (KafkaError, TimeoutError) as error:
                 log.warning("partition.not_open", partition=partition.number, error=type(error).__name__)
-                await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
-                failures += 1
+                await backoff.wait()
 
     def _opened(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None and not self._failure.done():
@@ -114,7 +114,7 @@ class Worker:
     # working
     async def run(self) -> None:
         """Until `stop`. What fails for a while is tried again from the last commit. Raises `Stopped`."""
-        failures = 0
+        backoff = Backoff(FIRST_S, LONGEST_S)
         try:
             while not self._stop.is_set():
                 if self._failure.done():
@@ -129,12 +129,11 @@ class Worker:
                     if self._settling.cancelled():
                         raise KafkaError("a transaction took too long")
                     self._settling.result()
-                    failures = 0
+                    backoff.reset()
                 except (KafkaError, TimeoutError) as error:
                     log.warning("transaction.interrupted", error=type(error).__name__, reason=str(error)[:200])
                     await self._disconnect()
-                    await self._pause(PAUSES[min(failures, len(PAUSES) - 1)])
-                    failures += 1
+                    await self._pause(backoff.next_s())
         finally:
             if self._settling is not None:
                 await end(self._settling)

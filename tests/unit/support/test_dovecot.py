@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support import dovecot
 
-FOLDER = Path("/tmp/t")  # noqa: S108 - a name only
+FOLDER = Path("/tmp/t")
 
 
 @pytest.mark.parametrize("url", [None, "http://127.0.0.1:1/introspect"])

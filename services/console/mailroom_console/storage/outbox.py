@@ -11,6 +11,7 @@ from mailroom_contracts.topics import by_name
 from mailroom_runtime.bus.kafka import BusDown, Producer
 from mailroom_runtime.bus.tracing import new_traceparent
 from mailroom_runtime.process import metrics
+from mailroom_runtime.process.backoff import Backoff
 from mailroom_runtime.process.logs import get_logger
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -60,16 +61,15 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish for ever; Kafka away is waited out."""
-        pause = 0.2
+        backoff = Backoff(longest_s=5.0)
         while True:
             self._wake.clear()
             try:
                 while await self.publish_batch():
-                    pause = 0.2
+                    backoff.reset()
             except BusDown as error:
                 log.warning("outbox.waiting", reason=str(error))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 5.0)
+                await backoff.wait()
                 continue
             with contextlib.suppress(TimeoutError):
                 # another copy of the console may have written, so look now and then without being woken

@@ -7,7 +7,6 @@ away pauses and is tried again, however long it takes; too many dead letters in 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from mailroom_contracts import Message, Topic, Undecodable, decode, header
 
 from mailroom_runtime.blobs.store import BlobsDown
 from mailroom_runtime.process import metrics
+from mailroom_runtime.process.backoff import Backoff
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service, Stopped
 from mailroom_runtime.redis.valkey import REDIS_DOWN
@@ -31,7 +31,6 @@ log = get_logger()
 
 TRIES = 3
 DEAD_IN_A_ROW = 20
-LONGEST_PAUSE_S = 10.0
 
 
 class Poison(Exception):
@@ -227,7 +226,7 @@ class _Worker:
 
     async def patiently(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it as soon as everything that it needs is there."""
-        pause = 0.1
+        backoff = Backoff(0.1)
         while True:
             try:
                 await work()
@@ -235,8 +234,7 @@ class _Worker:
                 return
             except AWAY as error:
                 self._pausing(error)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_S)
+            await backoff.wait()
 
     def _pausing(self, error: Exception, **where: Any) -> None:
         log.warning("consume.paused", reason=str(error)[:300], **where)
@@ -245,7 +243,7 @@ class _Worker:
     async def _one(self, record: ConsumerRecord) -> None:
         topic = self._by_name[record.topic]
         failures = 0
-        pause = 0.1
+        backoff = Backoff(0.1)
         while True:
             try:
                 message = decode(topic, record.value, record.headers)
@@ -267,11 +265,10 @@ class _Worker:
                     log.error("consume.handler_failed", topic=record.topic, offset=record.offset, exc_info=error)
                     await self._bury(record, topic, error)
                     return
-            await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - jitter
-            pause = min(pause * 2, LONGEST_PAUSE_S)
+            await backoff.wait()
 
     async def _bury(self, record: ConsumerRecord, topic: Topic, error: Exception) -> None:
-        pause = 0.5
+        backoff = Backoff(0.5)
         while True:
             try:
                 await bury_record(
@@ -280,8 +277,7 @@ class _Worker:
                 )  # fmt: skip
                 break
             except (BusDown, KafkaError):
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
+                await backoff.wait()
         self._dead_in_a_row += 1
         if self._dead_in_a_row >= DEAD_IN_A_ROW:
             raise Stopped(
