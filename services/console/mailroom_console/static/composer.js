@@ -118,6 +118,8 @@ function makeChips(input) {
   entry.addEventListener('paste', () => setTimeout(take));
   input.form.addEventListener('submit', take, true);
   holder.append(list, entry);
+  entry.id = input.id; // its label is that of what one types in
+  input.removeAttribute('id');
   input.type = 'hidden';
   input.after(holder);
   const set = (text) => { boxes = split(text); told(); };
