@@ -319,7 +319,7 @@ def test_two_charsets_in_one_text() -> None:
 def test_invitation_alone_is_told_in_words() -> None:
     event = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Review\\, second\r\nDTSTART;TZID=Europe/Berlin:20261124T090000\r\nLOCATION:Room\r\n  5\r\nEND:VEVENT\r\n"
     mail = read(HEAD + b"Content-Type: text/calendar; method=REQUEST; charset=utf-8\r\n\r\n" + event)
-    assert mail.text == "Review, second\nWhen: 2026-11-24 09:00\nWhere: Room 5\n"
+    assert mail.text == "Review, second\nWhen: 2026-11-24 09:00 (Europe/Berlin)\nWhere: Room 5\n"
     assert [a.content_type for a in mail.attachments] == ["text/calendar"]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from mailroom_mail.showing import rendering
 
-from . import charsets, flowed, parameters, transfer
+from . import charsets, flowed, parameters, pgp_armour, transfer
 from .defect_names import add
 from .model import Attachment
 from .structure import Part
@@ -118,6 +118,7 @@ class Bodies:
         self._hint = hint
         self._decoded: dict[int, str] = {}
         self.files: list[Attachment] = []
+        self.protection: list[str] = []  # what stands within the text is put into (`secured`)
 
     def content(self, part: Part) -> bytes:
         """The part's bytes, transfer encoding undone."""
@@ -143,9 +144,11 @@ class Bodies:
             text = text.replace("\0", "")
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if part.kind in ("text/plain", "text/html"):
-            if part.kind == "text/plain":
-                text = self._plain(part, text)
+        if part.kind == "text/html":
+            if pgp_armour.BEGIN in text:
+                text = self._armoured(pgp_armour.open_html(text))
+        elif part.kind in ("text/plain", "application/pgp"):
+            text = self._plain(part, text)
         elif part.kind in _ENRICHED:
             text = _enriched(text)
         self._decoded[id(part)] = text
@@ -157,8 +160,17 @@ class Bodies:
             self.files.extend(
                 Attachment(name or None, parameters.kind_of_name(name), content) for name, content in files
             )
+        if pgp_armour.BEGIN in text:
+            text = self._armoured(pgp_armour.open_text(text))
         said = part.parameters
         return unflowed(text, said) if said.get("format", "").lower() == "flowed" else text
+
+    def _armoured(self, opened: pgp_armour.Opened) -> str:
+        if opened.signed:
+            self.protection.append("signed:openpgp")
+        if opened.sealed:
+            self.protection.append("encrypted:openpgp")
+        return opened.text
 
     def text(self, parts: list[Part]) -> tuple[str, bool]:
         """What a person reads, and whether all of it was made from HTML."""

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from mailroom_mail.showing import rendering
-
-from . import addresses, bodies, dates, encoded_words, invitation, structure, tnef
+from . import addresses, dates, encoded_words, message_body, secured, structure
 from .defect_names import add
-from .model import Attachment, Mail, Mailbox
+from .message_body import Body
+from .model import Mail, Mailbox
 from .structure import Part
 
 MAX_IDS = 2000
 MAX_WRAPPED = 4  # messages within messages that are opened to find words
-MAX_DIGEST = 100
-_MESSAGES = frozenset({"message/rfc822", "message/global", "message/news"})
 _ID = re.compile(r"<([^<>]+)>")
 _WORD = re.compile(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+")
 _LEADING = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?=[!-9;-~]+[ \t]*:)")
@@ -31,51 +27,15 @@ def read(raw: bytes, depth: int = 0) -> Mail:
     raw, start = _begin(raw, defects)
     root = structure.parse(raw, start, len(raw), defects)
     hint = root.parameters.get("charset")
-    reader = bodies.Bodies(raw, defects, hint)
-    if root.kind in _MESSAGES and root.disposition.kind != "attachment" and depth < MAX_WRAPPED:
-        # The whole mail is a wrapped message: what a person reads is that message.
-        inner = read(reader.content(root), depth + 1)
-        return assemble(root, defects, hint, inner.text, inner.text_from_html, inner.html, inner.attachments, size)
-    chosen = bodies.select(root)
-    text, text_from_html = reader.text(chosen.text)
-    html = reader.html(chosen.html)
-    attachments, tnef_text, tnef_html = _attachments(chosen.attached, reader, html, defects)
-    if html is None:
-        html = tnef_html
-        if not text.strip():
-            text, text_from_html = tnef_text or "", False
-            if tnef_html is not None and not text:
-                text, text_from_html = rendering.to_text(tnef_html), True
-    elif not text.strip() and not text_from_html:
-        text, text_from_html = rendering.to_text(html), True
-    if not text.strip() and html is None:
-        if depth < MAX_WRAPPED:
-            text = _forwarded_text(chosen.attached, reader, depth) or text
-        calendar = next((part for part in chosen.attached if part.kind == "text/calendar"), None)
-        if calendar is not None and not text.strip():
-            text = invitation.to_text(reader.decoded(calendar)) or text
-    return assemble(root, defects, hint, text, text_from_html, html, (*attachments, *reader.files), size)
-
-
-def _forwarded_text(parts: Sequence[Part], reader: bodies.Bodies, depth: int) -> str:
-    """The texts of messages that a mail without words of its own shows in its place (digests, bare forwards)."""
-    texts = []
-    for part in parts[:MAX_DIGEST]:
-        if part.kind in _MESSAGES and part.disposition.kind != "attachment":
-            inner = read(reader.content(part), depth + 1).text
-            if inner.strip():
-                texts.append(inner.rstrip("\n") + "\n")
-    return "\n".join(texts)
+    inner = None if depth >= MAX_WRAPPED else lambda data: read(data, depth + 1)
+    return assemble(root, defects, hint, message_body.compose(root, raw, defects, hint, inner), size)
 
 
 def assemble(
     root: Part,
     defects: list[str],
     hint: str | None,
-    text: str,
-    text_from_html: bool,
-    html: str | None,
-    attachments: tuple[Attachment, ...],
+    body: Body,
     size: int,
 ) -> Mail:
     """The record, from the root's header and what the body said."""
@@ -99,13 +59,13 @@ def assemble(
         to=every(root, "to", boxes, defects, hint),
         cc=every(root, "cc", boxes, defects, hint),
         bcc=boxes("bcc"),
-        subject=unstructured(first.get("subject", ""), defects, hint),
+        subject=_subject(first, body, defects, hint),
         date=dates.parse(date, defects) if date else None,
         in_reply_to=message_ids(first.get("in-reply-to")),
         references=message_ids(first.get("references")),
-        text=text,
-        html=html,
-        attachments=attachments,
+        text=body.text,
+        html=body.html,
+        attachments=tuple(body.attachments),
         headers=tuple(
             [
                 (name, encoded_words.decode(value, defects, hint) if "=?" in value else value)
@@ -114,9 +74,11 @@ def assemble(
         ),
         content_type=f"{root.kind}; report-type={report_type}" if report_type else root.kind,
         report_type=report_type,
-        text_from_html=text_from_html,
+        text_from_html=body.text_from_html,
         defects=tuple(defects),
         size=size,
+        protection=tuple(body.protection),
+        is_digest=body.is_digest,
     )
 
 
@@ -220,23 +182,10 @@ def _begin(raw: bytes, defects: list[str]) -> tuple[bytes, int]:
     return raw, start
 
 
-def _attachments(
-    parts: Sequence[Part], reader: bodies.Bodies, html: str | None, defects: list[str]
-) -> tuple[list[Attachment], str | None, str | None]:
-    out: list[Attachment] = []
-    text_found: str | None = None
-    html_found: str | None = None
-    for part in parts:
-        content = reader.content(part)
-        name = part.filename
-        attachment = bodies.attachment(part.first, part.kind, part.disposition.kind, name, content, html)
-        if part.kind in tnef.TYPES or (name or "").lower() == "winmail.dat":
-            opened = tnef.read(content, defects)
-            if opened is not None:
-                out.extend(opened.attachments)
-                text_found = text_found or opened.text
-                html_found = html_found or opened.html
-                if opened.attachments or opened.text or opened.html:
-                    continue
-        out.append(attachment)
-    return out, text_found, html_found
+def _subject(first: dict[str, str], body: Body, defects: list[str], hint: str | None) -> str:
+    """The subject; the one within the signature where there is one, and a word where it cannot be read."""
+    if body.subject is not None:
+        return unstructured(body.subject, defects, hint)
+    subject = unstructured(first.get("subject", ""), defects, hint)
+    sealed = any(one.startswith("encrypted") for one in body.protection)
+    return secured.HIDDEN_SUBJECT if sealed and secured.is_placeholder(subject) else subject

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mailroom_mail.showing import rendering
 
-from . import addresses, bodies, charsets, dates, encoded_words, parameters, tnef, transfer
+from . import addresses, bodies, charsets, dates, encoded_words, names, parameters, tnef, transfer
 from .careful import message_id, message_ids, unstructured
 from .model import Attachment, Mail, Mailbox
 
@@ -44,6 +44,8 @@ content-disposition mime-version content-id
 """
 _ONCE = frozenset(_SINGLE.split())
 _BODY_KINDS = frozenset({"text/plain", "text/html"})
+_SECURED = ("application/pkcs7-", "application/x-pkcs7-", "application/pgp", "application/ics")
+_CONTAINERS = ("winmail.dat", ".p7m", ".p7s", ".ics")
 _SELF_CONTAINED = ("text/", "message/", "multipart/")
 
 
@@ -95,9 +97,9 @@ def _read(raw: bytes, size: int) -> Mail:
     found = _Found()
     kind, hint = _place(raw, blank, fields=first, found=found, depth=0)
     text, html, from_html = _bodies(found, hint, defects)
-    attachments = tuple(
-        [_attachment(leaf, disposition, name, html, defects) for leaf, disposition, name in found.attached]
-    )
+    attachments = [_attachment(leaf, disposition, name, html, defects) for leaf, disposition, name in found.attached]
+    if attachments:
+        names.give(attachments)
 
     get = first.get
     parse = addresses.parse
@@ -127,7 +129,7 @@ def _read(raw: bytes, size: int) -> Mail:
         message_ids(get("references")),
         text,
         html,
-        attachments,
+        tuple(attachments),
         tuple(fields),
         kind,
         None,
@@ -237,7 +239,7 @@ def _first_and_rest(parts: list[bytes], found: _Found, depth: int) -> None:
         disposition, name = _disposition(leaf)
         if leaf.kind.startswith(_SELF_CONTAINED) or leaf.kind in tnef.TYPES or leaf.encoding != "base64":
             raise _Odd
-        if name and name.lower() == "winmail.dat":
+        if leaf.kind.startswith(_SECURED) or (name and name.lower().endswith(_CONTAINERS)):
             raise _Odd
         found.attached.append((leaf, disposition, name))
 
@@ -300,7 +302,7 @@ def _decoded(leaf: _Leaf, hint: str | None, defects: list[str]) -> str:
     if not data.isascii() and (not label or html_may_say):
         raise _Odd
     text = charsets.decode(data, label, defects, hint)
-    if "\0" in text:
+    if "\0" in text or "-----BEGIN PGP " in text:
         raise _Odd
     if "\r" in text:
         text = text.replace("\r\n", "\n")

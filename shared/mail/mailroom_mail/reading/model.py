@@ -89,7 +89,9 @@ class Mail:
     `message_id`, `in_reply_to` and `references` stand without angle brackets. `date` is aware (UTC when the mail
     says no zone) or None. `text` is what a person reads (made from the HTML where the mail has only that); `html`
     is unsafe as sent: pass it through `sanitize` before showing. `headers` keeps every top-level header, decoded,
-    in order. `defects` names everything that was wrong, as short stable words ("bad-base64", "charset-unknown:x").
+    in order. `protection` tells what the message is put into: "signed:smime", "signed:openpgp" (nobody judged the signature),
+    "encrypted:smime", "encrypted:openpgp" (the text says so in words). `is_digest`: it holds other mails of a list (RFC 2046
+    section 5.1.5). `defects` names everything that was wrong, as short stable words ("bad-base64", "charset-unknown:x").
     """
 
     message_id: str | None
@@ -112,6 +114,8 @@ class Mail:
     text_from_html: bool = False
     defects: tuple[str, ...] = field(default=())
     size: int = 0
+    protection: tuple[str, ...] = ()
+    is_digest: bool = False
 
     def header(self, name: str) -> str | None:
         """The first header of that name (case-insensitive), decoded, or None."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from . import charsets, parameters
+from . import charsets, parameters, rtf
 from .defect_names import add
 from .model import Attachment
 
@@ -15,7 +15,7 @@ _MAX_ITEMS = 2000
 
 _BODY, _MESSAGE_PROPERTIES, _CODEPAGE = 0x800C, 0x9003, 0x9007
 _RENDERING, _TITLE, _DATA, _ATTACHMENT_PROPERTIES = 0x9002, 0x8010, 0x800F, 0x9005
-_P_BODY, _P_HTML = 0x1000, 0x1013
+_P_BODY, _P_HTML, _P_RTF = 0x1000, 0x1013, 0x1009
 _P_LONG_NAME, _P_NAME, _P_MIME, _P_CONTENT_ID, _P_OBJECT = 0x3707, 0x3704, 0x370E, 0x3712, 0x3701
 # Sizes of MAPI property types (padded to 4 bytes); the others are counted and length-prefixed.
 _FIXED = {2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 10: 4, 11: 4, 20: 8, 64: 8, 72: 16}
@@ -48,6 +48,7 @@ def read(data: bytes, defects: list[str]) -> Opened | None:
     files: list[_File] = []
     text: str | None = None
     html: str | None = None
+    rich = b""
     codepage = "cp1252"
     position = 6
     count = 0
@@ -67,12 +68,18 @@ def read(data: bytes, defects: list[str]) -> Opened | None:
             found = _properties(content, codepage, defects)
             text = text or _as_text(found.get(_P_BODY), codepage)
             html = html or _as_text(found.get(_P_HTML), codepage)
+            packed = found.get(_P_RTF)
+            rich = packed if isinstance(packed, bytes) else rich
         elif attribute == _RENDERING:
             files.append(_File())
         elif attribute in (_TITLE, _DATA, _ATTACHMENT_PROPERTIES):
             if not files:
                 files.append(_File())
             _fill(files[-1], attribute, content, codepage, defects)
+    if rich and not (text or "").strip() and not html:
+        text, html = rtf.read(rich)
+        if text is None and html is None:
+            add(defects, "bad-rtf")
     attachments = tuple(
         Attachment(file.name, file.kind or parameters.kind_of_name(file.name), file.content, file.content_id)
         for file in files
