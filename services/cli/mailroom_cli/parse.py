@@ -76,6 +76,8 @@ def record(path: Path, name: str) -> dict[str, Any]:
         "is_out_of_office": kind.is_out_of_office,
         "is_list": kind.is_list,
         "forwarded": [{"header": trace.header, "address": trace.address} for trace in kind.forwarded],
+        "is_digest": kind.is_digest,
+        "protection": list(mail.protection),
         "defects": list(mail.defects),
     }
 

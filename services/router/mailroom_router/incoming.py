@@ -372,6 +372,7 @@ def message_of(draft: Draft, routed: EmailRouted, *, kind: str) -> TicketMessage
         raw=received.raw,
         verdicts=routed.verdicts or received.verdicts,
         defects=content.defects,
+        protection=content.protection,
         automatic_signs=content.automatic_signs,
         spam=content.spam,
         address_id=routed.address_id,

@@ -149,6 +149,8 @@ class TicketMessage(Model):
     raw: BlobRef | None = says("The raw source, byte for byte.", {"key": "p1/9f2c/raw.eml", "size": 5120}, default=None)
     verdicts: Verdicts | None = says("Sender authentication.", None, default=None)
     defects: list[str] = says("What was wrong with the mail's form.", [], default_factory=list)
+    protection: list[str] = says("What it is put into: signed:smime, signed:openpgp (not judged), encrypted:smime, "
+                                 "encrypted:openpgp.", ["signed:smime"], default_factory=list)  # fmt: skip
     automatic_signs: list[str] = says("Why it must not be answered automatically.", [], default_factory=list)
     spam: bool = says("Judged to be spam (DESIGN section 5).", False, default=False)
     quiet: bool = says("Shown, but nothing is done for it: an automatic answer, a receipt, another desk's notice.", False,

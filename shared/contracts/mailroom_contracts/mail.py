@@ -59,6 +59,8 @@ class Content(Model):
     reply_text: str | None = says("What the person wrote, without quotes and signature.", "Where is it?", default=None)
     attachments: list[AttachmentRef] = says("Attachments and inline images.", [], default_factory=list)
     defects: list[str] = says("What was wrong with the mail's form.", [], default_factory=list)
+    protection: list[str] = says("What it is put into: signed:smime, signed:openpgp (not judged), encrypted:smime, "
+                                 "encrypted:openpgp.", ["signed:smime"], default_factory=list)  # fmt: skip
     automatic_signs: list[str] = says("Why it must not be answered automatically; empty: a person.", ["List-Id"],
                                       default_factory=list)  # fmt: skip
     out_of_office: bool = says("A vacation note.", False, default=False)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mailroom_mail.kinds.bounces import is_failure as is_failure
     from mailroom_mail.kinds.mail_kind import classify as classify
     from mailroom_mail.kinds.returned_mail import returned_people as returned_people
+    from mailroom_mail.reading.defect_names import in_doubt as in_doubt
     from mailroom_mail.reading.domain_names import ascii_address as ascii_address
     from mailroom_mail.reading.domain_names import ascii_domain as ascii_domain
     from mailroom_mail.reading.domain_names import comparable as comparable
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from mailroom_mail.trust.verdict_records import DkimVerdict as DkimVerdict
     from mailroom_mail.trust.verdict_records import Forwarder as Forwarder
     from mailroom_mail.trust.verdict_records import Verdicts as Verdicts
+    from mailroom_mail.typed.introduction import introduction_start as introduction_start
     from mailroom_mail.typed.replies import Reply as Reply
     from mailroom_mail.typed.replies import extract_reply as extract_reply
     from mailroom_mail.writing.composition import OutgoingMail as OutgoingMail
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 
 # Public name: (module, name there). One line per name; each module keeps its own neighbours private.
 _LAZY = {
+    "in_doubt": ("reading.defect_names", "in_doubt"),
     "html_to_text": ("showing.rendering", "to_text"),
     "read": ("reading.reader", "read"),
     "ascii_address": ("reading.domain_names", "ascii_address"),
@@ -81,6 +84,7 @@ _LAZY = {
     "verify_message_id": ("threads.signed_ids", "verify_message_id"),
     "plus_address": ("threads.signed_ids", "plus_address"),
     "verify_plus_address": ("threads.signed_ids", "verify_plus_address"),
+    "introduction_start": ("typed.introduction", "introduction_start"),
     "identity": ("threads.message_identity", "identity"),
     "compose": ("writing.composition", "compose"),
     "OutgoingMail": ("writing.composition", "OutgoingMail"),
@@ -129,6 +133,8 @@ __all__ = [
     "forwarder_of",
     "html_to_text",
     "identity",
+    "in_doubt",
+    "introduction_start",
     "is_failure",
     "is_machine_address",
     "known_forwarder",

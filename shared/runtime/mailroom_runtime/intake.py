@@ -211,6 +211,7 @@ def _content(understood: Understood, attachments: list[AttachmentRef], spam: boo
         reply_text=None if understood.reply_text is None else _clean(understood.reply_text),
         attachments=attachments,
         defects=defects,
+        protection=list(mail.protection),
         automatic_signs=[_clean(sign)[:200] for sign in kind.automatic_signs[:50]],
         out_of_office=kind.is_out_of_office,
         is_list=kind.is_list,

@@ -64,3 +64,20 @@ def test_remote_pictures_are_told_and_inline_ones_shown() -> None:
 
 def test_the_title_is_escaped() -> None:
     assert "<svg" not in _page("<p>x</p>", title="</title><svg onload=alert(1)>")
+
+
+@pytest.mark.parametrize(
+    "introduction",
+    [
+        '<div class="moz-cite-prefix">On 11/30/26 03:17, Shop Help wrote:<br></div>', "<div><div>Am 30.11.26 um 03:17 schrieb Shop Help &lt;a@b.example&gt;:<br></div></div>",
+        "<p>Le 30/11/2026 à 03:17, Shop Help a écrit :</p>", "On 2026-11-30 03:15, Acme Support wrote:<br>&nbsp;",
+    ],
+)  # fmt: skip
+def test_the_line_that_introduces_a_quote_is_folded_with_it(introduction: str) -> None:
+    quote = "<blockquote>old</blockquote>"
+    folded = fold_quote(f"<p>Hello</p>{introduction}{quote}")
+    assert folded == (
+        f'<p>Hello</p><details class="mailroom-quote"><summary>Show quoted text</summary>{introduction}{quote}</details>'
+    )
+    own = f"<p>Hello</p><p>See you on Monday</p>{quote}"
+    assert "See you on Monday</p><details" in fold_quote(own)

@@ -83,6 +83,7 @@ def message(row: Any) -> dict[str, Any]:
         "raw_url": f"{API}/messages/{quote(row.id)}/raw" if raw else None,
         "verdicts": document.get("verdicts"),
         "defects": document.get("defects", []),
+        "protection": document.get("protection", []),
         "automatic_signs": document.get("automatic_signs", []),
         "spam": document.get("spam", False),
         "quiet": document.get("quiet", False),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailroom_mail.reading.model import Kind, Mail
 
-from . import automatic, bounces, desks, formal_reports, forwarding, receipts, refusals
+from . import automatic, bounces, desks, digests, formal_reports, forwarding, receipts, refusals
 
 _LIST_FIELDS = frozenset(automatic.LIST_FIELDS)
 
@@ -47,6 +47,9 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
             signs.append("dsn")
         elif bounce is not None:
             signs.append("bounce")
+    is_digest = bounce is None and digests.is_digest(mail)
+    if is_digest:
+        signs.append("digest")
     answering = bounce is None and not is_dsn and not is_feedback and not is_receipt
     subject_says = answering and automatic.has_answer_subject(mail.subject)
     if subject_says:
@@ -70,6 +73,7 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
         is_spam_flagged="x-spam-flag" in fields
         and any(value.strip().lower().startswith("yes") for value in fields["x-spam-flag"]),
         forwarded=forwarding.traces(fields),
+        is_digest=is_digest,
     )
 
 

@@ -14,6 +14,8 @@ from .model import Attachment
 from .structure import Part
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
+# How a plain part stands in a body of HTML.
+PLAIN_PART = '<div style="white-space:pre-wrap">'
 _SHOWN = ("text/plain", "text/html")
 _MEDIA = ("image/", "audio/", "video/")
 _ENRICHED = ("text/enriched", "text/richtext")
@@ -197,7 +199,7 @@ class Bodies:
             if part.kind == "text/html":
                 pieces.append(self.decoded(part))
             elif (text := self.decoded(part)).strip():
-                pieces.append(f'<div style="white-space:pre-wrap">{html_escape.escape(text)}</div>')
+                pieces.append(f"{PLAIN_PART}{html_escape.escape(text)}</div>")
         return "\n".join(pieces)
 
 

@@ -76,9 +76,10 @@ def read(data: bytes, charset: str | None) -> Entry:
             elif component in _COMPONENTS:
                 entry.kind = component
         elif word == "END":
-            if entry.kind and depth == 0:
-                break
-            depth -= 1
+            if entry.kind:
+                if depth == 0:
+                    break
+                depth -= 1
         elif not entry.kind:
             if word == "METHOD":
                 entry.method = value.strip().upper()

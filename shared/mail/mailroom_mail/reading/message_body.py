@@ -298,7 +298,7 @@ def _htmls(pieces: Sequence[tuple[str, str | None]]) -> str | None:
     if not any(html is not None for _, html in pieces):
         return None
     return "\n".join(
-        html if html is not None else f'<div style="white-space:pre-wrap">{html_escape.escape(text)}</div>'
+        html if html is not None else f"{bodies.PLAIN_PART}{html_escape.escape(text)}</div>"
         for text, html in pieces
         if html is not None or text.strip()
     )

@@ -80,6 +80,7 @@ class Kind:
     is_feedback: bool = False  # abuse report, RFC 5965
     is_spam_flagged: bool = False  # X-Spam-Flag: YES; only a trusted front server's counts
     forwarded: tuple[Forwarded, ...] = ()
+    is_digest: bool = False  # of a mailing list: many people's mails in one
 
 
 @dataclass(frozen=True, slots=True)

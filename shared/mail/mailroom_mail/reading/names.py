@@ -6,6 +6,7 @@ import mimetypes
 import re
 from dataclasses import replace
 
+from .encoded_words import decode
 from .model import Attachment
 
 _LONGEST = 80
@@ -55,8 +56,6 @@ def name_of(one: Attachment) -> tuple[str, str]:
 
 def _subject(message: bytes) -> str:
     """The subject of a message as a file can be called; "" where it has none."""
-    from .encoded_words import decode
-
     head = message[:20_000]
     blank = re.search(rb"\n\r?\n", head)
     found = _SUBJECT.search(head[: blank.start() + 1] if blank else head)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mailroom_mail.kinds.automatic import is_notice
+from mailroom_mail.kinds.digests import is_digest
 from mailroom_mail.reading.model import Mail
 from mailroom_mail.showing.rendering import to_text
 
@@ -39,7 +40,7 @@ def extract_reply(mail: Mail) -> Reply:
         or mail.references
         or ANSWER_SUBJECT.match(mail.subject)
     )
-    if _is_forward(mail, fields) or (not answers and is_notice(mail, fields)):
+    if _is_forward(mail, fields) or (not answers and (is_notice(mail, fields) or is_digest(mail))):
         return _whole(mail)
     names = _answered(mail)
     plain = plain_reply(mail.text, names=names, answers=answers)

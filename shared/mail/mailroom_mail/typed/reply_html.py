@@ -13,12 +13,14 @@ from html import unescape
 from itertools import islice
 
 from mailroom_mail.kinds.automatic import names_any
+from mailroom_mail.reading.bodies import PLAIN_PART
 
 from .attribution import apart
 from .html_lines import lines_of, split_shared
 from .line_marks import FORWARDED, HEADER, OWN
 from .quote_words import FORWARD_DIVIDER
 from .reply_text import has_history, is_header_block, mark, only_footers, own_lines
+from .signature import body_end
 
 # From these marks on, all is history: Outlook (web, desktop, mobile), Hotmail, Zimbra, Yahoo, Samsung, Zoho, NetEase …
 _TO_END = (
@@ -217,9 +219,23 @@ def _trimmed(html: str) -> str:
     return html if found is None else html[: len(html) - len(tail) + found.start()]
 
 
+def _without_footer(html: str) -> str:
+    """Without the footer that a list put below as text (`bodies.Bodies.html` writes such a part as one element)."""
+    start = html.rfind(PLAIN_PART)
+    if start < 0 or not has_content(html[:start]):
+        return html
+    inner, closed, after = html[start + len(PLAIN_PART) :].partition("</div>")
+    if not closed or "<" in inner or has_content(after):
+        return html
+    lines = unescape(inner).strip("\n").split("\n")
+    return html[:start] if body_end(["x", "", *lines]) == 1 else html
+
+
 def _unsigned(html: str, present: frozenset[str], quoted: bool) -> HtmlReply:
     """Without the elements that clients mark as signature; the whole where nothing else is left."""
     signature = ""
+    if PLAIN_PART in html:
+        html = _without_footer(html)
     for _ in range(4):
         start = _first_mark(html, _SIGNATURES, present)
         if start < 0:

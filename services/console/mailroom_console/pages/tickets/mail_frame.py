@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from mailroom_mail import sanitize
+from mailroom_mail import introduction_start, sanitize
 from markupsafe import escape
 
 # Tags of nh3's output. Values are always quoted there, and may hold < and >.
 _TAG = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^"'>]|"[^"]*"|'[^']*')*)>""")
+_OPENING_BEFORE = re.compile(r"<(?!br\b|hr\b|img\b|wbr\b)[a-zA-Z][^<>]*>\s*\Z")
+_VOID = frozenset({"br", "hr", "img", "wbr", "col"})
 _AFTER_QUOTE = 400  # characters that may follow a quote that is still the mail's end: a signature
 
 
@@ -42,7 +44,8 @@ def _document(body: str, style: str, title: str) -> str:
 
 
 def fold_quote(html: str) -> str:
-    """Put the last quote (blockquote) into a closed details element, when nothing but a signature follows it.
+    """Put the last quote (blockquote), with the line that introduces it, into a closed details element, when nothing but a
+    signature follows it.
 
     Tags are found as tokens, never inside attribute values, so that a mail cannot use the change to break out of one.
     """
@@ -61,10 +64,29 @@ def fold_quote(html: str) -> str:
                 last = (start, tag.end())
     if last is None:
         return html
+    last = (_with_introduction(html, last[0]), last[1])
     before, quote, after = html[: last[0]], html[last[0] : last[1]], html[last[1] :]
     if not _words(before) or len(_words(after)) > _AFTER_QUOTE:
         return html
     return f'{before}<details class="mailroom-quote"><summary>Show quoted text</summary>{quote}</details>{after}'
+
+
+def _with_introduction(html: str, quote: int) -> int:
+    """Where the line that introduces the quote begins ("On …, Ann wrote:"), where its elements can be folded whole."""
+    start = introduction_start(html, quote)
+    lacking = depth = 0
+    for tag in _TAG.finditer(html, start, quote):
+        if tag.group(2).lower() in _VOID:
+            continue
+        if not tag.group(1):
+            depth += 1
+        elif depth:
+            depth -= 1
+        else:
+            lacking += 1
+    while lacking and not depth and (opening := _OPENING_BEFORE.search(html, max(0, start - 1000), start)) is not None:
+        start, lacking = opening.start(), lacking - 1
+    return quote if lacking or depth else start
 
 
 def _words(html: str) -> str:

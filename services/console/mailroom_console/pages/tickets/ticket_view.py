@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from mailroom_mail import in_doubt
+
 Named = Mapping[str, Mapping[str, Any]]
 _LABELS = {
     "auto_reply": ("Automatic reply", "info"),
@@ -104,6 +106,13 @@ def event_words(event: Mapping[str, Any], queues: Named, agents: Named) -> str:
     return ""
 
 
+# What a mail is put into (`mailroom_mail.Mail.protection`), in words.
+_PROTECTION = {
+    "signed:smime": "signed (S/MIME); the signature was not checked", "signed:openpgp": "signed (OpenPGP); the signature was not checked",
+    "encrypted:smime": "encrypted (S/MIME)", "encrypted:openpgp": "encrypted (OpenPGP)",
+}  # fmt: skip
+
+
 def _name(agents: Named, agent_id: str | None) -> str:
     agent = agents.get(agent_id or "", {})
     return str(agent.get("name") or agent.get("email") or "")
@@ -132,6 +141,8 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
         **message, **people, "delivery": delivery(message.get("delivery")),
         "who_name": name, "who_email": email, "label": label, "label_tone": tone,
         "from_line": f"{sender.get('name', '')} <{email}>".strip() if sender else "unknown",
+        "doubts": in_doubt(message.get("defects") or []),
+        "protection_words": "; ".join(_PROTECTION[one] for one in message.get("protection") or [] if one in _PROTECTION),
         "verdict_words": verdict_words(message["verdicts"]) if message["direction"] == "in" else "",
         "warnings": warnings(message),
         "frame_url": f"{base}/frame" if message["html"] else None,
