@@ -67,7 +67,7 @@ def test_damage_is_no_harm(data: bytes) -> None:
     assert rtf.read(data) == (None, None)
 
 
-@pytest.mark.parametrize("rich", [b"{" * 200_000, b"{\\rtf1\\fromhtml1 " + b"{\\*\\htmltag" * 60_000, b"{\\rtf1 " + b"\\par" * 200_000, b"{\\rtf1 " + b"\\'e4" * 200_000, b"{\\rtf1\\fromtext " + b"\\u1 ?" * 100_000])  # fmt: skip
+@pytest.mark.parametrize("rich", [b"{" * 200_000, b"{\\rtf1\\fromhtml1 " + b"{\\*\\htmltag" * 60_000, b"{\\rtf1 " + b"\\par" * 200_000, b"{\\rtf1 " + b"\\'e4" * 200_000, b"{\\rtf1\\fromtext " + b"\\u1 ?" * 100_000], ids=lambda one: repr(one[:9]))  # fmt: skip
 def test_time_is_linear(rich: bytes) -> None:
     packed = compressed_rtf.compress(rich, compressed=False)
     start = time.process_time()

@@ -157,7 +157,7 @@ def test_an_encrypted_container_says_so_and_for_whom() -> None:
     assert mail.protection == ("encrypted:smime",)
 
 
-@pytest.mark.parametrize("content", [b"", b"no container", b"\x30\x80" * 50_000, b"\x24\x80" * 50_000, b"0" * 100_000, b"\x30\x84\xff\xff\xff\xff"])  # fmt: skip
+@pytest.mark.parametrize("content", [b"", b"no container", b"\x30\x80" * 50_000, b"\x24\x80" * 50_000, b"0" * 100_000, b"\x30\x84\xff\xff\xff\xff"], ids=lambda one: repr(one[:9]))  # fmt: skip
 def test_what_is_no_container_stays_a_file(content: bytes) -> None:
     mail = read(HEAD + part(content, KINDS[0]))
     assert [one.content for one in mail.attachments] == [content]
@@ -244,7 +244,7 @@ def test_a_signed_file_of_the_customer_stays_a_file() -> None:
     assert [one.filename for one in read(HEAD + mixed(words, file)).attachments] == ["order.pdf.sig"]
 
 
-@pytest.mark.parametrize("text", ["-----BEGIN PGP SIGNATURE-----\n" * 50_000, "-----BEGIN PGP SIGNED MESSAGE-----\n" * 50_000, (BLOCK[:40] + "\n") * 30_000, "-----BEGIN PGP SIGNED MESSAGE-----" + "<b>" * 100_000])  # fmt: skip
+@pytest.mark.parametrize("text", ["-----BEGIN PGP SIGNATURE-----\n" * 50_000, "-----BEGIN PGP SIGNED MESSAGE-----\n" * 50_000, (BLOCK[:40] + "\n") * 30_000, "-----BEGIN PGP SIGNED MESSAGE-----" + "<b>" * 100_000], ids=lambda one: repr(one[:9]))  # fmt: skip
 def test_time_is_linear(text: str) -> None:
     start = time.process_time()
     pgp_armour.open_text(text)

@@ -18,6 +18,7 @@ _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{2,
 PLAIN_PART = '<div style="white-space:pre-wrap">'
 _SHOWN = ("text/plain", "text/html")
 _MEDIA = ("image/", "audio/", "video/")
+_DATA = ("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/csv")  # no versions of a text
 _ENRICHED = ("text/enriched", "text/richtext")
 
 
@@ -28,6 +29,7 @@ class Selection:
         self.text: list[Part] = []
         self.html: list[Part] = []
         self.attached: list[Part] = []
+        self.versions: list[Part] = []  # of the text in types that are not shown, beside one that is
 
 
 def select(root: Part) -> Selection:
@@ -59,6 +61,8 @@ def select(root: Part) -> Selection:
             stack.append([part, 0, len(chosen.text), len(chosen.html), frame[4], frame[5]])
             continue
         _place(part, index, node, frame, chosen)
+    if chosen.versions and not chosen.text and not chosen.html:
+        chosen.text.append(chosen.versions.pop())  # the last is the best (RFC 2046 section 5.1.4)
     return chosen
 
 
@@ -74,6 +78,9 @@ def _place(part: Part, index: int, node: Part, frame: list[object], chosen: Sele
         inline = part.disposition.kind != "attachment"
     if part.is_multipart and part.start >= part.end:
         return  # an empty multipart says nothing
+    if _is_version(part, kind, node):
+        chosen.versions.append(part)
+        return
     if media or not inline:
         chosen.attached.append(part)
         return
@@ -90,6 +97,17 @@ def _place(part: Part, index: int, node: Part, frame: list[object], chosen: Sele
         chosen.text.append(part)
     if frame[5]:
         chosen.html.append(part)
+
+
+def _is_version(part: Part, kind: str, node: Part) -> bool:
+    """Whether a part is the same text once more, for programs that show its type (AMP, watches, enriched, Markdown)."""
+    return (
+        node.kind == "multipart/alternative"
+        and kind.startswith("text/")
+        and kind not in _SHOWN
+        and kind not in _DATA
+        and part.disposition.kind != "attachment"
+    )
 
 
 def _complete(node: Part, chosen: Selection, texts: int, htmls: int, text_open: bool, html_open: bool) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from . import addresses, dates, encoded_words, message_body, secured, structure
+from . import addresses, charset_guess, dates, encoded_words, message_body, secured, structure
 from .defect_names import add
 from .message_body import Body
 from .model import Mail, Mailbox
@@ -28,7 +29,10 @@ def read(raw: bytes, depth: int = 0) -> Mail:
     root = structure.parse(raw, start, len(raw), defects)
     hint = root.parameters.get("charset")
     inner = None if depth >= MAX_WRAPPED else lambda data: read(data, depth + 1)
-    return assemble(root, defects, hint, message_body.compose(root, raw, defects, hint, inner), size)
+    body = message_body.compose(root, raw, defects, hint, inner)
+    if "8bit-header-not-utf8" in defects and (language := charset_guess.language_of(body.text)):
+        structure.read_header(root, raw, start, len(raw), language)
+    return assemble(root, defects, hint, body, size)
 
 
 def assemble(
@@ -45,7 +49,7 @@ def assemble(
         value = first.get(name)
         return addresses.parse(value, defects, hint) if value else ()
 
-    from_ = boxes("from")
+    from_ = _author(root, boxes, defects, hint)
     sender = boxes("sender")
     _note_header_defects(root, bool(from_), defects)
     date = first.get("date")
@@ -80,6 +84,30 @@ def assemble(
         protection=tuple(body.protection),
         is_digest=body.is_digest,
     )
+
+
+def _author(
+    root: Part, boxes: Callable[[str], tuple[Mailbox, ...]], defects: list[str], hint: str | None
+) -> tuple[Mailbox, ...]:
+    """Who wrote it: the first From with an address, though RFC 5322 allows one field only; else Reply-To or Sender."""
+    from_ = boxes("from")
+    if any("@" in box.email for box in from_[:1]):
+        return from_
+    named = from_[:1]
+    if any("@" in box.email for box in from_):
+        return tuple(box for box in from_ if "@" in box.email)
+    for count, (name, value) in enumerate(root.fields):
+        if count < 1000 and name.lower() == "from" and value != root.first.get("from"):
+            others = tuple(box for box in addresses.parse(value, [], hint) if "@" in box.email)
+            if others:
+                return others
+    for name in ("reply-to", "sender"):
+        others = tuple(box for box in boxes(name) if "@" in box.email)
+        if others:
+            add(defects, f"author-from-{name}")
+            name_only = named[0].name or named[0].email if named else ""
+            return (Mailbox(others[0].email, others[0].name or name_only),)
+    return from_
 
 
 def every(root: Part, name: str, boxes: object, defects: list[str], hint: str | None) -> tuple[Mailbox, ...]:
@@ -147,6 +175,8 @@ def message_id(value: str | None) -> str | None:
     """The identifier without angle brackets (RFC 5322 section 3.6.4), or None for a missing or blank one."""
     if not value:
         return None
+    if "=?" in value:
+        value = encoded_words.decode(value, [])
     match = _ID.search(value)
     clean = (match[1] if match else value).strip().strip("<>").strip()
     if "(" in clean:
@@ -158,6 +188,8 @@ def message_ids(value: str | None) -> tuple[str, ...]:
     """Every identifier of In-Reply-To or References; words with an @ where no brackets stand."""
     if not value:
         return ()
+    if "=?" in value:
+        value = encoded_words.decode(value, [])
     found = _ID.findall(value) or _WORD.findall(value)
     return tuple([_SPACES.sub("", one) if " " in one or "\t" in one else one for one in found[:MAX_IDS]])
 

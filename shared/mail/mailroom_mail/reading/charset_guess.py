@@ -6,6 +6,7 @@ Short and partial on purpose: mail without a usable label is rare, short, and ne
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 _SAMPLE = 8192
 _HIGH = re.compile(rb"[\x80-\xff]+")
@@ -50,6 +51,54 @@ def _east_asian(sample: bytes, high: int) -> str | None:
         if score > 0.5 and (best is None or score > best[0]):
             best = (score, codec)
     return best[1] if best else None
+
+
+def of_language(data: bytes, language: str) -> str | None:
+    """Which of the charsets that a language is written in fits best: a Python codec name, or None where none does."""
+    best: tuple[float, str] | None = None
+    for codec, common in _OF_LANGUAGE.get(language, ()):
+        try:
+            text = data.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        wide = [char for char in text if char > "\x7f"]
+        score = common(wide) / len(wide) if wide else 0.0
+        if score > 0.3 and (best is None or score > best[0]):
+            best = (score, codec)
+    return best[1] if best else None
+
+
+def language_of(text: str) -> str:
+    """The language of a text as far as its letters tell ("ja", "ko", "zh", "ru"), else ""."""
+    counts = {"ja": 0, "ko": 0, "zh": 0, "ru": 0}
+    for char in text[:4000]:
+        if "\u3041" <= char <= "\u30ff":
+            counts["ja"] += 1
+        elif "\uac00" <= char <= "\ud7a3":
+            counts["ko"] += 1
+        elif "\u4e00" <= char <= "\u9fff":
+            counts["zh"] += 1
+        elif "\u0410" <= char <= "\u044f":
+            counts["ru"] += 1
+    if counts["ja"] > 1 and counts["ja"] >= counts["ko"]:
+        return "ja"  # Chinese characters are Japanese where kana stand among them
+    best = max(counts, key=lambda name: counts[name])
+    if counts[best] < 2:
+        return ""
+    return _which_chinese(text[:4000]) if best == "zh" else best
+
+
+def _which_chinese(text: str) -> str:
+    """Simplified ("zh-cn") or traditional ("zh-tw") script, by which old charset has all its characters; "zh" if both."""
+    han = "".join(char for char in text if "\u4e00" <= char <= "\u9fff")
+    fits = []
+    for name, codec in (("zh-cn", "gb2312"), ("zh-tw", "big5")):
+        try:
+            han.encode(codec)
+        except UnicodeEncodeError:
+            continue
+        fits.append(name)
+    return fits[0] if len(fits) == 1 else "zh"
 
 
 def _kana(chars: list[str]) -> float:
@@ -131,3 +180,28 @@ def _cyrillic(text: str) -> float:
             score -= 0.5
         previous = char
     return score / len(wide)
+
+
+def _of_kana(chars: list[str]) -> float:
+    """Japanese known to be Japanese: a short subject may well be without kana, and half-width ones are rare."""
+    return sum(
+        1.3
+        if "\u3041" <= char <= "\u30ff"
+        else 1.0
+        if "\u4e00" <= char <= "\u9fff" or "\u3000" <= char <= "\u3015"
+        else -0.5
+        for char in chars
+    )
+
+
+_OF_LANGUAGE: dict[str, tuple[tuple[str, Callable[[list[str]], float]], ...]] = {
+    "ja": (("cp932", _of_kana), ("euc_jp", _of_kana)),
+    "ko": (("cp949", _hangul),),
+    "zh-cn": (("gb18030", _han),),
+    "zh-tw": (("big5hkscs", _han), ("gb18030", _han)),
+    "zh": (("gb18030", _han), ("big5hkscs", _han)),
+    "ru": (
+        ("cp1251", lambda chars: _cyrillic("".join(chars)) * len(chars)),
+        ("koi8-r", lambda chars: _cyrillic("".join(chars)) * len(chars)),
+    ),
+}

@@ -11,6 +11,7 @@ import re
 from encodings.aliases import aliases
 from functools import lru_cache
 
+from . import japanese
 from .defect_names import add
 
 _ALIASES = {
@@ -58,10 +59,32 @@ _ALIASES = {
     "cswindows31j": "cp932",
     "x-euc-jp": "euc_jp",
     "eucjp": "euc_jp",
+    "eucjp-ms": "euc_jp",
+    "eucjp-win": "euc_jp",
+    "eucjp-open": "euc_jp",
+    "cp51932": "euc_jp",
+    "x-ms-cp932": "cp932",
+    "ms-kanji": "cp932",
+    "windows-932": "cp932",
+    "ms949": "cp949",
+    "cp51949": "cp949",
+    "ks-c-5601": "cp949",
+    "ksc5601-1987": "cp949",
+    "ksc-5601-1987": "cp949",
     "iso-2022-jp": "iso2022_jp_3",
     "csiso2022jp": "iso2022_jp_3",
     "cp50220": "iso2022_jp_3",
     "iso-2022-jp-ms": "iso2022_jp_3",
+    "iso-2022-jp-1": "iso2022_jp_3",
+    "iso-2022-jp-3": "iso2022_jp_3",
+    "cp50221": "iso2022_jp_3",
+    "cp50222": "iso2022_jp_3",
+    "windows-50220": "iso2022_jp_3",
+    "windows-50221": "iso2022_jp_3",
+    "x-windows-iso2022jp": "iso2022_jp_3",
+    "x-windows-50221": "iso2022_jp_3",
+    "jis": "iso2022_jp_3",
+    "jis7": "iso2022_jp_3",
     "macintosh": "mac_roman",
     "x-mac-roman": "mac_roman",
     "mac": "mac_roman",
@@ -140,6 +163,7 @@ _C1 = {n: bytes([n]).decode("cp1252") for n in range(0x80, 0xA0) if n not in (0x
 _STRAY = {0xDC00 + n: _C1.get(n, chr(n)) for n in range(0x80, 0x100)}
 _NOT_WORD = re.compile(r"[^a-z0-9.]+")
 _ISO_2022 = re.compile(rb"\x1b(?:\$[@B()A]|\([BIJH]|\$\([A-Q]|\$\)[CAG]|N|O)")
+_LOST_ESCAPE = re.compile(rb"\$[@B](?:[!-~]{2}){1,60}\([BJ]")
 
 
 @lru_cache(maxsize=1)
@@ -201,10 +225,10 @@ def decode(data: bytes, label: str | None, defects: list[str], hint: str | None 
     """
     codec = codec_name(label) if label else "ascii"
     if codec in ("utf-8", "ascii", "cp1252", None):
+        if b"\x1b" in data and data.isascii() and _ISO_2022.search(data):
+            _name(defects, label, codec)
+            return guess(data, hint, defects)
         if codec != "utf-8" and data.isascii():
-            if b"\x1b" in data and _ISO_2022.search(data):
-                _name(defects, label, codec)
-                return guess(data, hint, defects)
             return data.decode("ascii")
         try:
             text = data.decode("utf-8")
@@ -246,16 +270,17 @@ def _decode_as(data: bytes, codec: str, label: str, hint: str | None, defects: l
     except (UnicodeDecodeError, UnicodeError):
         pass
     else:
+        if codec == "iso2022_jp_3" and (
+            b"\x1b(I" in data or b"\x0e" in data or (b"\x1b" not in data and _LOST_ESCAPE.search(data))
+        ):
+            return japanese.iso2022(data)
         if not ascii_only and _is_utf8(data) and _looks_utf8(data, codec):
             _name(defects, label, codec)
             return data.decode("utf-8")
         return text
-    if codec == "iso2022_jp_3":
-        for other in ("iso2022_jp_ext", "iso2022_jp_2004", "iso2022_jp_2"):
-            try:
-                return data.decode(other)
-            except UnicodeDecodeError:
-                continue
+    windows = _windows_japanese(data, codec)
+    if windows is not None:
+        return windows
     if codec == "big5hkscs":
         try:
             return data.decode("cp950")
@@ -273,6 +298,24 @@ def _decode_as(data: bytes, codec: str, label: str, hint: str | None, defects: l
     if text.count("\ufffd") * 8 <= len(text):
         return text
     return guess(data, hint, defects, last=text)
+
+
+def _windows_japanese(data: bytes, codec: str) -> str | None:
+    """Text that the standard's codec refuses, read as Windows writes it; None where too much of it is none."""
+    if codec == "iso2022_jp_3":
+        for other in ("iso2022_jp_2004", "iso2022_jp_2"):
+            try:
+                return data.decode(other)
+            except UnicodeDecodeError:
+                continue
+        if not data.isascii() and not _ISO_2022.search(data):
+            return None
+        text = japanese.iso2022(data)
+    elif codec == "euc_jp" and not _is_utf8(data):
+        text = japanese.euc(data)
+    else:
+        return None
+    return text if text.count("\ufffd") * 8 <= len(text) else None
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -348,11 +391,16 @@ def _utf7(data: bytes, label: str, hint: str | None, defects: list[str]) -> str:
 def guess(data: bytes, hint: str | None, defects: list[str], last: str | None = None) -> str:
     """Text of unknown charset: escapes of ISO-2022, UTF-8, the mail's other charset, then what looks like language."""
     if _ISO_2022.search(data):
-        for codec in ("iso2022_jp_3", "iso2022_kr", "iso2022_jp_ext", "iso2022_jp_2"):
+        for codec in ("iso2022_jp_3", "iso2022_kr", "iso2022_jp_2004", "iso2022_jp_2"):
             try:
-                return data.decode(codec)
+                text = data.decode(codec)
             except UnicodeDecodeError:
                 continue
+            if "\x1b" not in text:
+                return text
+        windows = _windows_japanese(data, "iso2022_jp_3")
+        if windows is not None:
+            return windows
     if _is_utf8(data):
         return data.decode("utf-8")
     if hint:

@@ -38,13 +38,23 @@ def parse(value: str, defects: list[str]) -> datetime | None:
             number = _MONTHS.get(month.lower())
             if number:
                 zone = _zone(sign, zone_hours, zone_minutes) if sign else UTC
-                return datetime(
-                    int(year), number, int(day), int(hour), int(minute), min(int(second or 0), 59), tzinfo=zone
+                return _representable(
+                    datetime(
+                        int(year), number, int(day), int(hour), int(minute), min(int(second or 0), 59), tzinfo=zone
+                    )
                 )
-        return _odd(value[:200], defects)
+        found = _odd(value[:200], defects)
+        return None if found is None else _representable(found)
     except (ValueError, OverflowError, TypeError, IndexError):
         add(defects, "bad-date")
         return None
+
+
+def _representable(date: datetime) -> datetime:
+    """The same, where it is a time in UTC too: whoever compares or stores it goes by that. Raises `OverflowError`."""
+    if not 1 < date.year < 9999:
+        date.astimezone(UTC)
+    return date
 
 
 def _odd(value: str, defects: list[str]) -> datetime | None:

@@ -149,7 +149,7 @@ def _header(raw: bytes) -> tuple[list[tuple[str, str]], dict[str, str], int]:
     if blank <= 0 or not block.isascii() or block[:1] in b" \t\n" or len(block) > 200_000:
         raise _Odd
     text = block.decode("ascii")
-    if "\0" in text:
+    if "\0" in text or "\x1b" in text:
         raise _Odd
     fields: list[tuple[str, str]] = []
     first: dict[str, str] = {}

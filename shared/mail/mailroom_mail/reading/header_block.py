@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from . import charsets
+from .charset_guess import likeliest, of_language
 from .defect_names import add
 
 MAX_FIELDS = 5000  # a section with more is no mail of a person; the raw source keeps the rest
@@ -22,6 +23,10 @@ _KNOWN_FIELD = re.compile(
     rb"[ \t]*:",
     re.IGNORECASE,
 )
+_LANGUAGE = re.compile(rb"^(?:content|accept)-language[ \t]*:[ \t]*([a-z]{2})", re.IGNORECASE | re.MULTILINE)
+_LOOK_AHEAD = 8  # lines
+_MOST_GUESSES = 200  # fields in one header
+_NAMED_WITHIN = 64_000  # bytes of the body in which parts may name a charset
 _CHARSET = re.compile(rb"charset\s*=\s*\"?([^\s\";]{1,40})", re.IGNORECASE)
 
 
@@ -48,20 +53,23 @@ def find_end(raw: bytes, start: int, end: int) -> tuple[int, int]:
     return blank + 1, blank + (2 if plain >= 0 else 3)
 
 
-def read_block(raw: bytes, start: int, stop: int, body: int, defects: list[str]) -> Block:
-    """The fields in `raw[start:stop]`; `body` is where the body begins unless the section turns out to end sooner."""
+def read_block(raw: bytes, start: int, stop: int, body: int, defects: list[str], language: str = "") -> Block:
+    """The fields in `raw[start:stop]`; `body` is where the body begins unless the section turns out to end sooner.
+
+    `language` ("ja", "ko" …) is what the mail is written in, where that is known: raw 8-bit fields are read by it.
+    """
     data = raw[start:stop]
     if b"\0" in data:
         add(defects, "nul-in-header")
         data = data.replace(b"\0", b" ")  # the same length: offsets stay right
-    try:
+    if not data.isascii() or b"\x1b" in data:
+        text = _unlabelled(data, raw, body, defects, language)
+    else:
         text = data.decode("ascii")
-    except UnicodeDecodeError:
-        text = _eight_bit(data, defects)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", " " if "\n" in text else "\n")
     if text[:1] in (" ", "\t"):
-        return _odd_block(data, start, body, defects)
+        return _odd_block(data, start, body, defects, raw, language)
     fields: list[tuple[str, str]] = []
     fullmatch = _NAME.fullmatch
     lines = text.replace("\n ", " ").replace("\n\t", "\t").split("\n", MAX_FIELDS)
@@ -77,12 +85,12 @@ def read_block(raw: bytes, start: int, stop: int, body: int, defects: list[str])
             if colon and fullmatch(stripped):
                 name = stripped
             else:
-                return _odd_block(data, start, body, defects)
+                return _odd_block(data, start, body, defects, raw, language)
         fields.append((name, value.strip()))
     return Block(fields, body)
 
 
-def _odd_block(data: bytes, start: int, body: int, defects: list[str]) -> Block:
+def _odd_block(data: bytes, start: int, body: int, defects: list[str], raw: bytes, language: str) -> Block:
     """A section with lines that are no fields: those are skipped while real fields follow, else the body begins."""
     kept: list[bytes] = []
     position = 0
@@ -114,7 +122,8 @@ def _odd_block(data: bytes, start: int, body: int, defects: list[str]) -> Block:
     if not joined or joined == data:
         return Block([], body)
     fields: list[tuple[str, str]] = []
-    text = joined.decode("ascii") if joined.isascii() else _eight_bit(joined, defects)
+    plain = joined.isascii() and b"\x1b" not in joined
+    text = joined.decode("ascii") if plain else _unlabelled(joined, raw, body, defects, language)
     text = text.replace("\r\n", "\n").replace("\r", " ")
     for field in text.replace("\n ", " ").replace("\n\t", "\t").split("\n", MAX_FIELDS):
         name, colon, value = field.partition(":")
@@ -134,37 +143,79 @@ def _nearly_field(line: bytes) -> bool:
 
 
 def _followed_by_field(data: bytes, position: int) -> bool:
-    """Whether one of the next lines is surely a header; looks a bounded distance ahead."""
-    for _ in range(8):
+    """Whether the lines that follow are surely a header: one of the next has a name that no text begins with, or all of
+    them are fields. Looks a bounded distance ahead."""
+    fields = 0
+    for _ in range(_LOOK_AHEAD):
         if position >= len(data):
-            return False
+            break
         if _KNOWN_FIELD.match(data, position):
             return True
         newline = data.find(b"\n", position, position + 2000)
+        if _FIELD.match(data, position):
+            fields += 1
+        elif not fields or data[position : position + 1] not in (b" ", b"\t"):
+            fields = -_LOOK_AHEAD
         if newline < 0:
-            return False
+            break
         position = newline + 1
-    return False
+    return fields > 0
 
 
-def _eight_bit(data: bytes, defects: list[str]) -> str:
-    """Raw 8-bit headers: UTF-8 (RFC 6532) as a whole, else each line by itself, with the mail's own charset as hint."""
-    try:
-        text = data.decode("utf-8")
-        add(defects, "8bit-header")
-        return text
-    except UnicodeDecodeError:
-        add(defects, "8bit-header-not-utf8")
-    found = _CHARSET.search(data)
-    hint = found.group(1).decode("latin-1") if found else None
+def _unlabelled(data: bytes, raw: bytes, body: int, defects: list[str], language: str) -> str:
+    """Raw 8-bit fields, or raw escapes of ISO-2022: UTF-8 (RFC 6532) as a whole, else by the charset that the mail names
+    elsewhere or its language has, else each line by itself."""
+    if not data.isascii():
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            add(defects, "8bit-header-not-utf8")
+        else:
+            add(defects, "8bit-header")
+            if "\x1b" not in text:
+                return text
+    hint = _charset_named(data, raw, body)
+    said = _LANGUAGE.search(data)
+    language = language or (said.group(1).decode("ascii").lower() if said else "")
+    odd = [line for line in data.split(b"\n") if not line.isascii()]
+    codec = _codec_of_all(odd[:_MOST_GUESSES], hint, language) if odd else None
     lines = []
     guesses = 0
     for line in data.split(b"\n"):
-        if line.isascii():
+        if line.isascii() and b"\x1b" not in line:
             lines.append(line.decode("ascii"))
-        elif guesses < 200:
-            guesses += 1
-            lines.append(charsets.decode(line, hint, [], hint))
+            continue
+        guesses += 1
+        if codec is not None and b"\x1b" not in line:
+            lines.append(line.decode(codec, "replace"))
+        elif guesses < _MOST_GUESSES:
+            lines.append(charsets.decode(line, None, [], hint).replace("\x1b", "").replace("\n", " "))
         else:
-            lines.append(charsets.windows_1252(line))
+            lines.append(charsets.windows_1252(line).replace("\x1b", ""))
     return "\n".join(lines)
+
+
+def _codec_of_all(lines: list[bytes], hint: str | None, language: str) -> str | None:
+    """The one charset that all fields are in: what the mail names for its text, else what its language is written in."""
+    joined = b"\n".join(lines)
+    named = charsets.codec_name(hint) if hint else None
+    for codec in (named, of_language(joined, language) if language else None, likeliest(joined)):
+        if codec is not None:
+            try:
+                joined.decode(codec)
+            except (UnicodeDecodeError, UnicodeError):
+                continue
+            return codec
+    return None
+
+
+def _charset_named(data: bytes, raw: bytes, body: int) -> str | None:
+    """The first charset that tells something, which the header names or, for want of that, what follows it."""
+    for where, start, end in ((data, 0, len(data)), (raw, body, min(len(raw), body + _NAMED_WITHIN))):
+        for count, found in enumerate(_CHARSET.finditer(where, start, end)):
+            label = found.group(1).decode("latin-1")
+            if charsets.codec_name(label) not in (None, "ascii", "utf-8", "cp1252"):
+                return label
+            if count > 20:
+                break
+    return None

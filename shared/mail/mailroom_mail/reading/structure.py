@@ -87,6 +87,15 @@ def parse(raw: bytes, start: int, end: int, defects: list[str], default: str = "
     return root
 
 
+def read_header(root: Part, raw: bytes, start: int, end: int, language: str) -> None:
+    """Read the root's header once more, now that the language of the mail is known."""
+    stop, body = find_end(raw, start, end)
+    root.fields = read_block(raw, start, stop, body, [], language).fields
+    root.first = {}
+    for name, value in root.fields:
+        root.first.setdefault(name.lower(), value)
+
+
 def _boundary(part: Part) -> bytes:
     return part.parameters.get("boundary", "").rstrip().encode("utf-8", "replace")
 

@@ -18,7 +18,9 @@ _REST = r"[a-zA-Z/!?][^<>\"']*(?:(?:\"[^\"<]*\"|'[^'<]*')[^<>\"']*){0,60}>|[a-zA
 _RUN = re.compile(rf"(<(?:{_REST})(?:[ \t\r\n\f]*<(?:{_REST})){{0,40}}[ \t\r\n\f]*)")
 # The same where no attribute holds a bracket, which is nearly always.
 _PLAIN_RUN = re.compile(r"(<[a-zA-Z/!?][^<>]*>(?:[ \t\r\n\f]*<[a-zA-Z/!?][^<>]*>){0,40}[ \t\r\n\f]*)")
-_BRACKET_IN_VALUE = re.compile(r"=[ \t\r\n]*[\"'][^\"'<>]*>")
+_BRACKET_IN_VALUE = re.compile(r"=[ \t\r\n]*[\"'][^\"'<>]*[<>]")
+# A value whose first bracket opens: what is in it until the same quote, before the next attribute or the tag's end, is no tag.
+_OPEN_IN_VALUE = re.compile(r"""(=[ \t\r\n]*)("[^"<>]*<[^"]{0,2000}"|'[^'<>]*<[^']{0,2000}')(?=[\s/>])""")
 _TAG = re.compile(f"<(?:{_REST})")
 _PARTS = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]*)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -53,12 +55,20 @@ def to_text(html: str) -> str:
         return _SPACE.sub(" ", unescape(html)).replace("\xa0", " ").strip()
     if "<!--" in html:
         html = _COMMENT.sub("", html)
+    html = without_open_values(html)
     renderer = _Renderer()
-    text = renderer.render(html)
+    text = renderer.render(html) or renderer.pictures
     if not text and renderer.skipping:
         # A style or head element that is never closed would hide the whole mail.
         text = _Renderer(show_all=True).render(html)
     return text
+
+
+def without_open_values(html: str, stand_in: str = "&lt;") -> str:
+    """The document with something else for each "<" within quoted attribute values: it opens no tag there."""
+    if _BRACKET_IN_VALUE.search(html) is None:
+        return html
+    return _OPEN_IN_VALUE.sub(lambda found: found[1] + found[2].replace("<", stand_in), html)
 
 
 def _pieces(html: str) -> Iterable[tuple[str, str]]:
@@ -103,6 +113,7 @@ class _Renderer:
         self._quotes = 0
         self._pre = 0
         self._lists: list[int] = []
+        self._pictures: list[str] = []
         self._links: list[tuple[str, int]] = []
         self._skip: list[str] = []
         self._show_all = show_all
@@ -112,6 +123,11 @@ class _Renderer:
     def skipping(self) -> bool:
         """Whether a hidden element is still open."""
         return bool(self._skip)
+
+    @property
+    def pictures(self) -> str:
+        """What stands in the place of pictures: told only where there is nothing else, as a reader sees the pictures."""
+        return "\n".join(self._pictures)
 
     def render(self, html: str) -> str:
         out = self._out
@@ -300,7 +316,7 @@ class _Renderer:
         elif name == "img":
             alt = _SPACE.sub(" ", unescape(_attribute(tag, "alt"))).strip()
             if alt and not alt.startswith("http"):
-                self._emit(f"[{alt}]")
+                self._pictures.append(f"[{alt}]")
 
     def _item(self) -> None:
         depth = max(0, min(len(self._lists), 8) - 1)

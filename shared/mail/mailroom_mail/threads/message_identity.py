@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC
+from datetime import UTC, datetime
 
 from mailroom_mail.reading.model import Mail
 
@@ -30,6 +30,13 @@ def _plain(text: str) -> bytes:
     return "\n".join([line.rstrip() for line in lines]).strip().encode("utf-8", "surrogatepass")
 
 
+def _in_utc(date: datetime) -> str:
+    try:
+        return date.astimezone(UTC).isoformat(timespec="seconds")
+    except OverflowError:  # the first or last hours that a date can say, in another zone
+        return date.isoformat(timespec="seconds")
+
+
 def identity(mail: Mail, raw: bytes) -> str:
     """The message identity: 32 hex digits over Message-ID, From, Date, decoded subject and decoded leaf parts.
 
@@ -40,7 +47,7 @@ def identity(mail: Mail, raw: bytes) -> str:
     digest = hashlib.blake2b(digest_size=16)
     message_id = (mail.message_id or "").strip("<> \t\r\n")
     sender = mail.from_.email.lower() if mail.from_ is not None else ""
-    date = "" if mail.date is None else mail.date.astimezone(UTC).isoformat(timespec="seconds")
+    date = "" if mail.date is None else _in_utc(mail.date)
     fields = [message_id, sender, date, _squeeze(mail.subject)]
     if not message_id:
         fields += ["to", *(box.email.lower() for box in mail.to), "cc", *(box.email.lower() for box in mail.cc)]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import unescape
 
+from mailroom_mail.showing.rendering import without_open_values
+
 from .attribution import apart
 
 _TOKEN = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<[^<>]*>", re.DOTALL)
@@ -72,7 +74,7 @@ def lines_of(html: str) -> list[Line]:
         elif pieces or not lines:
             words, pieces = [], []
 
-    for found in _TOKEN.finditer(html):
+    for found in _TOKEN.finditer(without_open_values(html, " ")):
         if found.start() > position and not hidden:
             piece = html[position : found.start()]
             words.append(unescape(piece) if "&" in piece else piece)
