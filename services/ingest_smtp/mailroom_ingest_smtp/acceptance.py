@@ -17,7 +17,7 @@ from mailroom_runtime.intake import Understood, normalise, understand
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 
-from . import replies
+from . import pieces, replies
 from .recipients import Recipient
 from .replies import Reply
 from .session import Delivery
@@ -66,18 +66,22 @@ class Acceptance:
         await self._pulse.next(delivery.connection)
         outcome: dict[str, Reply] = {}
         for portal_id, recipients in portals.items():
-            outcome[portal_id] = await self._publish(delivery, portal_id, recipients, understood, verdicts)
+            outcome[portal_id] = await self._publish(
+                delivery, delivery.raw, portal_id, recipients, understood, verdicts
+            )
         self._seconds.observe(time.perf_counter() - began)
         return [outcome[recipient.portal_id] for recipient in delivery.recipients]
 
     async def _publish(
         self,
         delivery: Delivery,
+        raw: bytes,
         portal_id: str,
         recipients: list[Recipient],
         understood: Understood,
         verdicts: Verdicts,
     ) -> Reply:
+        """Store and publish one mail of one portal, and with the last piece of a mail in pieces that mail as well."""
         envelope = Envelope(
             mail_from=delivery.mail_from,
             rcpt_to=list(dict.fromkeys(recipient.email for recipient in recipients)),
@@ -90,7 +94,7 @@ class Acceptance:
         try:
             async with self._patience.lasting():
                 event = await normalise(
-                    delivery.raw,
+                    raw,
                     blobs=self._blobs,
                     portal_id=portal_id,
                     envelope=envelope,
@@ -103,13 +107,14 @@ class Acceptance:
                     understood=understood,
                 )
                 await self._producer.send(topics.EMAIL_RECEIVED, event, traceparent=traceparent)
+                whole = await pieces.whole(self._blobs, event, understood) if understood.mail.partial else None
         except (BlobsDown, BusDown, RecordTooLarge, TimeoutError) as error:
             reason = type(error).__name__
             self._failed.labels(reason).inc()
-            log.warning("mail.not_stored", portal_id=portal_id, reason=str(error) or reason, size=len(delivery.raw))
+            log.warning("mail.not_stored", portal_id=portal_id, reason=str(error) or reason, size=len(raw))
             return replies.LATER
         self._taken.labels(source).inc()
-        self._bytes.inc(len(delivery.raw))
+        self._bytes.inc(len(raw))
         log.info(
             "mail.accepted",
             receipt_id=event.id,
@@ -121,4 +126,10 @@ class Acceptance:
             defects=len(event.content.defects),
             traceparent=traceparent,
         )
+        if whole is not None:
+            joined = await understand(whole, delivery.mail_from)
+            if not joined.mail.partial:  # pieces of pieces are not put together
+                reply = await self._publish(delivery, whole, portal_id, recipients, joined, verdicts)
+                if reply is replies.LATER:
+                    return reply  # the sender comes again with the last piece, which is known by then
         return replies.accepted(event.id)

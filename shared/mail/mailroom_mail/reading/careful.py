@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from . import addresses, charset_guess, dates, encoded_words, message_body, secured, structure
+from . import addresses, charset_guess, dates, encoded_words, fragments, message_body, secured, structure
 from .defect_names import add
 from .message_body import Body
 from .model import Mail, Mailbox
@@ -66,7 +66,7 @@ def assemble(
         subject=_subject(first, body, defects, hint),
         date=dates.parse(date, defects) if date else None,
         in_reply_to=message_ids(first.get("in-reply-to")),
-        references=message_ids(first.get("references")),
+        references=_references(root, first.get("references")),
         text=body.text,
         html=body.html,
         attachments=tuple(body.attachments),
@@ -83,6 +83,7 @@ def assemble(
         size=size,
         protection=tuple(body.protection),
         is_digest=body.is_digest,
+        partial=tuple(root.parameters.items()) if root.kind == fragments.KIND else (),
     )
 
 
@@ -108,6 +109,13 @@ def _author(
             name_only = named[0].name or named[0].email if named else ""
             return (Mailbox(others[0].email, others[0].name or name_only),)
     return from_
+
+
+def _references(root: Part, value: str | None) -> tuple[str, ...]:
+    """References; the pieces of one mail that was sent in several have what they share among them."""
+    found = message_ids(value)
+    shared = fragments.reference(root.parameters) if root.kind == fragments.KIND else ""
+    return (*found, shared) if shared and shared not in found else found
 
 
 def every(root: Part, name: str, boxes: object, defects: list[str], hint: str | None) -> tuple[Mailbox, ...]:

@@ -92,7 +92,7 @@ class Mail:
     is unsafe as sent: pass it through `sanitize` before showing. `headers` keeps every top-level header, decoded,
     in order. `protection` tells what the message is put into: "signed:smime", "signed:openpgp" (nobody judged the signature),
     "encrypted:smime", "encrypted:openpgp" (the text says so in words). `is_digest`: it holds other mails of a list (RFC 2046
-    section 5.1.5). `defects` names everything that was wrong, as short stable words ("bad-base64", "charset-unknown:x").
+    section 5.1.5). `partial` are the parameters of a message/partial (RFC 2046 section 5.2.2). `defects` names everything that was wrong, as short stable words ("bad-base64", "charset-unknown:x").
     """
 
     message_id: str | None
@@ -117,6 +117,7 @@ class Mail:
     size: int = 0
     protection: tuple[str, ...] = ()
     is_digest: bool = False
+    partial: tuple[tuple[str, str], ...] = ()
 
     def header(self, name: str) -> str | None:
         """The first header of that name (case-insensitive), decoded, or None."""
