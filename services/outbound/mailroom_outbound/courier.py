@@ -38,12 +38,15 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Try again later. `recipients` in state sent or failed are settled and not tried again."""
+    """Try again later. `recipients` in state sent or failed are settled and not tried again.
+
+    `uncertain`: the whole mail was handed over and no answer came, so it may have arrived."""
 
     reason: str
     hold: Hold = Hold.MAIL
     retry_after_s: float | None = None
     recipients: tuple[RecipientReport, ...] = ()
+    uncertain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ class Letter:
 
 
 class Courier(Protocol):
-    """Hands mails over. `send` never raises for what a server says or does; it may be called several times at once."""
+    """Hands mails over. `send` never raises for what a server says or does, and ends by itself; it may be called several
+    times at once."""
 
     async def send(self, order: OutboundMail, mail: Letter) -> Outcome:
         """Hand over one mail."""

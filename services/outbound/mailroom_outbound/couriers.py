@@ -107,14 +107,15 @@ class Couriers:
         async def sign(raw: bytes) -> bytes:
             return await self._signed(raw, address, domain)
 
-        return Made(SmtpCourier(pool, sign=sign), slots=account.max_connections, ahead=24)
+        return Made(SmtpCourier(pool, sign=sign, waits=self._settings.waits()), slots=account.max_connections, ahead=24)
 
     def _through_account(self, address: Address) -> Made:
         account = address.smtp
         if account is None:
             raise AccountBroken("It has no SMTP server.")
         pool = pool_of(account, self._sign_in(address, account))
-        return Made(SmtpCourier(pool, host=account.host), slots=max(account.max_connections, 1))
+        courier = SmtpCourier(pool, host=account.host, waits=self._settings.waits())
+        return Made(courier, slots=max(account.max_connections, 1))
 
     def _sign_in(self, address: Address, account: SmtpAccount) -> Callable[[], Awaitable[aiosmtplib.SMTP]]:
         """How a session of a customer's own account is opened: with its password, or with tokens of its provider."""
@@ -133,7 +134,11 @@ class Couriers:
         except ValueError as error:
             raise AccountBroken(f"It cannot be opened: {error}. Press Reconnect.") from None
         client = GmailClient(self._google, token, self._threads)
-        return Made(GmailCourier(client, self._handing_over, settle_s=self._google.timeout_s))
+        return Made(
+            GmailCourier(
+                client, self._handing_over, settle_s=self._google.timeout_s, within_s=self._settings.send_timeout_s
+            )
+        )
 
     async def _signed(self, raw: bytes, address: Address, domain: str) -> bytes:
         """The mail with the portal's DKIM signature, where it has a key for the domain."""

@@ -23,14 +23,24 @@ UnderWay = dict[str, "asyncio.Task[Sent]"]
 class GmailCourier:
     """Hands mails to Gmail. The envelope is Gmail's own: it sends to To, Cc and Bcc of the mail itself."""
 
-    def __init__(self, client: GmailClient, under_way: UnderWay | None = None, *, settle_s: float = 0.0) -> None:
-        """`settle_s`: how long a call that nobody waits for any more may still be on its way to Gmail."""
-        self._client, self._settle = client, settle_s
+    def __init__(
+        self, client: GmailClient, under_way: UnderWay | None = None, *, settle_s: float = 0.0, within_s: float = 60.0
+    ) -> None:
+        """`settle_s`: how long a call that nobody waits for any more may still be on its way to Gmail; `within_s`: how
+        long one try may take."""
+        self._client, self._settle, self._within = client, settle_s, within_s
         self._troubled: dict[str, float] = {}  # order id -> when a try ended without an answer
         self._under_way: UnderWay = {} if under_way is None else under_way
 
     async def send(self, order: OutboundMail, mail: Letter) -> Outcome:
         """Send one mail, once."""
+        try:
+            async with asyncio.timeout(self._within):
+                return await self._send(order, mail)
+        except TimeoutError:  # nothing is uncertain: before it is sent again, Gmail is asked for it
+            return Deferred(f"Gmail did not finish within {self._within:g} s.", Hold.LANE)
+
+    async def _send(self, order: OutboundMail, mail: Letter) -> Outcome:
         try:
             if (running := self._under_way.get(order.id)) is not None:
                 return _delivered(await self._outcome(order, running))

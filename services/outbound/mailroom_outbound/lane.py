@@ -14,6 +14,8 @@ from mailroom_mail import comparable
 from .courier import Delivered, Failed, Hold, Outcome
 from .schedule import Policy, mail_delay_s
 
+MOST_UNCERTAIN = 2  # further tries of a mail that may have arrived
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -63,6 +65,8 @@ def conclude(entry: LaneEntry, outcome: Outcome, *, policy: Policy, now: datetim
     kept = entry.model_copy(
         update={"done_recipients": served, "failed_recipients": refused, "last_reason": outcome.reason}
     )
+    if outcome.uncertain:
+        return _uncertain(kept, outcome.reason, policy=policy, now=now)
     if outcome.hold is Hold.ACCOUNT:
         return park(kept, outcome.reason, now)
     wait_s = mail_delay_s(entry.outbound_id, entry.attempts, policy)
@@ -94,6 +98,21 @@ def defer(
     return Step(
         waiting, report(waiting, "deferred", now, reason=reason, next_try_at=next_at, recipients=list(also))
     )  # fmt: skip
+
+
+def _uncertain(entry: LaneEntry, reason: str, *, policy: Policy, now: datetime) -> Step:
+    """It may have arrived: once more after a longer pause, at most so often; whoever reads the ticket is told."""
+    tries = entry.uncertain + 1
+    if entry.cancel or tries > MOST_UNCERTAIN:
+        state = "cancelled" if entry.cancel else "failed"
+        often = "" if tries == 1 else f" That was so {tries} times."
+        why = f"It may have arrived, and is not sent again.{often} {reason}"
+        recipients = _all(entry.done_recipients, entry.failed_recipients)
+        return Step(None, report(entry, state, now, reason=why, recipients=recipients))
+    left = MOST_UNCERTAIN - tries + 1
+    why = f"It may have arrived. It is sent again later, at most {'once' if left == 1 else 'twice'}. {reason}"
+    kept = entry.model_copy(update={"uncertain": tries})
+    return defer(kept, now + timedelta(seconds=policy.uncertain_s * tries), why, policy=policy, now=now)
 
 
 def park(entry: LaneEntry, reason: str, now: datetime) -> Step:

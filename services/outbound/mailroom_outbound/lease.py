@@ -6,11 +6,16 @@ A lease is certain only until `valid_until` on our own monotonic clock, counted 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
+from mailroom_runtime.process.tasks import end
+from mailroom_runtime.redis.valkey import REDIS_DOWN
 
 # Take it when it is free, ours, or left behind by an earlier process in our place; answer 0, or how many milliseconds
 # the other one's lease lasts. A holder is "place process term".
@@ -48,6 +53,8 @@ class Lease:
     def __init__(self, store: Leases, address_id: str, holder: Holder) -> None:
         self._store, self._address_id, self._holder = store, address_id, holder
         self._valid_until = float("-inf")
+        self._keeping = 0
+        self._keeper: asyncio.Task[None] | None = None
 
     def left_s(self) -> float:
         """Seconds for which the lease is certainly ours."""
@@ -59,6 +66,27 @@ class Lease:
         wait_s = await self._store.take(self._address_id, self._holder)
         self._valid_until = asked_at + self._store.seconds if wait_s == 0 else float("-inf")
         return min(wait_s, 1.0)
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Renew it for as long as this lasts: a server may take ten minutes to answer."""
+        self._keeping += 1
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep(), name=f"keep-lease-{self._address_id}")
+        try:
+            yield
+        finally:
+            self._keeping -= 1
+            if not self._keeping and self._keeper is not None:
+                keeper, self._keeper = self._keeper, None
+                await end(keeper)
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(self._store.seconds / 3)
+            # without Redis it ends by itself, and who sends asks for it before the content goes out
+            with contextlib.suppress(*REDIS_DOWN):
+                await self.take()
 
     async def give_back(self) -> None:
         """Let others have it at once."""

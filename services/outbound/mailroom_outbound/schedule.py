@@ -22,6 +22,7 @@ class Policy:
     parked_longest_s: float = DAY_S
     # a refused login that was accepted before is tried again so late, each after the one before, until people are told
     login_retry_s: tuple[float, ...] = (60.0, 300.0, 900.0)
+    uncertain_s: float = 3_600.0  # before a mail that may have arrived is sent again
 
 
 def mail_delay_s(outbound_id: str, attempt: int, policy: Policy) -> float:

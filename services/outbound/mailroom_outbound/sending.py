@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,7 +51,8 @@ class Sending:
                 address,
                 lane.recipients_left(entry, envelope_recipients(entry.order)),
                 self._desk.blobs,
-                uncertain=entry.state == "attempting" and entry.outbound_id not in self._waiting.unsent,
+                uncertain=entry.uncertain > 0
+                or (entry.state == "attempting" and entry.outbound_id not in self._waiting.unsent),
                 tried=entry.attempts > 0,
                 still_ours=lambda: self._lease.left_s() > 0,
             )
@@ -97,7 +97,8 @@ class Sending:
             # the lane may be another's: our record stays "attempting", and we read on before we try again
             if outcome is LEASE_LOST:
                 self._waiting.unsent.add(entry.outbound_id)
-            self._waiting.back(begun, datetime.now(UTC))
+            wait_s = self._desk.policy.uncertain_s if outcome.uncertain else 0.0
+            self._waiting.back(begun, datetime.now(UTC) + timedelta(seconds=wait_s))
         else:
             self.recording += 1
             self._wake()
@@ -116,16 +117,12 @@ class Sending:
         if mail.uncertain:
             metrics.counter(
                 "mailroom_outbound_uncertain_resends_total",
-                "Mails sent again after a crash during an attempt that may have got through",
+                "Mails sent again after an attempt that may have got through: a crash, or no answer to the whole mail",
             ).inc()
-            log.warning("mail.sent_again_after_crash", outbound_id=begun.outbound_id, attempt=begun.attempts)
+            log.warning("mail.sent_again_uncertain", outbound_id=begun.outbound_id, attempt=begun.attempts)
         started = time.monotonic()
-        try:
-            async with asyncio.timeout(self._desk.send_timeout_s):
-                outcome = await made.courier.send(begun.order, mail)
-        except TimeoutError:
-            words = f"The server did not finish within {self._desk.send_timeout_s:g} s."
-            outcome = Deferred(words, Hold.LANE)
+        async with self._lease.kept():
+            outcome = await made.courier.send(begun.order, mail)
         metrics.histogram("mailroom_outbound_send_seconds", "Time to hand over one mail", ["outcome"]).labels(
             type(outcome).__name__.lower()
         ).observe(time.monotonic() - started)

@@ -37,6 +37,10 @@ class SessionPool:
                 raise
             if not client.is_connected:
                 return
+            if not client.is_quiet:
+                # what is unread would be taken for the answer to the next mail
+                client.close()
+                return
             if self._closed or used + 1 >= MAILS_PER_SESSION:
                 await client.leave()
             else:
@@ -58,7 +62,7 @@ class SessionPool:
     def _take(self) -> tuple[Session, int] | None:
         while self._idle:
             client, since, used = self._idle.pop()
-            if client.is_connected and time.monotonic() - since < IDLE_S:
+            if client.is_connected and client.is_quiet and time.monotonic() - since < IDLE_S:
                 return client, used
             client.close()
         return None

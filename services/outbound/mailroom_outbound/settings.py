@@ -10,6 +10,7 @@ from mailroom_runtime.seals.sealing import Sealer
 from pydantic import Field, SecretStr, field_validator
 
 from .schedule import DAY_S, Policy
+from .session import Waits
 
 
 class OutboundSettings(ServiceSettings):
@@ -25,7 +26,19 @@ class OutboundSettings(ServiceSettings):
     helo_name: str = Field("", description="Name for EHLO; empty: the host's own name.")
     allow_private_hosts: bool = Field(False, description="SMTP accounts may be on private networks.")
     smtp_ca_file: str = Field("", description="File of further certificate authorities for SMTP accounts.")
-    send_timeout_s: float = Field(60.0, gt=0, le=600, description="Longest time for handing over one mail, in seconds.")
+    send_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        le=600,
+        description="Longest time for handing one mail to Gmail, and how far ahead a lease is renewed.",
+    )
+    smtp_answer_s: float = Field(300.0, gt=0, description="Longest wait for a server's answer to MAIL or RCPT.")
+    smtp_data_s: float = Field(120.0, gt=0, description="Longest wait for its answer to DATA.")
+    smtp_piece_s: float = Field(180.0, gt=0, description="Longest wait for it to take the next 64 kB of a mail.")
+    smtp_final_s: float = Field(600.0, gt=0, description="Longest wait for its answer to the end of a mail.")
+    uncertain_retry_s: float = Field(
+        3_600.0, gt=0, description="Wait before a mail that may have arrived is sent again; at most twice."
+    )
     connect_timeout_s: float = Field(20.0, gt=0, le=300, description="Longest time for connecting and signing in.")
     lane_lease_s: float = Field(90.0, gt=0, description="Lease of an account's lane; longer than the send time-out.")
     retry_first_s: float = Field(60.0, gt=0, description="First wait before a mail is tried again.")
@@ -72,6 +85,10 @@ class OutboundSettings(ServiceSettings):
         ring = self.secret_ring()
         return Sealer(ring) if ring else None
 
+    def waits(self) -> Waits:
+        """How long SMTP servers are waited for."""
+        return Waits(self.smtp_answer_s, self.smtp_data_s, self.smtp_piece_s, self.smtp_final_s)
+
     def policy(self) -> Policy:
         """The schedule that these settings ask for."""
         return Policy(
@@ -81,4 +98,5 @@ class OutboundSettings(ServiceSettings):
             parked_max_s=self.parked_max_s,
             lane_first_s=self.lane_retry_first_s,
             parked_retry_s=self.parked_retry_s,
+            uncertain_s=self.uncertain_retry_s,
         )

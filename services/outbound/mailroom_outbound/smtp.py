@@ -14,8 +14,8 @@ from mailroom_runtime.smtp.trouble import SmtpTrouble
 
 from .courier import LEASE_LOST, Courier, Deferred, Delivered, Failed, Hold, Letter, Outcome
 from .replaced_ids import replaced_id
-from .replies import Reply, of_acceptance, of_recipients, of_transaction, of_trouble
-from .session import ConnectionBroken, Session
+from .replies import Reply, of_acceptance, of_recipients, of_transaction, of_trouble, recipient_reports
+from .session import ConnectionBroken, Session, Waits
 from .session_pool import SessionPool
 
 Sign = Callable[[bytes], Awaitable[bytes]]
@@ -40,8 +40,10 @@ def pool_of(account: SmtpAccount, sign_in: Callable[[], Awaitable[aiosmtplib.SMT
 class SmtpCourier(Courier):
     """Hands mails to one SMTP server. `sign` adds a DKIM signature, where the platform signs."""
 
-    def __init__(self, pool: SessionPool, *, sign: Sign | None = None, host: str = "") -> None:
-        self._pool, self._sign, self._host = pool, sign, host
+    def __init__(
+        self, pool: SessionPool, *, sign: Sign | None = None, host: str = "", waits: Waits | None = None
+    ) -> None:
+        self._pool, self._sign, self._host, self._waits = pool, sign, host, waits or Waits()
 
     async def send(self, order: OutboundMail, mail: Letter) -> Outcome:
         raw = await self._sign(mail.raw) if self._sign is not None else mail.raw
@@ -50,7 +52,7 @@ class SmtpCourier(Courier):
                 async with self._pool.session() as session:
                     fresh = session.mails == 0
                     session.mails += 1
-                    outcome = await transaction(session, mail, raw)
+                    outcome = await transaction(session, mail, raw, self._waits)
                     if not (isinstance(outcome, Deferred) and outcome.hold is Hold.SESSION):
                         return self._named(outcome)
                     session.close()
@@ -73,7 +75,7 @@ class SmtpCourier(Courier):
         await self._pool.close()
 
 
-async def transaction(session: Session, mail: Letter, raw: bytes) -> Outcome:
+async def transaction(session: Session, mail: Letter, raw: bytes, waits: Waits | None = None) -> Outcome:
     """One mail transaction (RFC 5321 section 3.3). The session can be used again, unless it was closed.
 
     Raises `ConnectionBroken`.
@@ -101,15 +103,21 @@ async def transaction(session: Session, mail: Letter, raw: bytes) -> Outcome:
         *(b"RCPT TO:<" + path.encode() + b">" for path in asked.values()),
         b"DATA",
     ]
-    outcome = await _envelope(session, commands, list(asked), refused, len(recipients))
+    waits = waits or Waits()
+    outcome = await _envelope(session, commands, list(asked), refused, len(recipients), waits)
     if outcome is not None:
         await session.reset()
         return outcome
     if not mail.still_ours():
         session.close()  # after 354 there is no other way back
         return LEASE_LOST
-    session.write(_content(raw))
-    answer = await session.reply()
+    await session.upload(_content(raw), within_s=waits.piece)
+    session.write(_ONE_DOT)
+    try:
+        answer = await session.reply(waits.final)
+    except ConnectionBroken as error:
+        words = f"The server took the whole mail, but did not say so. {error}"
+        return Deferred(words, Hold.LANE, recipients=recipient_reports(refused), uncertain=True)
     if answer.code != 250:
         await session.reset()
         return of_transaction(answer)
@@ -117,38 +125,38 @@ async def transaction(session: Session, mail: Letter, raw: bytes) -> Outcome:
 
 
 async def _envelope(
-    session: Session, commands: list[bytes], asked: list[str], refused: dict[str, Reply], count: int
+    session: Session, commands: list[bytes], asked: list[str], refused: dict[str, Reply], count: int, waits: Waits
 ) -> Outcome | None:
     """MAIL, RCPT and DATA: together where the server takes that (RFC 2920), else one by one. None: it waits for the
     content. Adds to `refused`."""
     together = "pipelining" in session.extensions
     if together:
         session.write(b"\r\n".join(commands) + b"\r\n")
-    mail = await (session.reply() if together else session.command(commands[0]))
+    mail = await (session.reply(waits.answer) if together else session.command(commands[0], waits.answer))
     if mail.code != 250 and not together:
         return of_transaction(mail)
     last = mail
     for recipient, command in zip(asked, commands[1:-1], strict=True):
-        last = answer = await _next(session, command, together, last)
+        last = answer = await _next(session, command, together, last, waits.answer)
         if answer.code not in (250, 251):
             refused[recipient] = answer
     outcome = of_transaction(mail) if mail.code != 250 else of_recipients(refused, count)
     if outcome is not None and not together:
         return outcome
-    data = await _next(session, commands[-1], together, last)
+    data = await _next(session, commands[-1], together, last, waits.data)
     if outcome is not None:
         if data.code == 354:
             # it waits for a mail that nobody gets: an empty one ends that (RFC 2920 section 3.1)
             session.write(_ONE_DOT)
-            await session.reply()
+            await session.reply(waits.final)
         return outcome
     return None if data.code == 354 else of_transaction(data)
 
 
-async def _next(session: Session, command: bytes, together: bool, last: Reply) -> Reply:
+async def _next(session: Session, command: bytes, together: bool, last: Reply, within_s: float) -> Reply:
     """The answer to a command. A server that hung up after a refusal (421) gave that answer to all the rest."""
     try:
-        return await (session.reply() if together else session.command(command))
+        return await (session.reply(within_s) if together else session.command(command, within_s))
     except ConnectionBroken:
         if last.code >= 400:
             return last
@@ -156,13 +164,13 @@ async def _next(session: Session, command: bytes, together: bool, last: Reply) -
 
 
 def _content(raw: bytes) -> bytes:
-    """The mail as DATA wants it: CRLF line ends only, dots doubled, one dot at the end (RFC 5321 section 4.5.2)."""
+    """The mail as DATA wants it before the dot: CRLF line ends only, dots doubled (RFC 5321 section 4.5.2)."""
     if not raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r"):
         raw = re.sub(rb"\r\n|\r|\n", b"\r\n", raw)
     raw = raw.replace(b"\r\n.", b"\r\n..")
     if raw.startswith(b"."):
         raw = b"." + raw
-    return raw + (b"" if raw.endswith(b"\r\n") else b"\r\n") + _ONE_DOT
+    return raw + (b"" if raw.endswith(b"\r\n") else b"\r\n")
 
 
 def on_the_wire(address: str) -> str:

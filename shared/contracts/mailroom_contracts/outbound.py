@@ -98,6 +98,8 @@ class LaneEntry(Message):
     queued_at: Time = says("When it came into the lane: the order of sending.", "2026-11-24T11:57:00Z")
     attempt_at: Time | None = says("When the last attempt began (written before sending).", None, default=None)
     next_at: Time | None = says("When it is due again.", "2026-11-24T12:05:00Z", default=None)
+    uncertain: int = says("Attempts after which it may have arrived: the server took it, and never said so.", 0,
+                          default=0)  # fmt: skip
     parked_at: Time | None = says("Since when it waits for the account to be mended.", None, default=None)
     parked_s: float = says("Seconds that it waited for the account; they do not count.", 0.0, default=0.0)
     done_recipients: list[str] = says("Recipients that were served in an earlier attempt.", [], default_factory=list)

@@ -105,7 +105,7 @@ async def test_killed_again_and_again(office: Installation, start_service: START
         await all_sent(office, ids, 90)
         await eventually(lambda: _empty(office))
         assert set(sink.taken) == {f"{key.replace('ok', 'mk', 1)}@acme.example" for key in ids}
-        again = Counter(re.findall(r'"outbound_id":"o([^"]+)"[^}]*sent_again_after_crash', service.output()))
+        again = Counter(re.findall(r'"outbound_id":"o([^"]+)"[^}]*sent_again_uncertain', service.output()))
         doubled = {name.split("@")[0][1:]: times - 1 for name, times in sink.taken.items() if times > 1}
         assert all(times <= again[name] for name, times in doubled.items())  # a mail may be under way at each kill
         print(f"{len(ids)} mails, 3 kills: {again.total()} uncertain, {len(doubled)} of them doubled")
@@ -214,6 +214,6 @@ async def _empty(office: Installation) -> bool:
 def test_logs_are_json(tmp_path: Path) -> None:
     """The patterns above read structured logs: this is their form."""
     line = json.dumps(
-        {"outbound_id": "ok0-1", "attempt": 2, "event": "mail.sent_again_after_crash"}, separators=(",", ":")
+        {"outbound_id": "ok0-1", "attempt": 2, "event": "mail.sent_again_uncertain"}, separators=(",", ":")
     )
-    assert re.findall(r'"outbound_id":"o([^"]+)"[^}]*sent_again_after_crash', line) == ["k0-1"]
+    assert re.findall(r'"outbound_id":"o([^"]+)"[^}]*sent_again_uncertain', line) == ["k0-1"]

@@ -7,6 +7,7 @@ was about to do does not happen any more; a new one reads the log and goes on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -69,7 +70,8 @@ class Process:
             ),
             fresh=lambda within_s: True,
         )  # fmt: skip
-        lease = SimpleNamespace(left_s=lambda: world.lease_s, take=self._take, give_back=self._nothing)
+        lease = SimpleNamespace(left_s=lambda: world.lease_s, take=self._take, give_back=self._nothing,
+                                kept=contextlib.nullcontext)  # fmt: skip
         desk = Desk(
             records=Records(cast(Any, self), partitions=1),
             accounts=Accounts(cast(Any, self)),
