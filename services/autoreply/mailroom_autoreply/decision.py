@@ -56,6 +56,8 @@ def decide(
         return Silence("portal_inactive")
     if not address.auto_reply.enabled:
         return Silence("switched_off")
+    if created.imported:
+        return Silence("imported")
     if message.automatic_signs:
         return Silence("automatic_mail")
     if message.spam:

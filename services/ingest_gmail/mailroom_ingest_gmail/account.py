@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
 from mailroom_contracts import Address, AddressStatus, EmailReceived, GmailCursor, topics
-from mailroom_gmail import Arrival, Expired, GmailClient, GmailTrouble, Limited, RawMessage, Refused, Temporary
+from mailroom_gmail import Arrival, Expired, GmailClient, RawMessage
 from mailroom_gmail.client import UNITS
 from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.bus.kafka import BusDown, Producer
@@ -18,14 +17,15 @@ from mailroom_runtime.bus.tracing import new_traceparent
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 
+from .fetching import Fetching, Room
 from .mailbox import received
 from .plan import (
     Begin,
     Follow,
-    backoff_s,
     begun,
     expired,
     followed,
+    is_import,
     listed,
     listed_some,
     next_step,
@@ -37,11 +37,8 @@ from .quota import Bucket
 
 log = get_logger()
 ASPECT = "receiving"
-CHUNK = 50
 SYNCING_FROM = 100  # shorter work needs no progress bar
 READ_AT_ONCE = 8  # mails of one account that are read and stored at the same time
-FETCH_ROUNDS = 6
-LONGEST_ROUND_S = 10.0  # when Google asks for more patience, the whole account waits
 
 
 class Account:
@@ -60,12 +57,14 @@ class Account:
         inline_limit: int,
         units_per_second: float,
         everybody: Bucket,
+        room: Room,
     ) -> None:
         self.address, self.cursor, self.said = address, cursor, said
         self._client, self._producer, self._blobs = client, producer, blobs
         self._our_keys, self._inline_limit = our_keys, inline_limit
         self._bucket, self._everybody = Bucket(units_per_second, time.monotonic()), everybody
         self._reading = asyncio.Semaphore(READ_AT_ONCE)
+        self._fetching = Fetching(address.id, client, room, self._spend)
 
     @property
     def labels(self) -> list[str]:
@@ -123,9 +122,9 @@ class Account:
                 await self._move(expired(self.cursor, present))
                 return published
             arrivals = worth_fetching(found.arrivals, self.labels)
-            async with aclosing(self._fetched([a.id for a in arrivals])) as fetched:
-                async for messages in fetched:
-                    chunk, rest = arrivals[:CHUNK], arrivals[CHUNK:]
+            async with aclosing(self._fetching.fetched([a.id for a in arrivals])) as fetched:
+                async for chunk_ids, messages in fetched:
+                    chunk, rest = arrivals[: len(chunk_ids)], arrivals[len(chunk_ids) :]
                     await self._publish_arrivals(chunk, messages)
                     published += len(chunk)
                     if rest and rest[0].history_id != chunk[-1].history_id:
@@ -154,11 +153,12 @@ class Account:
                 break
         ids.reverse()
         total = self.cursor.done + len(ids)
-        async with aclosing(self._fetched(ids)) as fetched:
-            async for messages in fetched:
-                await self._send([m for m in messages if wanted(m.label_ids, self.labels)])
+        imported = is_import(self.cursor)
+        async with aclosing(self._fetching.fetched(ids)) as fetched:
+            async for chunk_ids, messages in fetched:
+                await self._send([m for m in messages if wanted(m.label_ids, self.labels)], imported=imported)
                 newest = max((m.internal_ms for m in messages), default=0)
-                await self._move(listed_some(self.cursor, min(CHUNK, total - self.cursor.done), newest))
+                await self._move(listed_some(self.cursor, min(len(chunk_ids), total - self.cursor.done), newest))
                 await self._progress(self.cursor.done, total)
         await self._move(listed(self.cursor, datetime.now(UTC)))
         log.info("gmail.listed", address_id=self.address.id, messages=total)
@@ -182,53 +182,8 @@ class Account:
             ]
         )
 
-    async def _fetched(self, ids: Sequence[str]) -> AsyncGenerator[list[RawMessage], None]:
-        """The messages chunk by chunk; the next chunk is on its way while one is published."""
-        chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
-        ahead: list[asyncio.Task[list[RawMessage]]] = []
-        try:
-            for number in range(len(chunks)):
-                while len(ahead) < 2 and number + len(ahead) < len(chunks):
-                    ahead.append(asyncio.create_task(self._fetch(chunks[number + len(ahead)])))
-                messages = await ahead.pop(0)
-                yield messages
-        finally:
-            for task in ahead:
-                task.cancel()
-            await asyncio.gather(*ahead, return_exceptions=True)
-
-    async def _fetch(self, ids: Sequence[str]) -> list[RawMessage]:
-        """The messages, oldest first; those that are gone by now are left out.
-
-        Of a batch Google often answers a part only: that part is kept, and the rest is asked for again.
-        """
-        found: dict[str, RawMessage] = {}
-        waiting = list(ids)
-        for round_ in range(1, FETCH_ROUNDS + 1):
-            if not waiting:
-                break
-            await self._spend("get", len(waiting))
-            again: dict[str, GmailTrouble] = {}
-            for message_id, answer in (await self._client.raw(waiting)).items():
-                if isinstance(answer, RawMessage):
-                    found[message_id] = answer
-                elif isinstance(answer, Limited | Temporary):
-                    again[message_id] = answer
-                elif isinstance(answer, Expired | Refused):
-                    log.info("gmail.message_gone", address_id=self.address.id, gmail_id=message_id)
-                else:
-                    raise answer
-            waiting = list(again)
-            if waiting:
-                trouble = next((t for t in again.values() if isinstance(t, Limited)), again[waiting[0]])
-                asked = trouble.retry_after_s if isinstance(trouble, Limited) else None
-                if round_ == FETCH_ROUNDS or (asked or 0) > LONGEST_ROUND_S:
-                    raise trouble
-                await asyncio.sleep(backoff_s(round_ - 2, random.random(), asked))  # noqa: S311 - jitter
-        return sorted(found.values(), key=lambda m: m.internal_ms)
-
-    async def _send(self, messages: Sequence[RawMessage]) -> None:
-        events = await asyncio.gather(*(self._received(message) for message in messages))
+    async def _send(self, messages: Sequence[RawMessage], *, imported: bool = False) -> None:
+        events = await asyncio.gather(*(self._received(message, imported) for message in messages))
         waiting = []
         for event in events:
             if event is None:
@@ -241,7 +196,7 @@ class Account:
             raise BusDown("Kafka did not answer in time") from None
         metrics.counter("mailroom_mail_accepted_total", "Mails accepted", ["source"]).labels("gmail").inc(len(waiting))
 
-    async def _received(self, message: RawMessage) -> EmailReceived | None:
+    async def _received(self, message: RawMessage, imported: bool) -> EmailReceived | None:
         # one mail takes a millisecond or two to read: a turn for everybody else between two of them
         async with self._reading:
             await asyncio.sleep(0)
@@ -252,6 +207,7 @@ class Account:
                 inline_limit=self._inline_limit,
                 now=datetime.now(UTC),
                 our_keys=self._our_keys,
+                imported=imported,
             )
 
     async def _move(self, cursor: GmailCursor) -> None:

@@ -11,15 +11,18 @@ from mailroom_mail import verify_message_id
 from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.intake import normalise, understand
 
-from .plan import is_sent
+from .plan import got_at, is_sent
 from .verdict import of_google
 
 
 async def received(
     message: RawMessage, address: Address, *, blobs: BlobStore, inline_limit: int, now: datetime,
-    our_keys: Mapping[str, bytes],
+    our_keys: Mapping[str, bytes], imported: bool = False,
 ) -> EmailReceived | None:  # fmt: skip
-    """The event, its raw source and attachments stored; None for a mail that Mailroom itself sent."""
+    """The event, its raw source and attachments stored; None for a mail that Mailroom itself sent.
+
+    It counts as received when Gmail got it, however late it is read. `imported`: it was there before the connection.
+    """
     return_path, verdicts = of_google(message.raw)
     understood = await understand(message.raw, return_path)
     sent = is_sent(message.label_ids)
@@ -34,7 +37,7 @@ async def received(
         envelope=Envelope(mail_from=return_path or "", rcpt_to=[address.email]),
         address_ids=[address.id],
         source="gmail",
-        received_at=now,
+        received_at=got_at(message.internal_ms, now),
         verdicts=verdicts if not sent else Verdicts(source="gmail"),
         gmail=GmailOrigin(
             address_id=address.id,
@@ -42,6 +45,7 @@ async def received(
             thread_id=message.thread_id,
             label_ids=list(message.label_ids),
             sent=sent,
+            imported=imported,
         ),
         inline_limit=inline_limit,
         trusted_front=True,

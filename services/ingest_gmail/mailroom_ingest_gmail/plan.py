@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from mailroom_contracts import Address, GmailCursor
 from mailroom_gmail import Arrival
@@ -43,8 +43,13 @@ Next = Begin | Follow | List
 
 
 def next_step(address: Address, cursor: GmailCursor | None) -> Next:
-    """What to do with this account now. A cursor of an earlier connection still counts: mail is not read twice."""
-    if cursor is None:
+    """What to do with this account now.
+
+    A cursor from before a reconnection still counts: mail is not read twice. One that an address left behind which was
+    deleted since does not: what came until it was connected again was nobody's to read.
+    """
+    begun_at = address.gmail.begun_at if address.gmail is not None else None
+    if cursor is None or cursor.begun_at != begun_at:
         return Begin()
     if cursor.listing_query is not None and cursor.listing_target is not None:
         return List(cursor.listing_query, cursor.listing_target)
@@ -64,6 +69,7 @@ def begun(address: Address, present: str, now: datetime) -> GmailCursor:
         history_id=start,
         epoch=gmail.secret_revision if gmail is not None else 1,
         updated_at=now,
+        begun_at=gmail.begun_at if gmail is not None else None,
     )
     if since is None:
         return cursor
@@ -85,6 +91,11 @@ def followed(cursor: GmailCursor, history_id: str, asked_at: datetime) -> GmailC
     """Everything up to `history_id` is published. `asked_at`: when Gmail was asked; what came later may be unpublished
     however long the publishing took, so a gap is counted from then."""
     return cursor.model_copy(update={"history_id": history_id, "updated_at": asked_at})
+
+
+def is_import(cursor: GmailCursor) -> bool:
+    """Whether the listing under way is of mail from before the connection: then following goes on from its start."""
+    return cursor.listing_query is not None and cursor.listing_target == cursor.history_id
 
 
 def listed_some(cursor: GmailCursor, published: int, newest_ms: int) -> GmailCursor:
@@ -132,6 +143,14 @@ def is_sent(label_ids: Iterable[str]) -> bool:
     """Whether the account itself wrote it. Mail to oneself lies in the inbox too and is taken as incoming."""
     labels = set(label_ids)
     return "SENT" in labels and "INBOX" not in labels
+
+
+def got_at(internal_ms: int, now: datetime) -> datetime:
+    """When Gmail got a message (milliseconds since 1970; 0 is unknown); never later than now."""
+    try:
+        return min(datetime.fromtimestamp(internal_ms / 1000, UTC), now) if internal_ms > 0 else now
+    except (OverflowError, ValueError, OSError):
+        return now
 
 
 def pause_s(idle_rounds: int, poll_s: float, idle_poll_s: float) -> float:

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from mailroom_contracts import Address, AddressStatus, GmailCursor, topics
-from mailroom_gmail import GmailClient, GmailTrouble, GoogleSettings, Limited, Revoked, kept_token
+from mailroom_gmail import GmailClient, GmailTrouble, GoogleSettings, Limited, Refused, Revoked, kept_token
 from mailroom_runtime.blobs.store import BlobsDown, BlobStore
 from mailroom_runtime.bus.kafka import BusDown, Producer, partition_of, read_to_end
 from mailroom_runtime.bus.tables import ConfigTables
@@ -20,6 +20,7 @@ from mailroom_runtime.process.tasks import end
 from mailroom_runtime.seals.sealing import SealBroken, Sealer
 
 from .account import ASPECT, Account
+from .fetching import Room
 from .plan import backoff_s, pause_s
 from .quota import Bucket
 from .settings import IngestGmailSettings
@@ -47,6 +48,7 @@ class Readers:
         self._cursors: dict[str, GmailCursor] = {}
         self._said: dict[str, AddressStatus] = {}
         self._everybody = Bucket(service.settings.gmail_units_per_second_overall, time.monotonic())
+        self._room = Room(service.settings.gmail_bytes_at_once)
         self._changing = asyncio.Lock()
         self._wake: dict[str, asyncio.Event] = {}
 
@@ -167,6 +169,7 @@ class Readers:
             inline_limit=settings.inline_limit_bytes,
             units_per_second=settings.gmail_units_per_second,
             everybody=self._everybody,
+            room=self._room,
         )
         failures = idle = 0
         try:
@@ -184,6 +187,9 @@ class Readers:
                     wait = settings.gmail_retry_refused_s
                 except (GmailTrouble, BusDown, BlobsDown) as error:
                     failures += 1
+                    if isinstance(error, Refused):
+                        # nothing is passed over for it, so a person must hear why no mail comes
+                        await self._needs_attention(account, f"mail waits that Google does not hand over: {error}")
                     asked = error.retry_after_s if isinstance(error, Limited) else None
                     wait = backoff_s(failures, random.random(), asked)  # noqa: S311 - jitter
                     log.warning(

@@ -19,6 +19,11 @@ class IngestGmailSettings(ServiceSettings):
     gmail_units_per_second_overall: float = Field(
         10_000.0, gt=0, description="The same over all accounts of this process (Google allows 20,000 per project)."
     )
+    gmail_bytes_at_once: int = Field(
+        48 << 20,
+        ge=1 << 20,
+        description="Bytes of mail in memory at once, over all accounts; about five times that is used.",
+    )
     gmail_retry_refused_s: float = Field(
         3600.0, gt=0, description="How often an account that Google does not let in is tried by itself, in seconds."
     )

@@ -143,7 +143,7 @@ class Desk:
                     log.info(
                         "command.refused", ticket_id=event.ticket_id, command_id=event.causation_id, code=event.code
                     )
-            if isinstance(message, EmailRouted) and message.hop == 0 and message.received.redelivery == 0:
+            if isinstance(message, EmailRouted) and _tells_latency(message):
                 worked.latencies.append((now - message.received.received_at).total_seconds())
 
     def _candidates(self, draft: Draft) -> list[str]:
@@ -166,6 +166,11 @@ class Desk:
             return None
         nobody: frozenset[str] | None = None
         return await self._gate.attempt(self._agents.online(wanted), nobody)
+
+
+def _tells_latency(routed: EmailRouted) -> bool:
+    """Whether it says how long a mail takes from acceptance: Gmail's counts from when Gmail got it, before we looked."""
+    return routed.hop == 0 and routed.received.redelivery == 0 and routed.received.gmail is None
 
 
 def read(raw: Raw) -> Input:

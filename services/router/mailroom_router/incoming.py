@@ -45,10 +45,11 @@ def add_mail(draft: Draft, routed: EmailRouted) -> None:
         return
     state = draft.state
     if state is None:
-        if routed.reason == "new" or routed.hop > 0:
-            _create(draft, routed)
-        elif routed.received.gmail is not None and routed.received.gmail.sent:
+        if routed.received.gmail is not None and routed.received.gmail.sent:
+            # a person wrote to somebody: it becomes a ticket when that somebody answers
             draft.ignore("email.routed", "own_mail", "Written in Gmail, about no ticket.", receipt_id=routed.receipt_id)
+        elif routed.reason == "new" or routed.hop > 0:
+            _create(draft, routed)
         elif routed.reason == "bounce" and routed.received.content.bounce and routed.received.content.bounce.formal:
             _unplaced(draft, routed)
         elif routed.reason == "own_mail" and _is_probe(routed):
@@ -220,10 +221,10 @@ def _create(draft: Draft, routed: EmailRouted) -> None:
         receipt_id=routed.receipt_id,
         received_at=routed.received.received_at,
         spam=spam,
+        imported=gmail is not None and gmail.imported,
         actor=_customer(routed),
     )
-    kind = "external_reply" if gmail is not None and gmail.sent else "mail"
-    message = message_of(draft, routed, kind=kind).model_copy(update={"spam": spam, "sets_answers": True})
+    message = message_of(draft, routed, kind="mail").model_copy(update={"spam": spam, "sets_answers": True})
     draft.emit(MessageAdded, message=message, actor=_customer(routed))
     draft.add_summary(_summary(draft, routed, message, fingerprint(routed)))
     _take_in(draft, routed)

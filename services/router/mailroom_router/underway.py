@@ -66,6 +66,8 @@ class Underway:
 
     def note(self, received: EmailReceived, routed: Sequence[EmailRouted], now: float) -> None:
         """A mail was routed; the index will know its names."""
+        if received.gmail is not None and received.gmail.sent:
+            return  # of no ticket, as a rule
         tickets = {
             one.ticket_id: TicketClue(one.portal_id, one.queue_id, one.address_id, one.customer.email.lower())
             for one in routed

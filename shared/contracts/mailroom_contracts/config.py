@@ -110,6 +110,8 @@ class GmailAccount(Model):
     label_ids: list[str] = says("Labels that are read.", ["INBOX"], default_factory=lambda: ["INBOX"])
     import_since: Time | None = says("Read mail as old as this at first; None: from connecting on.", None, default=None)
     connected_at: Time | None = says("When it was connected.", "2026-11-24T09:00:00Z", default=None)
+    begun_at: Time | None = says("When this address was made; what was read of the account before does not count.", None,
+                                 default=None)  # fmt: skip
     start_history_id: str | None = says("History id at connecting.", "1001", default=None)
     pubsub_subscription: str | None = says("Pub/Sub pull subscription for push, where configured.", None, default=None)
 
@@ -253,6 +255,8 @@ class GmailCursor(Message):
     listing_target: str | None = says("History id to continue from once the listing is done.", None, default=None)
     done: int = says("Messages published by this listing.", 0, default=0)
     updated_at: Time = says("When it moved.", "2026-11-24T09:05:00Z")
+    begun_at: Time | None = says("The address's own (`gmail.begun_at`): of another one's cursor nothing counts.", None,
+                                 default=None)  # fmt: skip
     state: BlobRef | None = says("Further state, when it is large.", None, default=None)
 
     @property

@@ -56,6 +56,8 @@ class TicketCreated(TicketEvent):
     begun_by: str = says("mail, agent (who wrote first) or split.", "mail", default="mail",
                          json_schema_extra=known("mail", "agent", "split"))  # fmt: skip
     split_from: str | None = says("Ticket that its first message was split from.", None, default=None)
+    imported: bool = says("By a mail from before its Gmail address was connected; not answered automatically.", False,
+                          default=False)  # fmt: skip
     spam: bool = says("It is among the spam: its sender is blocked, or the mail was judged so.", False, default=False)
 
 

@@ -83,6 +83,9 @@ class GmailOrigin(Model):
     thread_id: str = says("Gmail's id of the thread.", "18c2...")
     label_ids: list[str] = says("Labels.", ["INBOX"], default_factory=list)
     sent: bool = says("Written in Gmail by our own account (a reply of a person there).", False, default=False)
+    imported: bool = says(
+        "It was there before the address was connected; not answered automatically.", False, default=False
+    )
 
 
 class EmailReceived(Message):
@@ -92,7 +95,7 @@ class EmailReceived(Message):
     identity: str = says("Message identity: the same for a resend, also a re-encoded one.", "c0ff...")
     portal_id: str = says("Portal of the recipients.", "p1")
     source: str = says("smtp, lmtp or gmail.", "smtp", json_schema_extra=known("smtp", "lmtp", "gmail"))
-    received_at: Time = says("When it was accepted.", "2026-11-24T11:55:01Z")
+    received_at: Time = says("When it was accepted; of Gmail's, when Gmail got it.", "2026-11-24T11:55:01Z")
     envelope: Envelope = says("Envelope.", {"rcpt_to": ["support@acme.example"]})
     address_ids: list[str] = says("Addresses that the recipients are, as ingest saw them.", ["ad1"],
                                   default_factory=list)  # fmt: skip

@@ -16,7 +16,7 @@ from googleapiclient.errors import BatchError, HttpError
 from googleapiclient.http import BatchHttpRequest, MediaIoBaseUpload
 
 from .connection import Connections, Methods, methods
-from .messages import OWN_IDS, RAW, Form, HistoryPage, Listing, RawMessage, Sent, arrivals
+from .messages import OWN_IDS, RAW, SIZE, Form, HistoryPage, Listing, RawMessage, Sent, arrivals
 from .oauth import GoogleSettings
 from .trouble import ERRORS, Expired, GmailTrouble, Refused, Temporary, explain, from_status
 
@@ -100,6 +100,10 @@ class GmailClient:
     async def raw(self, ids: Sequence[str]) -> dict[str, RawMessage | GmailTrouble]:
         """The raw sources, in batches; a message that is gone or refused gives its trouble."""
         return await self._read(ids, RAW)
+
+    async def sizes(self, ids: Sequence[str]) -> dict[str, int | GmailTrouble]:
+        """How many bytes each message has, as Gmail estimates; 0 where it does not say."""
+        return await self._read(ids, SIZE)
 
     async def _read(self, ids: Sequence[str], form: Form[R]) -> dict[str, R | GmailTrouble]:
         found: dict[str, R | GmailTrouble] = {}

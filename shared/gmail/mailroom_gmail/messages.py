@@ -97,5 +97,6 @@ def _own(answer: Any) -> tuple[str, ...]:
     return tuple(str(h.get("value", "")).strip(" <>") for h in answer.get("payload", {}).get("headers", []))
 
 
+SIZE: Form[int] = Form({"format": "minimal"}, lambda answer: int(answer.get("sizeEstimate") or 0))
 RAW = Form({"format": "raw"}, _raw)
 OWN_IDS = Form({"format": "metadata", "metadataHeaders": ["X-Mailroom-Id", "Message-ID"]}, _own)

@@ -110,6 +110,10 @@ def test_silence_a_day_later() -> None:
     assert ask(created(), added(), now=NOW + timedelta(hours=24)) == Silence("too_late")
 
 
+def test_silence_during_an_import() -> None:
+    assert ask(created(imported=True), added()) == Silence("imported")
+
+
 def test_a_forwarded_mail_is_answered() -> None:
     assert isinstance(ask(created(), added(verdicts=Verdicts(spf="forwarded", dmarc="forwarded"))), Answer)
 

@@ -59,6 +59,35 @@ def test_what_came_while_publishing_is_within_the_gap() -> None:
     assert plan.expired(moved, "500").listing_query == f"after:{int((NOW - timedelta(hours=2)).timestamp())}"
 
 
+def test_an_address_that_was_deleted_and_connected_again_begins_at_connecting() -> None:
+    again = address(begun_at=NOW, connected_at=NOW, start_history_id="900")
+    left_behind = cursor()
+    assert plan.next_step(again, left_behind) == plan.Begin()
+    begun = plan.begun(again, "901", NOW - timedelta(minutes=3))  # whatever the clocks of console and reader say
+    assert plan.next_step(again, begun) == plan.Follow("900")
+    moved = plan.followed(begun, "950", NOW - timedelta(minutes=2))
+    assert plan.next_step(again, moved) == plan.Follow("950")
+    # connected again in place: where it was, it goes on
+    reconnected = address(begun_at=NOW - timedelta(days=30), connected_at=NOW, secret_revision=2)
+    assert plan.next_step(reconnected, cursor(begun_at=reconnected.gmail.begun_at)) == plan.Follow("100")  # type: ignore[union-attr]
+    assert plan.next_step(address(connected_at=NOW), left_behind) == plan.Follow("100"), "of an older version"
+
+
+def test_only_older_mail_is_an_import() -> None:
+    older = plan.begun(address(start_history_id="90", import_since=NOW - timedelta(days=365)), "100", NOW)
+    assert plan.is_import(older)
+    assert plan.is_import(plan.listed_some(older, 50, 1_700_000_000_999))
+    assert not plan.is_import(plan.listed(older, NOW))
+    assert not plan.is_import(plan.expired(cursor(), "500")), "a gap in the history is filled like any mail"
+
+
+def test_mail_counts_as_received_when_gmail_got_it() -> None:
+    year_ago = NOW - timedelta(days=365)
+    assert plan.got_at(int(year_ago.timestamp() * 1000), NOW) == year_ago
+    for unknown in (0, -5, 10**20, int((NOW + timedelta(days=1)).timestamp() * 1000)):
+        assert plan.got_at(unknown, NOW) == NOW
+
+
 @pytest.mark.parametrize(
     ("labels", "chosen", "taken"),
     [

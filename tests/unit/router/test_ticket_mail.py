@@ -204,6 +204,17 @@ def test_our_own_mail_come_back_is_ignored_and_gmail_answers_of_our_people_are_o
     unknown = run(None, routed(mail(8, gmail=gmail), ticket=ids.derive("x"), reason="gmail_thread"))
     assert unknown.state is None
     assert types(unknown) == ["input_ignored"]
+    begun = run(None, routed(mail(9, sender="shop@customer-shop.example", gmail=gmail)))
+    assert begun.state is None, "what a person writes to somebody is no ticket whose customer we are"
+    assert types(begun) == ["input_ignored"]
+
+
+def test_what_an_import_brings_says_so() -> None:
+    gmail = GmailOrigin(address_id="ad3", message_id="g1", thread_id="t1", imported=True)
+    created = run(None, routed(mail(1, gmail=gmail))).events[0]
+    assert isinstance(created, TicketCreated)
+    assert created.imported
+    assert not run(None, routed(mail(2))).events[0].imported  # type: ignore[attr-defined]
 
 
 def test_a_named_ticket_that_does_not_exist_or_is_another_portals_gives_a_new_one() -> None:

@@ -161,6 +161,7 @@ async def _connected(console: Console, principal: Principal, state: Any, grant: 
         label_ids=before.get("label_ids", ["INBOX"]), connected_at=times.moment(now),
         # on reconnecting the reader goes on from its own cursor: these two count at the first time only
         import_since=times.moment(now - days * times.DAY) if days else before.get("import_since"),
+        begun_at=before.get("begun_at") if row is not None else times.moment(now),
         start_history_id=before.get("start_history_id") or start,
         pubsub_subscription=before.get("pubsub_subscription"),
     ).model_dump(mode="json")  # fmt: skip
