@@ -13,6 +13,7 @@ from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service, Stopped
+from mailroom_runtime.process.tasks import lasting
 from mailroom_runtime.redis.presence import Presence
 from mailroom_runtime.redis.valkey import connect
 from mailroom_runtime.seals.sealing import Sealer
@@ -82,6 +83,7 @@ async def app(service: Service[ConsoleSettings]) -> None:
             stop = asyncio.create_task(service.stopping.wait())
             await asyncio.wait({started, stop, web}, return_when=asyncio.FIRST_COMPLETED)
             if started.done() and not service.stopping.is_set():
+                started.result()
                 service.spawn(console.live.run(service), "live")
                 publisher, dead = Publisher(database, producer), DeadLetterReader(settings, database)
                 remover = BlobRemover(settings.blob_url)
@@ -112,7 +114,7 @@ async def _serve(server: _Server, service: Service[ConsoleSettings], settings: C
         service.health.set("web", True)
         log.info("console.listening", port=settings.console_port)
 
-    announcing = asyncio.create_task(announce())
+    announcing = lasting(announce, "announce", again=True)
     try:
         await server.serve()
     except SystemExit:

@@ -7,6 +7,7 @@ import contextlib
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from mailroom_contracts import Address, AddressStatus, GmailCursor, topics
 from mailroom_gmail import GmailClient, GmailTrouble, GoogleSettings, Limited, Refused, Revoked, kept_token
@@ -16,7 +17,7 @@ from mailroom_runtime.bus.tables import ConfigTables
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
-from mailroom_runtime.process.tasks import end
+from mailroom_runtime.process.tasks import end, lasting
 from mailroom_runtime.seals.sealing import SealBroken, Sealer
 
 from .account import ASPECT, Account
@@ -142,7 +143,7 @@ class Readers:
             if address.id not in self._tasks:
                 self._wake[address.id] = asyncio.Event()
                 self._tasks[address.id] = (
-                    asyncio.create_task(self._read(address), name=f"gmail-{address.id}"),
+                    lasting(partial(self._read, address), f"gmail-{address.id}", again=True),
                     address,
                 )
         metrics.gauge("mailroom_gmail_accounts", "Gmail accounts read by this process").set(len(self._tasks))

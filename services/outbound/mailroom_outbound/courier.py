@@ -6,13 +6,13 @@ business, not the courier's.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from mailroom_contracts import OutboundMail, RecipientReport
+from mailroom_runtime.process.tasks import aside
 
 
 class Hold(StrEnum):
@@ -93,10 +93,7 @@ class Courier(Protocol):
 
 def close_later(courier: Courier) -> None:
     """Close a courier in the background: mails that it carries now are finished first."""
-    task = asyncio.create_task(courier.close())
-    _closing.add(task)
-    task.add_done_callback(_closing.discard)
+    aside(courier.close(), "close-courier")
 
 
-_closing: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references
 LEASE_LOST = Deferred("another process has taken over this account", Hold.LANE, retry_after_s=1.0)

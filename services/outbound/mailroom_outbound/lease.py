@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
-from mailroom_runtime.process.tasks import end
+from mailroom_runtime.process.tasks import end, lasting
 from mailroom_runtime.redis.valkey import REDIS_DOWN
 
 # Take it when it is free, ours, or left behind by an earlier process in our place; answer 0, or how many milliseconds
@@ -72,7 +72,7 @@ class Lease:
         """Renew it for as long as this lasts: a server may take ten minutes to answer."""
         self._keeping += 1
         if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep(), name=f"keep-lease-{self._address_id}")
+            self._keeper = lasting(self._keep, f"keep-lease-{self._address_id}", again=True)
         try:
             yield
         finally:

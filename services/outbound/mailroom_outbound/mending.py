@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from mailroom_runtime.bus.tables import ConfigTables
 from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.tasks import aside
 from mailroom_runtime.smtp.trouble import SmtpTrouble
 
 from .accounts import Accounts
@@ -27,7 +28,7 @@ class Mending:
         address = self._tables.book.addresses.get(address_id)
         if address is None or not address.active or not self._accounts.is_broken(address_id):
             return
-        task = asyncio.create_task(self._look(address_id, address.revision), name=f"look-{address_id}")
+        task = aside(self._look(address_id, address.revision), f"look-{address_id}")
         self._looks.add(task)
         task.add_done_callback(self._looks.discard)
 

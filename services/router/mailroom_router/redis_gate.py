@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import redis.asyncio
 from aiokafka.errors import KafkaError
 from mailroom_runtime.process.logs import get_logger
-from mailroom_runtime.process.tasks import end
+from mailroom_runtime.process.tasks import end, lasting
 from mailroom_runtime.redis.valkey import REDIS_DOWN
 
 log = get_logger()
@@ -99,7 +99,7 @@ class RedisGate:
         self._set_ready(False)
         if not await self.client.set(self._lock_key, "1", nx=True, px=LOCK_MS):
             return  # another worker is at it
-        keeper = asyncio.create_task(self._keep_lock())
+        keeper = lasting(self._keep_lock, "keep-rebuild-lock", again=True)
         started = time.monotonic()
         try:
             log.info("index.rebuild_started")

@@ -29,7 +29,7 @@ from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service, Stopped
-from mailroom_runtime.process.tasks import end
+from mailroom_runtime.process.tasks import end, lasting
 
 from .agents import Agents
 from .batch import Desk
@@ -114,7 +114,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
             self._settings.router_batch,
         )
         working = asyncio.create_task(worker.run(), name="worker")
-        waiting = asyncio.create_task(self._drain_waiting(worker), name="waiting-tickets")
+        waiting = lasting(lambda: self._drain_waiting(worker), "waiting-tickets", again=True)
         try:
             consumer.subscribe(list(self._by_name), listener=self)
             measured_at = 0.0

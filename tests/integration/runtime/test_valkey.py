@@ -49,3 +49,23 @@ async def test_without_redis_all_fail_and_later_ones_are_tried_again() -> None:
     with pytest.raises(REDIS_DOWN):
         await shared.script("return 1", [], [])
     await client.aclose()
+
+
+async def test_an_unexpected_error_reaches_who_waits_and_the_next_command_works(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect(valkey.url)
+    shared = Shared(client)
+    whole = client.pipeline
+
+    def broken(**_: object) -> None:
+        raise RuntimeError("a fault of the library's")
+
+    monkeypatch.setattr(client, "pipeline", broken)
+    answers = await asyncio.wait_for(
+        asyncio.gather(*(shared.execute("GET", "x") for _ in range(3)), return_exceptions=True), 5
+    )
+    assert all(isinstance(answer, RuntimeError) for answer in answers)
+    monkeypatch.setattr(client, "pipeline", whole)
+    assert await asyncio.wait_for(shared.execute("SET", "x", "1"), 5)
+    await client.aclose()

@@ -7,7 +7,11 @@ import contextlib
 
 import pytest
 from mailroom_runtime.process import tasks
-from mailroom_runtime.process.tasks import end, together
+from mailroom_runtime.process.service import Service
+from mailroom_runtime.process.settings import ServiceSettings
+from mailroom_runtime.process.tasks import aside, end, lasting, together
+from structlog.testing import capture_logs
+from support.waiting import eventually
 
 
 async def for_ever() -> None:
@@ -84,3 +88,66 @@ async def test_together_is_cancelled_as_one() -> None:
     await asyncio.wait_for(end(both), 5)
     assert both.cancelled()
     assert lost
+
+
+async def test_a_lasting_task_that_dies_ends_the_service_which_names_it() -> None:
+    service = Service("test", ServiceSettings(health_port=0))
+
+    async def app(_: Service[ServiceSettings]) -> None:
+        async def dies() -> None:
+            raise ValueError("boom")
+
+        lasting(dies, "the-one")
+        await service.stopping.wait()
+
+    with capture_logs() as logs:
+        assert await asyncio.wait_for(service.run(app), 20) == 1
+    assert logs[-1]["event"] == "service.failed"
+    assert (logs[-1]["task"], logs[-1]["reason"]) == ("the-one", "ValueError: boom")
+
+
+async def test_a_fault_of_the_app_itself_is_said_too() -> None:
+    async def app(_: Service[ServiceSettings]) -> None:
+        raise LookupError("gone")
+
+    with capture_logs() as logs:
+        assert await asyncio.wait_for(Service("test", ServiceSettings(health_port=0)).run(app), 20) == 1
+    assert logs[-1]["event"] == "service.failed"
+    assert logs[-1]["reason"] == "LookupError: gone"
+
+
+async def test_a_task_that_begins_anew_goes_on_after_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "PAUSE_S", 0.01)
+    begun: list[int] = []
+
+    async def fails_at_first() -> None:
+        begun.append(1)
+        if len(begun) < 4:
+            raise ValueError("boom")
+        await for_ever()
+
+    with capture_logs() as logs:
+        task = lasting(fails_at_first, "reader", again=True)
+        await eventually(lambda: len(begun) == 4)
+        assert not task.done()
+        await end(task)
+    assert [line["task"] for line in logs if line["event"] == "task.begins_anew"] == ["reader"] * 3
+
+
+async def test_a_lasting_task_that_is_ended_is_no_death() -> None:
+    with capture_logs() as logs:
+        both = [lasting(for_ever, "a"), lasting(for_ever, "b", again=True)]
+        await asyncio.sleep(0)
+        await end(*both)
+    assert logs == []
+
+
+async def test_what_goes_wrong_aside_is_logged() -> None:
+    async def fails() -> None:
+        raise ValueError("no")
+
+    with capture_logs() as logs:
+        task = aside(fails(), "look")
+        await eventually(task.done)
+        await asyncio.sleep(0)
+    assert [line["event"] for line in logs] == ["task.died"]

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
-from mailroom_runtime.process.tasks import end
+from mailroom_runtime.process.tasks import end, lasting
 
 from .aiokafka_private import can_send, give_up
 
@@ -80,7 +80,8 @@ class RenewedProducer:
     def _renew(self, failed: AIOKafkaProducer, error: BaseException) -> None:
         if failed is self._producer and (self._renewing is None or self._renewing.done()):
             log.warning("producer.failed", error=type(error).__name__, reason=str(error)[:200])
-            self._renewing = asyncio.create_task(self._replace(failed, type(error).__name__), name="renew-producer")
+            name = type(error).__name__
+            self._renewing = lasting(lambda: self._replace(failed, name), "renew-producer", again=True)
 
     async def _replace(self, old: AIOKafkaProducer, error: str) -> None:
         await asyncio.sleep(self._renewed_at + PAUSE_S - time.monotonic())

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from .health import Health
 from .logs import get_logger
 from .settings import ServiceSettings
-from .tasks import end
+from .tasks import died, end
 
 S = TypeVar("S", bound=ServiceSettings)
 log = get_logger()
@@ -35,6 +35,7 @@ class Service(Generic[S]):
         self.stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failure: BaseException | None = None
+        self._failed = ""  # name of the task that ended by it
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run `work` beside the app. When it fails, the service stops and says so."""
@@ -45,13 +46,18 @@ class Service(Generic[S]):
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None and self._failure is None:
-            self._failure = error
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._died(task.get_name(), error)
+
+    def _died(self, name: str, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure, self._failed = error, name
             self.stopping.set()
 
     async def run(self, app: Callable[[Service[S]], Awaitable[None]]) -> int:
         """Run `app` until it ends or is stopped. Returns the exit status."""
         loop = asyncio.get_running_loop()
+        died.set(self._died)
         await self.health.serve(self.settings.health_host, self.settings.health_port)
         main: asyncio.Task[None] = asyncio.ensure_future(app(self))
 
@@ -67,7 +73,6 @@ class Service(Generic[S]):
         loop.add_signal_handler(signal.SIGUSR1, show_tasks)
         log.info("service.started", health_port=self.settings.health_port)
         stop = asyncio.create_task(self.stopping.wait())
-        status = 0
         try:
             await asyncio.wait({main, stop}, return_when=asyncio.FIRST_COMPLETED)
             self.stopping.set()
@@ -81,17 +86,20 @@ class Service(Generic[S]):
                 await main
         except Stopped as error:
             self._failure = error
+        except Exception as error:
+            log.error("task.died", task="app", exc_info=error)
+            self._failure, self._failed = self._failure or error, self._failed or "app"
         finally:
             stop.cancel()
             await end(*self._tasks)
             await self.health.close()
-        if self._failure is not None:
-            status = 1
-            if isinstance(self._failure, Stopped):
-                log.error("service.failed", reason=str(self._failure))
-            else:
-                log.error("service.failed", reason=str(self._failure), exc_info=self._failure)
+        status = 0 if self._failure is None else 1
         log.info("service.stopped", status=status)
+        if isinstance(self._failure, Stopped):
+            log.error("service.failed", reason=str(self._failure))
+        elif self._failure is not None:
+            reason = f"{type(self._failure).__name__}: {self._failure}"
+            log.error("service.failed", reason=reason, task=self._failed, exc_info=self._failure)
         return status
 
 

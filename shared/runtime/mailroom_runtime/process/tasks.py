@@ -1,12 +1,75 @@
-"""Tasks that loop for ever: ending them, and running several as one."""
+"""Tasks that loop for ever: watching them, ending them, and running several as one."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any
 
+from . import metrics
+from .logs import get_logger
+
+log = get_logger()
 AGAIN_S = 1.0
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+
+died: ContextVar[Callable[[str, BaseException], None] | None] = ContextVar("died", default=None)
+"""Who is told that a lasting task has died: the service that it belongs to."""
+
+
+def lasting(work: Callable[[], Coroutine[Any, Any, Any]], name: str, *, again: bool = False) -> asyncio.Task[None]:
+    """Run what nobody waits for, and never let it die in silence.
+
+    An unexpected error ends the service, which says the task's name; with `again` the work is begun anew after a pause,
+    doubled up to a minute: for what concerns one account or one helper only. `end` ends it.
+    """
+    task = asyncio.create_task(_again_and_again(work, name) if again else work(), name=name)
+    if not again:
+        told = died.get()
+
+        def ended(done: asyncio.Task[None]) -> None:
+            if not done.cancelled() and (error := done.exception()) is not None:
+                log.error("task.died", task=name, exc_info=error)
+                if told is not None:
+                    told(name, error)
+
+        task.add_done_callback(ended)
+    return task
+
+
+async def _again_and_again(work: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
+    pause = PAUSE_S
+    loop = asyncio.get_running_loop()
+    while True:
+        began = loop.time()
+        try:
+            await work()
+            return
+        except Exception as error:
+            log.error("task.begins_anew", task=name, after_s=pause, exc_info=error)
+            metrics.counter("mailroom_tasks_restarted_total", "Lasting tasks begun anew after a fault", []).inc()
+        if loop.time() - began > LONGEST_PAUSE_S:
+            pause = PAUSE_S
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+def aside(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+    """Run something short that nobody waits for; what goes wrong is logged."""
+    task = asyncio.create_task(work, name=name)
+    _aside.add(task)
+
+    def ended(done: asyncio.Task[Any]) -> None:
+        _aside.discard(done)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.error("task.died", task=name, exc_info=error)
+
+    task.add_done_callback(ended)
+    return task
+
+
+_aside: set[asyncio.Task[Any]] = set()  # asyncio itself keeps only weak references
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:

@@ -48,7 +48,7 @@ class Shared:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, answer))
         if self._sending is None:
-            self._sending = asyncio.create_task(self._send())
+            self._sending = asyncio.create_task(self._send(), name="redis-commands")
         return await answer
 
     async def script(self, text: str, keys: Sequence[Any], args: Sequence[Any]) -> Any:
@@ -60,24 +60,39 @@ class Shared:
             return await self.execute("EVAL", text, len(keys), *keys, *args)
 
     async def _send(self) -> None:
-        await asyncio.sleep(0)  # whatever else is ready now comes along
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            pipe = self._client.pipeline(transaction=False)
-            for command, _ in batch:
-                pipe.execute_command(*command)
-            try:
-                answers = await pipe.execute(raise_on_error=False)
-            except (RedisError, OSError) as error:
-                answers = [error] * len(batch)
-            for (_, answer), found in zip(batch, answers, strict=True):
-                if answer.done():  # nobody waits any more
-                    continue
-                if isinstance(found, Exception):
-                    answer.set_exception(found)
-                else:
-                    answer.set_result(found)
-        self._sending = None
+        batch: list[tuple[Sequence[Any], asyncio.Future[Any]]] = []
+        try:
+            await asyncio.sleep(0)  # whatever else is ready now comes along
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._answer(batch)
+        except BaseException as error:
+            # whatever it is: who waits is told, and the next command begins anew
+            told = error if isinstance(error, Exception) else ConnectionError("ended before Redis answered")
+            for _, answer in (*batch, *self._waiting):
+                if not answer.done():
+                    answer.set_exception(told)
+            self._waiting = []
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._sending = None
+
+    async def _answer(self, batch: list[tuple[Sequence[Any], asyncio.Future[Any]]]) -> None:
+        pipe = self._client.pipeline(transaction=False)
+        for command, _ in batch:
+            pipe.execute_command(*command)
+        try:
+            answers = await pipe.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            answers = [error] * len(batch)
+        for (_, answer), found in zip(batch, answers, strict=True):
+            if answer.done():  # nobody waits any more
+                continue
+            if isinstance(found, Exception):
+                answer.set_exception(found)
+            else:
+                answer.set_result(found)
 
 
 __all__ = ["REDIS_DOWN", "Shared", "connect"]
