@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-
 from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.bus.tables import ConfigTables
 from mailroom_runtime.process import metrics
@@ -14,14 +11,14 @@ from mailroom_runtime.redis.valkey import connect
 
 from . import faust_app, second_step
 from .agents import Agents
-from .facts import Facts
 from .first_step import FirstStep
+from .learning import Learning
 from .offsets import check_offsets
 from .placing import Placing
 from .rebuild import rebuild
 from .redis_gate import RedisGate
 from .redis_index import Index
-from .second_step import SecondStep, flush_facts
+from .second_step import SecondStep
 from .settings import RouterSettings
 
 
@@ -42,12 +39,7 @@ async def app(service: Service[RouterSettings]) -> None:
     gate = RedisGate(client, settings.topic_prefix)
     index = Index(client, settings.topic_prefix, settings.router_receipt_days)
     agents = Agents(client, settings.topic_prefix)
-    pending: list[Facts] = []
-    fed = asyncio.Event()
-
-    def learn(facts: Sequence[Facts]) -> None:
-        pending.extend(facts)
-        fed.set()
+    learning = Learning(gate, index, agents)
 
     def redis_state(up: bool, ready: bool) -> None:
         # Redis away is no reason to take no mail: it is said, and the router goes on
@@ -55,14 +47,14 @@ async def app(service: Service[RouterSettings]) -> None:
         metrics.gauge("mailroom_router_index_ready", "The index is whole").set(int(ready))
 
     service.spawn(gate.watch(lambda: rebuild(settings, index, agents), redis_state), "redis-gate")
-    service.spawn(flush_facts(pending, fed, gate, (index.learn, agents.learn)), "index-writer")
+    service.spawn(learning.run(), "index-writer")
     async with Producer(settings, source="router", linger_ms=0) as producer:
         first = Placing(
             service,
             FirstStep(book, index, gate, settings.message_id_ring(), rebuild_wait_s=settings.router_rebuild_wait_s),
             producer,
         )
-        second = SecondStep(service, book, agents, gate, producer, learn)
+        second = SecondStep(service, book, agents, gate, producer, learning)
         try:
             await together(first.run(), second.run())
         finally:

@@ -42,6 +42,14 @@ class Facts:
         return not (any(told) or self.leaves or self.joins)
 
 
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """With what was told before it, the index knows the states of a partition of `tickets` up to this offset."""
+
+    partition: int
+    to: int
+
+
 def clue_of(state: TicketState) -> str:
     """The ticket's line in the index."""
     return "|".join((state.portal_id, state.queue_id, state.address_id, comparable(state.customer.email)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from mailroom_runtime.bus.unreadable import unreadable_in
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Stopped
 
-from .facts import Facts, facts
+from .facts import Facts, Learnt, facts
 from .inbox import Inbox, Raw
 from .outputs import Outputs
 from .settings import RouterSettings
@@ -26,7 +27,7 @@ log = get_logger()
 REINDEX_S = 600.0  # states this young are put into the index again after a take-over
 STUCK_S = 2.0
 
-Learn = Callable[[Sequence[Facts]], None]
+YIELD_EVERY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ class Shared:
     """What the partitions of one worker share."""
 
     settings: RouterSettings
-    learn: Learn
+    learn: Callable[[Sequence[Facts], Learnt], None]
+    learnt_to: Callable[[int], Awaitable[int | None]]
+    """Up to which offset of `tickets` the index knows a partition; None: nobody can say."""
     committed: Callable[[int], Awaitable[dict[TopicPartition, int]]]
     """Of the three inputs of a partition, when nothing is open any more; raises `Stopped` when there are none."""
     unblock: Callable[[int], Awaitable[None]]  # end what another worker left open
@@ -82,7 +85,7 @@ class Partition:
             self._learnt_to = states_to + 1
         for ticket_id, state in outputs.states.items():
             self.waiting.note(state, ticket_id)
-        self._shared.learn(outputs.facts)
+        self._shared.learn(outputs.facts, Learnt(self.number, self._learnt_to))
 
     def _moved_to(self, offsets: dict[TopicPartition, int]) -> None:
         self._next |= offsets
@@ -105,8 +108,10 @@ class Partition:
         self._next = {}
         self._moved_to(following)
         self.waiting = WaitingList()
-        for state in self._store.waiting():
+        for number, state in enumerate(self._store.waiting(), 1):
             self.waiting.note(state, state.id)
+            if number % YIELD_EVERY == 0:
+                await asyncio.sleep(0)  # a hundred thousand of them take seconds, in which nothing else would be done
         self.ready = True
         log.info(
             "partition.opened",
@@ -117,7 +122,10 @@ class Partition:
         )
 
     async def _restore(self, store: Store) -> int:
-        """Read what `tickets` has beyond the store's checkpoint. Returns how many states that was."""
+        """Read what `tickets` has beyond the store's checkpoint, or beyond what the index knows when that is less.
+
+        Returns how many states that was.
+        """
         tp = TopicPartition(topics.TICKETS.full_name(self._prefix), self.number)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._shared.settings.kafka,
@@ -133,7 +141,8 @@ class Partition:
             if store.checkpoint > (await consumer.end_offsets([tp]))[tp]:
                 log.warning("partition.store_is_ahead", partition=self.number)  # the topic was made anew
                 store.clear()
-            position = store.checkpoint
+            learnt_to = await self._shared.learnt_to(self.number)
+            position = store.checkpoint if learnt_to is None else min(store.checkpoint, learnt_to)
             consumer.seek(tp, position)
             young: list[Facts] = []
             stuck_at = time.monotonic() + STUCK_S
@@ -144,8 +153,17 @@ class Partition:
                     last = {(r.key or b"").decode("utf-8", "replace"): r for r in records}
                     store.take({key: r.value for key, r in last.items()}, records[-1].offset + 1)
                     count += len(records)
-                    fresh = [key for key, r in last.items() if r.value is not None and _is_young(r.timestamp)]
-                    young += [facts(None, state) for key in fresh if (state := self.state(key)) is not None]
+                    fresh = [
+                        key
+                        for key, r in last.items()
+                        if r.value is not None
+                        and (_is_young(r.timestamp) or (learnt_to is not None and r.offset >= learnt_to))
+                    ]
+                    for number, key in enumerate(fresh, 1):
+                        if (state := self.state(key)) is not None:
+                            young.append(facts(None, state))
+                        if number % YIELD_EVERY == 0:
+                            await asyncio.sleep(0)
                 if (reached := await consumer.position(tp)) > position:
                     position, stuck_at = reached, time.monotonic() + STUCK_S
                 elif time.monotonic() > stuck_at and unreadable_in(tp) is None:
@@ -153,7 +171,7 @@ class Partition:
                     stuck_at = time.monotonic() + STUCK_S
             store.write({}, position)
             self._learnt_to = position
-            self._shared.learn(young)
+            self._shared.learn(young, Learnt(self.number, position))
         finally:
             await consumer.stop()
         return count

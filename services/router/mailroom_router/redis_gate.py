@@ -69,6 +69,13 @@ class RedisGate:
                 break
         return self.ready
 
+    async def wait_up(self, timeout_s: float) -> bool:
+        """Whether Redis answers; at the start that is found out first."""
+        end = time.monotonic() + timeout_s
+        while not self.up and time.monotonic() < end:  # noqa: ASYNC110 - it is looked at twice a second
+            await asyncio.sleep(0.05)
+        return self.up
+
     async def spoil(self) -> None:
         """The index missed something: it is rebuilt."""
         self.ready = False

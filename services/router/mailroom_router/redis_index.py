@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -65,6 +65,7 @@ class Index:
     def __init__(self, client: redis.asyncio.Redis, prefix: str, receipt_days: int) -> None:
         self._client = client
         self._prefix = f"{prefix}:ix:"
+        self._learnt = f"{self._prefix}learnt"
         self._receipt_s = receipt_days * 86_400
 
     # keys
@@ -191,6 +192,15 @@ class Index:
             pipe.set(self._receipt(received), orjson.dumps(ways), nx=True, get=True, ex=self._receipt_s)
         answers = await pipe.execute()
         return [orjson.loads(a) if a else way for a, way in zip(answers, mine, strict=True)]
+
+    async def learnt_to(self, partition: int) -> int | None:
+        """The offset of `tickets` up to which this index knows everything of a partition; None when it does not say."""
+        found = await self._client.hget(self._learnt, str(partition))
+        return None if found is None else int(found)
+
+    async def note_learnt(self, to: Mapping[int, int]) -> None:
+        """It knows everything of these partitions up to these offsets."""
+        await self._client.hset(self._learnt, mapping={str(number): offset for number, offset in to.items()})
 
     async def learn(self, many: Iterable[Facts]) -> None:
         """Write what tickets' changes say, except loads (see `agents`)."""

@@ -33,8 +33,8 @@ from mailroom_runtime.process.tasks import end, lasting
 
 from .agents import Agents
 from .batch import Desk
-from .facts import Facts
 from .inbox import INPUTS, Raw
+from .learning import Learning
 from .partition import Partition, Shared
 from .redis_gate import RedisGate
 from .settings import RouterSettings
@@ -48,7 +48,6 @@ GROUP = "router.tickets"
 FULL, ROOM = 2_000, 500  # records of a topic's partition that wait: above, it is paused; below, resumed
 LAG_EVERY_S = 1.0
 STOP_S = 5.0
-INDEXED_EVERY_S = 0.05  # what tickets' changes say goes into the index together
 
 
 def partition_of(ticket_id: str, partitions: int) -> int:
@@ -66,13 +65,12 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         agents: Agents,
         gate: RedisGate,
         producer: Producer,
-        learn: Any,
+        learning: Learning,
     ) -> None:
         self._service, self._settings = service, service.settings
-        self._book, self._agents, self._gate, self._producer, self._learn = book, agents, gate, producer, learn
+        self._book, self._agents, self._gate, self._producer, self._learning = book, agents, gate, producer, learning
         self._by_name: dict[str, Topic] = {t.full_name(self._settings.topic_prefix): t for t in INPUTS}
         self._group = group_name(self._settings.topic_prefix, GROUP)
-        self._paused: set[TopicPartition] = set()
         self._worker: Worker | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._slot: Slot | None = None
@@ -168,18 +166,16 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _balance(self, worker: Worker, consumer: AIOKafkaConsumer) -> None:
         """Pause what has enough, resume what has room."""
-        assigned = consumer.assignment()
-        self._paused &= assigned
+        assigned, paused = consumer.assignment(), consumer.paused()
         partitions = worker.partitions
         for tp in assigned:
             partition = partitions.get(tp.partition)
             queued = len(partition.inbox.lane(self._by_name[tp.topic])) if partition is not None else 0
-            if queued > FULL and tp not in self._paused:
+            # asked of the consumer itself: a rebalance begins to read what was paused before it
+            if queued > FULL and tp not in paused:
                 consumer.pause(tp)
-                self._paused.add(tp)
-            elif queued < ROOM and tp in self._paused:
+            elif queued < ROOM and tp in paused:
                 consumer.resume(tp)
-                self._paused.discard(tp)
 
     def _measure_lag(self, worker: Worker, consumer: AIOKafkaConsumer) -> None:
         partitions = worker.partitions
@@ -246,7 +242,8 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         assert self._slot is not None
         return Shared(
             settings=self._settings,
-            learn=self._learn,
+            learn=self._learning.learn,
+            learnt_to=self._learning.learnt_to,
             committed=self._committed,
             unblock=self._unblock,
             folder=self._slot.folder,
@@ -292,36 +289,3 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
             for waiting in lists:
                 for command in waiting.due(staffed, datetime.now(UTC), time.monotonic()):
                     await self._producer.post(topics.TICKET_COMMANDS, command)
-
-
-async def flush_facts(
-    pending: list[Facts], fed: asyncio.Event, gate: RedisGate, learn: Sequence[Any], most: int = 100_000
-) -> None:
-    """Write what tickets' changes say into the index, in order, whenever Redis answers; never ends."""
-    spoilt = False
-    while True:
-        if not pending:
-            fed.clear()
-            await fed.wait()
-        if spoilt and gate.up:
-            await gate.spoil()
-            spoilt = False
-        if not gate.up:
-            if len(pending) > most:
-                pending.clear()
-                log.warning("index.spoilt", reason="Redis was away for too long")
-                spoilt = True
-            await asyncio.sleep(0.1)
-            continue
-        if len(pending) < 500:
-            await asyncio.sleep(INDEXED_EVERY_S)
-        batch, pending[:] = pending[:500], pending[500:]
-        for write in learn:
-            if not await gate.attempt(_done(write(batch)), False):
-                pending[:0] = batch
-                break
-
-
-async def _done(work: Any) -> bool:
-    await work
-    return True

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 import redis.asyncio
+from mailroom_contracts import Person
 from mailroom_outbound.lease import Holder, Leases
 from mailroom_router.agents import Agents
 from mailroom_router.draft import Wanted
@@ -19,9 +21,10 @@ from mailroom_router.redis_gate import RedisGate
 from mailroom_router.redis_index import Index
 from mailroom_runtime.redis.presence import Presence
 from mailroom_runtime.redis.valkey import REDIS_DOWN, Shared, connect
+from support.processes import ServiceProcess
 from support.redis_faults import FAULTS, RedisFault
 from support.router_desk import RING, book
-from support.router_world import mail
+from support.router_world import World, mail
 from support.servers import ValkeyServer
 from support.waiting import eventually
 
@@ -103,3 +106,30 @@ async def test_mail_becomes_tickets_at_once_while_redis_refuses(
     await eventually(lambda: gate.ready, 30)
     assert not watching.done()
     watching.cancel()
+
+
+async def test_what_the_index_missed_is_told_by_the_next_router(
+    world: World, valkey: ValkeyServer, start_service: Callable[..., ServiceProcess]
+) -> None:
+    """Redis full, tickets made without it, the router killed, Redis whole again: an answer still finds its ticket."""
+    router = start_service("router", world.env())
+    with valkey.client() as raw:
+        raw.config_set("maxmemory", "1")
+    for number in range(4):  # each by itself: what a crash always tells again is only the last transaction
+        await world.put(mail(number, cc=[Person(email="bob@customer.example")]))
+        await eventually(partial(_tickets, world, number + 1), 30)
+    router.kill()
+    with valkey.client() as raw:
+        raw.config_set("maxmemory", "0")
+    start_service("router", world.env())
+    await world.put(mail("answer", sender="bob@customer.example", in_reply_to=["m0@customer.example"]))
+
+    async def answered() -> bool:
+        states = await world.states()
+        return len(states) == 4 and sorted(s.message_count for s in states.values()) == [1, 1, 1, 2]
+
+    await eventually(answered, 40, every=0.3)
+
+
+async def _tickets(world: World, wanted: int) -> bool:
+    return len(await world.states()) == wanted

@@ -42,6 +42,8 @@ log = get_logger()
 
 GROUP = "router.audit"
 ROUTER_GROUPS = ("router.place", "router.tickets")
+MOST_HISTORY = 512
+Moment = tuple[float, dict[TopicPartition, int]]  # when, and how far the events were read
 EVENTS_BEHIND_S = 60.0  # on a restart events are read again from this long before the oldest pending input
 
 
@@ -65,7 +67,7 @@ class Auditor:
             self._settings.audit_after_s, self._settings.audit_remembered, topics.EMAIL_RECEIVED.full_name(prefix)
         )
         self._parts: list[TopicPartition] = []
-        self._event_history: deque[tuple[float, dict[TopicPartition, int]]] = deque()
+        self._event_history: deque[Moment] = deque()
         self._holding = False
 
     async def run(self) -> None:
@@ -156,7 +158,7 @@ class Auditor:
             for input_id, pending in self._ledger.overdue(await self._find_out(consumer), now):
                 await self._put_back(input_id, pending)
         positions = {tp: await consumer.position(tp) for tp in self._parts if tp.topic == self._events}
-        self._event_history.append((now, positions))
+        self._event_history = thinned(self._event_history, (now, positions))
         await self._commit(consumer)
 
     async def _find_out(self, consumer: AIOKafkaConsumer) -> Look:
@@ -234,6 +236,15 @@ class Auditor:
         if self._event_history and self._event_history[0][0] <= safe:
             offsets.update(self._event_history[0][1])
         await consumer.commit(offsets)
+
+
+def thinned(history: deque[Moment], new: Moment) -> deque[Moment]:
+    """The history with one more moment. While an input stays open none is given up, so where there are many, every other
+    one goes: what is read again on a restart begins a little earlier."""
+    if len(history) >= MOST_HISTORY:
+        history = deque(moment for number, moment in enumerate(history) if number % 2 == 0)
+    history.append(new)
+    return history
 
 
 def _again(topic: Topic, record: Any) -> EmailReceived | TicketCommand | DeliveryReport | None:

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from . import folders
+
 PACK_BYTES = 64 * 1024 * 1024
 _PLACE = re.compile(r"@(packs/\d{8}/[A-Za-z0-9_.-]+\.pack):(\d{1,12}):(\d{1,9})\Z")
 _Waiting = tuple[str, bytes, "asyncio.Future[str]"]
@@ -113,17 +115,12 @@ class PackWriter:
     def _open(self, day: str) -> None:
         self._abandon()
         folder = self._root / "packs" / day
-        folder.mkdir(parents=True, exist_ok=True)
+        folders.make(folder)
         host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
         name = f"{host}-{os.getpid()}-{secrets.token_hex(4)}.pack"
         self._file = os.open(folder / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o640)
         self._name, self._size = f"packs/{day}/{name}", 0
-        for path in (folder, folder.parent, self._root):  # the names must survive a power cut as the bytes do
-            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        folders.sync(folder)
 
     def _abandon(self) -> None:
         """Write no more to this pack: its end may be half a blob, to which nothing points."""

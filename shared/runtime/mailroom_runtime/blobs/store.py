@@ -14,6 +14,7 @@ import obstore
 from mailroom_contracts import BlobRef
 from obstore.store import from_url
 
+from . import folders
 from .packs import PackWriter, place_of
 from .packs import read as read_packed
 
@@ -121,11 +122,12 @@ def _write(path: Path, data: bytes) -> None:
     """Write beside and rename, so that a reader never sees half a blob; synced, since `250` promises it is kept."""
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size == len(data) and path.read_bytes() == data:
+            folders.sync(path.parent)  # whoever wrote it may have died before this
             return
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folders.make(path.parent)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -133,6 +135,7 @@ def _write(path: Path, data: bytes) -> None:
             file.flush()
             os.fdatasync(file.fileno())
         os.replace(name, path)
+        folders.sync(path.parent)
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(name)
