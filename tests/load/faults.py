@@ -41,6 +41,7 @@ def schedule(seed: int, duration_s: float) -> list[Fault]:
         ("paused", "valkey", (2, 6)),
         ("stopped", "valkey", (3, 10)),
         ("emptied", "valkey", (0, 0)),
+        ("full", "valkey", (3, 10)),
         ("full", "blob store", (3, 8)),
         ("refuses", "relay", (3, 8)),
         ("hangs", "relay", (3, 8)),
@@ -84,12 +85,20 @@ class Hands:
                 with redis.Redis(port=self._ports["redis"], socket_timeout=5) as client:
                     client.flushall()
                 return _nothing
+            case "full", "valkey":
+                self._valkey_room("1")
+                return lambda: self._valkey_room("0")
             case "full", _:
                 return self._fill_blobs()
             case "refuses" | "hangs" as how, _:
                 self._relay("defer" if how == "refuses" else "hang")
                 return lambda: self._relay("accept")
         raise AssertionError(fault)
+
+    def _valkey_room(self, most: str) -> None:
+        """With one byte at most it answers every command that writes with OOM, since it evicts nothing."""
+        with redis.Redis(port=self._ports["redis"], socket_timeout=5) as client:
+            client.config_set("maxmemory", most)
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         for process in self._processes(name):
