@@ -48,7 +48,8 @@ class FirstStep:
     async def route(self, arrivals: Sequence[Arrival]) -> list[list[Record] | Undecodable | None]:
         """For each arrival the records of email.routed to write, or why it can never be read.
 
-        None: it names mail that is under way, and is to be brought again in a moment. The oldest are decided first.
+        None: it names mail that is under way, and is to be brought again in a moment. The order counts: what comes first
+        is decided first, and must be written first, since the second step takes a ticket's mail in that order.
         """
         results: list[list[Record] | Undecodable | None] = []
         readable: list[tuple[int, Query]] = []
@@ -61,7 +62,6 @@ class FirstStep:
                 readable.append((position, Query(received, clues(received, self._keys))))
             except Undecodable as error:
                 results[position] = error
-        readable.sort(key=lambda each: each[1].received.received_at)
         await self._gate.wait_ready(self._rebuild_wait_s)
         ways = await self._ways([query for _, query in readable])
         for (position, query), routed in zip(readable, ways, strict=True):

@@ -157,6 +157,8 @@ class Placing:
                 gathering.counted(0)
 
     async def _batch(self, events: list[Any]) -> None:
+        # oldest first, whatever partitions and fetches made of it: a question before its answer
+        events = sorted(events, key=lambda event: event.message.timestamp)
         arrivals = [Arrival(e.message.value, headers_of(e)) for e in events]
         results = await self._step.route(arrivals)
         held = [event for event, result in zip(events, results, strict=True) if result is None]

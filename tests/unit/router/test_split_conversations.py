@@ -77,6 +77,7 @@ class _World:
     async def take(self, mails: list[EmailReceived], goes_on: Callable[[], bool]) -> None:
         while mails:
             self.rounds += 1
+            mails = sorted(mails, key=lambda each: each.received_at)  # as the engine brings them
             records = [encode(topics.EMAIL_RECEIVED, m, source="test") for m in mails]
             results = await self._step.route([Arrival(r.value, r.headers) for r in records])
             again = []
