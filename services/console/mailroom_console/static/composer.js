@@ -146,7 +146,7 @@ function cautions(box, form) {
   const known = new Set(JSON.parse(box.dataset.known || '[]'));
   const look = () => {
     for (const old of place.querySelectorAll('[data-own]')) old.remove();
-    const all = ['to', 'cc', 'bcc'].flatMap((name) => split(form.elements.namedItem(name)?.value ?? ''));
+    const all = ['to', 'cc', 'bcc'].flatMap((name) => split(form.querySelector(`[name="${name}"]`)?.value ?? ''));
     const fresh = all.map(addressOf).filter((a) => a && !known.has(a));
     const told = [];
     if (fresh.length) told.push(`${place.dataset.new} ${fresh.join(', ')}`);
@@ -171,7 +171,7 @@ function drafts(box, form) {
     timer = 0;
     const fields = new URLSearchParams({ csrf, kind: form.dataset.draft });
     for (const name of ['text', 'to', 'cc', 'bcc', 'from_address_id']) {
-      const field = form.elements.namedItem(name);
+      const field = form.querySelector(`[name="${name}"]`); // by name only: what one types in has the id
       if (field) fields.set(name, field.value);
     }
     try {
@@ -180,7 +180,7 @@ function drafts(box, form) {
     } catch { state.textContent = 'Draft not kept: no connection'; }
   };
   form.addEventListener('input', (event) => {
-    if (event.target.type === 'file' || !event.isTrusted && !form.elements.namedItem('text').value) return;
+    if (event.target.type === 'file' || !event.isTrusted && !form.querySelector('[name="text"]').value) return;
     state.textContent = '';
     clearTimeout(timer);
     timer = setTimeout(save, 800);
