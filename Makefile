@@ -10,7 +10,7 @@ MEMBERS := $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)
 CODE := shared services deploy
 export PYTHON RELEASE JSON ONLY SEED DURATION RATE FOLLOW STACK ARGS
 
-.PHONY: help up down clean status logs demo test test-all check fmt bench load chaos scale screenshots test-compose fresh lock packages
+.PHONY: help up down clean status logs demo test test-all check fmt bench load chaos scale compatibility screenshots test-compose fresh lock packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 16
@@ -70,6 +70,9 @@ chaos: packages ## kill, pause and empty parts under load and compare books afte
 
 scale: packages ## the curve over 1, 2, 4 processes and recovery with up to a million tickets (ONLY=piece, JSON=1)
 	@PYTHONPATH=tests:deploy/local $(PY) -m load.scale $(ARGS)
+
+compatibility: .venv/installed ## drive real mail servers, write docs/compatibility.md (needs root and apt; ONLY=name)
+	@PYTHONPATH=tests:deploy/local $(PY) -m compatibility
 
 screenshots: packages ## the console's pages as pictures in docs/screenshots
 	@PYTHONPATH=tests:deploy/local $(PY) -m browser.screenshots $(ARGS)
