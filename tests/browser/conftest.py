@@ -16,11 +16,14 @@ import pytest
 from playwright.sync_api import Browser
 from support.gmail_emulator import Emulator, google_env
 from support.gmail_proxy import Proxy
+from support.mailserver import MailServer
+from support.sign_in_servers import SignInServers
 from support.stacks import Stack
 
 from browser.chromium import chromium
 from browser.standing_stack import StandingStack
 
+MICROSOFT_ACCOUNT = "help@lamps.example"
 GOOGLE_ACCOUNTS = ("help.desk@gmail.example", "somebody.else@gmail.example")
 
 
@@ -35,15 +38,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingStack]:
     stack = Stack(folder)
     back = f"http://127.0.0.1:{stack.port(8080)}/oauth/google/callback"
     emulator = Emulator(folder / "google", GOOGLE_ACCOUNTS, [back]).start()
+    signing_in = SignInServers(folder / "signin", [MICROSOFT_ACCOUNT], [back.replace("google", "microsoft")])
     try:
-        with Proxy(emulator) as google:
-            stack.env |= google_env(google.origin, auth=emulator.origin)
+        with (
+            Proxy(emulator) as google,
+            signing_in as microsoft,
+            MailServer({MICROSOFT_ACCOUNT: "none"}, introspect_url=microsoft.front.introspect_url) as exchange,
+        ):
+            stack.env |= google_env(google.origin, auth=emulator.origin) | microsoft.env()
+            stack.env |= {"MAILROOM_SMTP_CA_FILE": str(exchange.ca_file)}
             up = stack.call("up", timeout=280)
             assert up.returncode == 0, up.stdout[-3000:] + up.stderr[-3000:]
-            made = StandingStack(stack.data, google)
-            made.call(
-                "PATCH", "/portals/current", undo_send_s=0
-            )  # but for the test of it, nobody waits to see a mail leave
+            made = StandingStack(stack.data, google, microsoft, exchange)
+            # but for the test of it, nobody waits to see a mail leave
+            made.call("PATCH", "/portals/current", undo_send_s=0)
             yield made
     finally:
         stack.remove()

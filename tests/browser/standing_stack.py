@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Page
 from support.gmail_proxy import Proxy
+from support.mailserver import MailServer
+from support.sign_in_servers import SignInServers
 from support.waiting import wait_until
 
 from .chromium import Troubles, new_context
@@ -20,9 +22,12 @@ from .chromium import Troubles, new_context
 class StandingStack:
     """A running stack, known by its data folder."""
 
-    def __init__(self, data: Path, google: Proxy | None = None) -> None:
+    def __init__(
+        self, data: Path, google: Proxy | None = None, microsoft: SignInServers | None = None,
+        exchange: MailServer | None = None,
+    ) -> None:  # fmt: skip
         self.data = data
-        self._google = google
+        self._google, self._microsoft, self._exchange = google, microsoft, exchange
         self.ports: dict[str, int] = json.loads((data / "run" / "ports.json").read_text())
         self.url = f"http://127.0.0.1:{self.ports['console']}"
         login = json.loads((data / "admin-login.json").read_text())
@@ -35,6 +40,18 @@ class StandingStack:
         """Google, as this stack sees it. The stack that MAILROOM_BROWSER_STACK names has none."""
         assert self._google is not None, "this test needs the stack that the tests start themselves"
         return self._google
+
+    @property
+    def microsoft(self) -> SignInServers:
+        """Microsoft's sign-in, as this stack sees it."""
+        assert self._microsoft is not None, "this test needs the stack that the tests start themselves"
+        return self._microsoft
+
+    @property
+    def exchange(self) -> MailServer:
+        """The mail server that takes Microsoft's tokens."""
+        assert self._exchange is not None, "this test needs the stack that the tests start themselves"
+        return self._exchange
 
     # what stands in it
 

@@ -9,8 +9,6 @@ ROOT = Path(__file__).parents[2]
 ALLOWED = {
     "shared/runtime/mailroom_runtime/bus/aiokafka_private.py",
     "services/router/mailroom_router/faust_app.py",
-    "shared/oauth/mailroom_oauth/microsoft.py",  # msal
-    "shared/oauth/mailroom_oauth/transport.py",  # requests
 }
 # SQLAlchemy documents `Row._mapping`; the codec registry has no public way to ask whether a codec is one of text.
 KNOWN = {"_mapping", "_is_text_encoding"}

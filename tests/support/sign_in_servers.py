@@ -134,6 +134,7 @@ class Front:
         self.delay_s = 0.0
         self.lasts_s, self.token_size, self.rotate = 3600.0, 1700, False
         self.checks_down = False
+        self.waiting: list[str] = []  # refresh tokens of calls that were made to wait
         self.renewals: list[str] = []  # refresh tokens that were used
         self.revoked: set[str] = set()  # accounts whose consent was withdrawn
         self._owners: dict[str, str] = {}  # refresh token -> account
@@ -199,9 +200,14 @@ class Front:
         _reply(request, status, content, headers)
 
     def _token(self, form: dict[str, str]) -> Answer:
-        if self.delay_s:
-            time.sleep(self.delay_s)
         refresh = form.get("refresh_token", "")
+        if self.delay_s:
+            self.waiting.append(refresh)
+            ends = time.monotonic() + self.delay_s
+            while self.delay_s and time.monotonic() < ends:  # until then, or until the test says go on
+                time.sleep(0.05)
+            if not self.delay_s:
+                return 503, {"error": "temporarily_unavailable"}  # whoever asked has gone
         if form.get("client_secret") != CLIENT_SECRET:
             return 401, {
                 "error": "invalid_client",

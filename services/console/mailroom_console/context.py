@@ -13,6 +13,7 @@ from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.redis.presence import Presence
 from mailroom_runtime.seals.sealing import Sealer
+from mailroom_runtime.smtp.check_pace import CheckPace
 
 from mailroom_console.storage.database import Database
 
@@ -41,6 +42,7 @@ class Console:
     http: httpx.AsyncClient
     providers: Providers
     keeper: Keeper
+    check_pace: CheckPace = field(default_factory=CheckPace)
     clock: Callable[[], datetime] = field(default=times.now)
 
     def now(self) -> int:

@@ -53,7 +53,7 @@ class Microsoft:
         tokens = self._tokens(answer, now)
         claims = answer.get("id_token_claims") or {}
         identity.check(claims, client_id=self._provider.client_id, now=now, nonce=None)  # msal compared the nonce
-        discovered = str(application.authority._issuer or "")
+        discovered = str(self._discovered().get("issuer") or "")
         if not identity.issuer_holds(claims, discovered=discovered, authority=self._provider.issuer):
             raise SignInNeeded(
                 "The sign-in comes from another organisation than was asked. Sign in again.", "wrong_issuer"
@@ -71,20 +71,25 @@ class Microsoft:
 
     def revoke(self, tokens: Tokens) -> bool:
         """Microsoft names no such endpoint for one application; where a server in its place does, it is used."""
+        url = self._discovered().get("revocation_endpoint")
+        if not isinstance(url, str):
+            return False
         with prepare(requests.Session(), self._timeout, self._ca_files) as session:
             try:
-                url = (
-                    session.get(f"{self._provider.issuer}/v2.0/.well-known/openid-configuration")
-                    .json()
-                    .get("revocation_endpoint")
-                )
-                if not isinstance(url, str):
-                    return False
                 answer = session.post(url, data={"token": tokens.refresh_token, "client_id": self._provider.client_id,
                                                  "client_secret": self._provider.client_secret})  # fmt: skip
-            except (requests.RequestException, OSError, ValueError, AttributeError) as error:
+            except (requests.RequestException, OSError) as error:
                 raise away(error) from None
         return answer.ok
+
+    def _discovered(self) -> dict[str, Any]:
+        """The authority's discovery document, which msal reads too but keeps to itself."""
+        with prepare(requests.Session(), self._timeout, self._ca_files) as session:
+            try:
+                found = session.get(f"{self._provider.issuer}/v2.0/.well-known/openid-configuration").json()
+            except (requests.RequestException, OSError, ValueError) as error:
+                raise away(error) from None
+        return found if isinstance(found, dict) else {}
 
     def _application(self) -> msal.ConfidentialClientApplication:
         try:

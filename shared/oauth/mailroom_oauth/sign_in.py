@@ -67,7 +67,7 @@ class Providers:
     async def _run(self, call: Callable[[], R]) -> R:
         try:
             # discovery and the call itself, each within the time-out; the thread ends by itself
-            async with asyncio.timeout(self._timeout * 2 + 1):
+            async with asyncio.timeout(self._timeout * 3 + 1):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except TimeoutError:
             raise ProviderAway("The sign-in server does not answer in time.", "no_answer") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ssl
 import time
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError, ReadTimeout
+from urllib3.exceptions import HTTPError
 
 LARGEST_ANSWER = 256 * 1024
 
@@ -36,17 +38,20 @@ class BoundedAdapter(HTTPAdapter):
         ends = time.monotonic() + self._timeout
         limits = (min(self._timeout, 5.0), self._timeout)
         response = super().send(request, True, limits, verify, cert, proxies)
-        body = bytearray()
+        raw, body = response.raw, bytearray()
         try:
-            for chunk in response.iter_content(8192):
+            for chunk in raw.stream(8192, decode_content=True):
                 body += chunk
                 if len(body) > LARGEST_ANSWER:
                     raise ConnectionError("the answer is too large", request=request)
                 if time.monotonic() > ends:
                     raise ReadTimeout("the answer takes too long", request=request)
+        except HTTPError as error:
+            raise ConnectionError(type(error).__name__, request=request) from None
         finally:
-            response.close()
-        response._content = bytes(body)
+            raw.close()
+            raw.release_conn()
+        response.raw = io.BytesIO(body)  # from here on requests reads what is here already
         return response
 
 

@@ -160,6 +160,16 @@ async def test_strict_alignment(zone: Any, resolver: Resolver) -> None:
     assert (found.spf, found.dmarc, found.dmarc_policy) == ("pass", "fail", "none")
 
 
+async def test_a_domain_aligns_in_every_spelling(zone: Any, resolver: Resolver) -> None:
+    """The From field has its letters, the return path its A-labels (or the other way round): it is one domain."""
+    ours = "xn--strae-oqa.test"
+    zone.txt(f"_dmarc.{ours}", "v=DMARC1; p=reject; aspf=s")
+    zone.txt(ours, "v=spf1 ip4:192.0.2.1 -all")
+    for from_domain in ("straße.test", "STRASSE.test".replace("SS", "ẞ"), ours):
+        found = await judge(resolver, from_domain=from_domain, mail_from=f"a@{ours}")
+        assert (found.spf, found.dmarc, found.spf_domain) == ("pass", "pass", ours), from_domain
+
+
 async def test_no_records(zone: Any, resolver: Resolver) -> None:
     found = await judge(resolver, from_domain="nothing.test", mail_from="a@nothing.test")
     assert (found.spf, found.dmarc, found.dmarc_policy, found.arc, found.dkim) == ("none", "none", None, "none", ())

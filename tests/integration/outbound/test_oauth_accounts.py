@@ -139,3 +139,20 @@ async def test_a_server_that_cannot_check_is_not_taken_for_a_refusal(
     microsoft.front.checks_down = False
     await connected(office, provider, (await signed_in(microsoft)).tokens, revision=2)
     await reaches(office, "o0", "sent")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_process_killed_in_the_middle_of_a_renewal_leaves_its_lock_and_nothing_else(
+    office: Installation, start_service: START, provider: MailServer, microsoft: SignInServers
+) -> None:
+    """Before the provider answered: another process renews as soon as the dead one's lock has run out (90 s)."""
+    await connected(office, provider, ended((await signed_in(microsoft)).tokens))
+    microsoft.front.delay_s = 60.0
+    first = start_service("outbound", office.env | {"MAILROOM_OAUTH_TIMEOUT_S": "60"})
+    await office.send(0, "help", TO)
+    await eventually(lambda: len(microsoft.front.waiting) == 1, 60)
+    first.kill()
+    microsoft.front.delay_s = 0.0
+    start_service("outbound", office.env)
+    await reaches(office, "o0", "sent", timeout=200)

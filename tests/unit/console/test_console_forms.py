@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mailroom_console.access import passwords
 from mailroom_console.addresses import smtp_accounts
+from mailroom_console.addresses.own_internal import name_for
 from mailroom_console.addresses.shape import state_of
 from mailroom_console.api.downloads import download
 from mailroom_console.mailboxes import domain_name, email_address, local_part, people, person_name
@@ -112,6 +113,14 @@ def test_accounts_take_their_tls_from_the_port_unless_told() -> None:
     assert suggestion is not None
     assert suggestion["host"] == "smtp.gmail.com"
     assert smtp_accounts.suggestion("x@b.example") is None
+
+
+@given(st.emails(), st.sets(st.from_regex(r"(help|a)(-shop)?(-[2-9])?@acme\\.example", fullmatch=True), max_size=8))
+def test_an_internal_address_of_its_own_is_free_and_can_be_one(email: str, taken: set[str]) -> None:
+    name = name_for(email, taken, "acme.example")
+    assert name not in taken
+    assert local_part(name.partition("@")[0])
+    assert name_for("help@shop.example", {"help-shop@acme.example"}, "acme.example") == "help-shop-2@acme.example"
 
 
 def test_searches_are_words() -> None:

@@ -259,7 +259,7 @@ async def _smtp(
     if account["auth"] == "oauth":
         return await _still_signed_in(console, values, account, previous)
     if password is None:
-        if not account["secret"]:
+        if not account["secret"] or (previous or {}).get("auth") == "oauth":  # tokens are nobody's password
             raise invalid("password", "The password of the account is missing.")
         if previous is not None and (account["host"], account["username"]) != (previous["host"], previous["username"]):
             # else anybody who may edit could have the stored password sent to a server of their own

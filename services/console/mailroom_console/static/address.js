@@ -40,9 +40,9 @@ if (providerField) {
     }
     found.textContent = `Found: ${told.name}, ${told.host} (${told.source}).`;
     hint.textContent = told.note ?? '';
-    if (!get('host').value || get('host').dataset.found) {
+    if (!get('host').value || get('host').dataset.filled) {
       fill(told.host, told.port, told.tls);
-      get('host').dataset.found = '1';
+      get('host').dataset.filled = '1';
       get('preset').value = told.name;
       if (told.username && told.username !== email) get('username').value = told.username;
     }
@@ -53,7 +53,7 @@ if (providerField) {
     }
   };
   get('email')?.addEventListener('change', discover);
-  get('host').addEventListener('input', () => { delete get('host').dataset.found; });
+  get('host').addEventListener('input', () => { delete get('host').dataset.filled; });
   if (get('email')?.value && !get('host').value) discover();
   const button = account.querySelector('[data-smtp-check]');
   const result = account.querySelector('[data-smtp-result]');

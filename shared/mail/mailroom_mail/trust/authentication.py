@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
+from mailroom_mail.reading.domain_names import comparable
 from mailroom_mail.reading.signed_parts import BrokenSignatureError, SignedParts
 
 from . import sender_policy
@@ -103,7 +104,7 @@ async def verdicts(
     taken instead, where the mail has them.
     """
     deadline = Deadline.after(timeout_s)
-    sender_domain = (from_domain or "").strip().strip(".").lower() or None
+    sender_domain = comparable((from_domain or "").strip().strip(".")) or None
     present = frozenset([name.lower() for name in _SIGNED.findall(header_block(raw))])
     question = _Question(raw, client_ip, helo or "", mail_from or "", sender_domain, present, resolver)
     if authserv_trusted:
@@ -127,10 +128,10 @@ async def verdicts(
 
 
 def _verdicts(question: _Question, spf: str, signatures: _Signatures, policy: _Policy) -> Verdicts:
-    spf_domain = question.mail_from.strip("<> ").rpartition("@")[2] or question.helo
+    spf_domain = comparable(question.mail_from.strip("<> ").rpartition("@")[2] or question.helo)
     return Verdicts(
         spf=spf,
-        spf_domain=spf_domain.lower() or None,
+        spf_domain=spf_domain or None,
         dkim=signatures.dkim,
         dmarc=dmarc_result(policy, question.from_domain, spf, spf_domain, signatures.dkim),
         dmarc_policy=_asked(policy),
@@ -163,7 +164,7 @@ def _suffixes() -> Callable[[str], str | None]:
 @functools.lru_cache(maxsize=20_000)
 def organisational_domain(domain: str) -> str:
     """The domain that a person registered (RFC 7489 section 3.2), by the public suffix list."""
-    domain = domain.strip().strip(".").lower()
+    domain = comparable(domain.strip().strip("."))
     return _suffixes()(domain) or domain
 
 

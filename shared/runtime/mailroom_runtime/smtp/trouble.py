@@ -21,6 +21,7 @@ FIELDS = {
     "certificate_invalid": "smtp.host",
     "login_refused": "password",
     "login_unavailable": "",
+    "too_many_tries": "password",
     "sign_in_wanted": "smtp.auth",
     "sign_in_not_offered": "smtp.auth",
     "smtp_auth_disabled": "",

@@ -135,6 +135,8 @@ async def show_one(
     account = address["smtp"] or {}
     shown["provider_name"] = next((p["name"] for p in sign_ins.offered(visit.console) if p["id"] == account.get("provider")),
                                   account.get("provider"))  # fmt: skip
+    shown["shares_with"] = [a["email"] for a in items if a["forwards_to"] and a["forwards_to"] == address["forwards_to"]
+                            and a["id"] != address["id"]]  # fmt: skip
     shown["forwarded_from"] = [a for a in items if a["forwards_to"] == address["id"]]
     return await visit.show(
         "address.html", "addresses", status, address=shown, form=form, problems=problems, conflict=conflict,

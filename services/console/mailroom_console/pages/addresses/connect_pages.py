@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from mailroom_console.addresses import account_check, forwarding, smtp_accounts
+from mailroom_console.addresses import account_check, forwarding, own_internal, smtp_accounts
 from mailroom_console.addresses import records as addresses
 from mailroom_console.addresses import trial_mails as test_mails
 from mailroom_console.mailboxes import email_address
@@ -26,6 +26,7 @@ def pages() -> list[Page]:
         Page("POST", "/addresses/preview", preview, CONFIG, quick=True),
         Page("POST", "/addresses/{id}/auto-reply/test", send_test, CONFIG),
         Page("POST", "/addresses/{id}/check-forwarding", check_forwarding, CONFIG),
+        Page("POST", "/addresses/{id}/own-internal", make_own_internal, CONFIG),
     ]
 
 
@@ -52,7 +53,9 @@ async def _stored_password(visit: Visit, account: dict[str, Any]) -> str:
         return ""
     async with visit.console.database.read() as connection:
         row = await addresses.row_of(connection, visit.who, address_id)
-    if not row.smtp or (account["host"], account["username"]) != (row.smtp["host"], row.smtp["username"]):
+    if not row.smtp or not row.smtp.get("secret") or row.smtp.get("auth") == "oauth":
+        return ""  # tokens are nobody's password
+    if (account["host"], account["username"]) != (row.smtp["host"], row.smtp["username"]):
         return ""
     return visit.console.sealer.open(row.smtp["secret"], bound_to=row.id)
 
@@ -76,6 +79,19 @@ async def send_test(visit: Visit) -> Response:
         return await show_one(visit, address, form, shown, status=problem.status)
     said = f"A test is on its way to {sent['to']}. Your changes are not saved yet."
     return await show_one(visit, address, form, {}, said=said)
+
+
+async def make_own_internal(visit: Visit) -> Response:
+    """An internal address that only this one is forwarded to."""
+    address_id = visit.path("id")
+    try:
+        made = await own_internal.make(visit.console, visit.who, address_id)
+    except Problem as problem:
+        if problem.status == 404:
+            raise
+        return visit.go(f"/addresses/{address_id}", problem.detail, "bad")
+    said = f"{made['email']} is made. Now let the provider forward to it, and check the forwarding."
+    return visit.go(f"/addresses/{address_id}", said)
 
 
 async def check_forwarding(visit: Visit) -> Response:
