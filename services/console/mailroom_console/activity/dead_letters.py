@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from mailroom_contracts import header
 from mailroom_contracts.topics import TOPICS, by_name
 from mailroom_runtime.bus.dead_letters import ADDED
-from mailroom_runtime.bus.kafka import BusDown, partitions_for
+from mailroom_runtime.bus.kafka import BusDown, RecordTooLarge, partitions_for
 from mailroom_runtime.process.logs import get_logger
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -130,8 +130,12 @@ async def replay(console: Console, principal: Principal, dead_id: str) -> dict[s
             headers=[(n, v.encode("utf-8", "surrogateescape")) for n, v in row.headers if not n.startswith(ADDED)],
         )  # fmt: skip
         await asyncio.wait_for(future, 10)
+    except (RecordTooLarge, MessageSizeTooLargeError):
+        raise conflict("too_large", "Kafka takes no record as large as this one. Change what it is about.") from None
     except (BusDown, KafkaError, TimeoutError):
-        raise Problem(503, "bus_unavailable", "Kafka does not answer. Nothing was done; try again.") from None
+        raise Problem(
+            503, "bus_unavailable", "Kafka does not answer now. Try again: a second time does no harm."
+        ) from None
     return await _set_state(console, principal, row, "replayed")
 
 

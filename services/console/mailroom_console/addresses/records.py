@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mailroom_contracts import Address, AutoReply, Forwarder, GmailAccount, SmtpAccount, ids, topics
-from mailroom_mail.writing.templates import check_template
+from mailroom_mail.writing.templates import LONGEST_TEMPLATE, check_template
 from mailroom_oauth import OAuthTrouble
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -28,6 +28,7 @@ from . import account_check, smtp_accounts
 from .shape import shown
 
 LONGEST_SIGNATURE = 2_000
+LONGEST_SUBJECT_TEMPLATE = 1000  # characters of an automatic reply's subject as it is written
 
 
 async def listed(
@@ -353,6 +354,10 @@ def _auto_reply(given: Any, before: Mapping[str, Any]) -> dict[str, Any]:
     if given is None:
         return wanted
     wanted |= {k: v for k, v in dict(given).items() if k in wanted and v is not None}
+    if len(str(wanted["subject"])) > LONGEST_SUBJECT_TEMPLATE or len(str(wanted["content"])) > LONGEST_TEMPLATE:
+        raise invalid(
+            "auto_reply", f"The subject has at most {LONGEST_SUBJECT_TEMPLATE} characters, the text {LONGEST_TEMPLATE}."
+        )
     if (wanted["enabled"] or wanted["content"]) and (
         problems := [
             *check_template(str(wanted["subject"]), str(wanted["content"])),

@@ -12,7 +12,7 @@ from mailroom_console.principals import ADMIN, READ
 from mailroom_console.tickets import reading as tickets
 
 from .bodies import InvitationAnswer, PasswordChange, SignInBody, TokenIn
-from .configuration_routes import Json, Limit, Next
+from .configuration_routes import Json, Limit, Name, Next, Short
 from .security import ConsoleDep, PrincipalDep
 
 router = APIRouter()
@@ -20,7 +20,7 @@ router = APIRouter()
 
 @router.get("/dead-letters", tags=["activity"])
 async def dead_list(
-    console: ConsoleDep, principal: PrincipalDep, topic: str | None = None, state: str = "new", limit: Limit = 50,
+    console: ConsoleDep, principal: PrincipalDep, topic: Short = None, state: Name = "new", limit: Limit = 50,
     after: Next = None,
 ) -> Json:  # fmt: skip
     page = await dead_letters.listed(console, principal, topic=topic, state=state, limit=limit, after=after)
@@ -28,18 +28,18 @@ async def dead_list(
 
 
 @router.get("/dead-letters/{dead_id}", tags=["activity"])
-async def dead_one(dead_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def dead_one(dead_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await dead_letters.one(console, principal, dead_id)
 
 
 @router.post("/dead-letters/{dead_id}/replay", tags=["activity"])
-async def dead_replay(dead_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def dead_replay(dead_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     """Put it back on its topic, byte for byte."""
     return await dead_letters.replay(console, principal, dead_id)
 
 
 @router.post("/dead-letters/{dead_id}/discard", tags=["activity"])
-async def dead_discard(dead_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def dead_discard(dead_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await dead_letters.discard(console, principal, dead_id)
 
 
@@ -86,7 +86,7 @@ async def rotate_keys(console: ConsoleDep, principal: PrincipalDep) -> Json:
 
 @router.get("/audit", tags=["activity"])
 async def audit_list(
-    console: ConsoleDep, principal: PrincipalDep, limit: Limit = 50, after: Next = None, subject_id: str | None = None
+    console: ConsoleDep, principal: PrincipalDep, limit: Limit = 50, after: Next = None, subject_id: Short = None
 ) -> Json:
     return (await audit.entries(console, principal, limit=limit, after=after, subject_id=subject_id)).body()
 
@@ -103,7 +103,7 @@ async def token_create(body: TokenIn, console: ConsoleDep, principal: PrincipalD
 
 
 @router.delete("/tokens/{token_id}", status_code=204, tags=["tokens"])
-async def token_delete(token_id: str, console: ConsoleDep, principal: PrincipalDep) -> Response:
+async def token_delete(token_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Response:
     await tokens.remove(console, principal, token_id)
     return Response(status_code=204)
 

@@ -35,160 +35,181 @@ class Body(BaseModel):
         return self.model_dump(exclude_unset=True)
 
 
+# Every string and every list has a limit, and the API's document says so: what passes here goes into one record of Kafka.
+Id = Annotated[str, Field(max_length=64)]
+Line = Annotated[str, Field(max_length=1000)]
+Subject = Annotated[str, Field(max_length=1000)]
+Name = Annotated[str, Field(max_length=200)]
+Text = Annotated[str, Field(max_length=200_000)]
+Template = Annotated[str, Field(max_length=20_000)]
+Base64 = Annotated[str, Field(max_length=40_000_000)]  # `MAILROOM_UPLOAD_LIMIT_BYTES` may ask for less
+Revision = Annotated[int, Field(ge=0, lt=2**31)]
+Ids = Annotated[list[Id], Field(max_length=2000)]
+Lines = Annotated[list[Line], Field(max_length=200)]
+Domains = Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=200)]
+Labels = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)]
+Scopes = Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=20)]
+
+
 class PortalIn(Body):
-    name: str
-    domains: list[str] = []
+    name: Line
+    domains: Domains = []
 
 
 class PortalChange(Body):
-    name: str | None = None
-    domains: list[str] | None = None
-    follow_up_after_days: int | None = None
+    name: Line | None = None
+    domains: Domains | None = None
+    follow_up_after_days: int | None = Field(None, ge=0, le=3650)
     undo_send_s: int | None = Field(
-        None, description="Seconds that agents' mail is held, so that it can be taken back."
+        None, ge=0, le=3600, description="Seconds that agents' mail is held, so that it can be taken back."
     )
-    office_hours: dict[str, Any] | None = Field(
+    office_hours: Annotated[dict[str, Any], Field(max_length=10)] | None = Field(
         None, description="zone, week [{day, begin, end}], holidays; null: always."
     )
-    revision: int | None = None
+    revision: Revision | None = None
 
 
 class AutoReplyIn(Body):
     enabled: bool | None = None
-    subject: str | None = Field(None, description="{{ticket.number}}, {{customer.name}}, {{subject}}, {{queue.name}}")
-    content: str | None = None
-    outside_content: str | None = Field(None, description="Instead of `content` outside of office hours.")
+    subject: Subject | None = Field(
+        None, description="{{ticket.number}}, {{customer.name}}, {{subject}}, {{queue.name}}"
+    )
+    content: Template | None = None
+    outside_content: Template | None = Field(None, description="Instead of `content` outside of office hours.")
 
 
 class SmtpIn(Body):
-    host: str | None = None
-    port: int | None = None
+    host: Line | None = None
+    port: int | None = Field(None, ge=1, le=65535)
     tls: Literal["implicit", "starttls", "none"] | None = Field(None, description="Worked out from the port.")
-    username: str | None = Field(None, description="The address itself when left out.")
+    username: Line | None = Field(None, description="The address itself when left out.")
     auth: Literal["password", "oauth", "xoauth2"] | None = Field(
         None, description="oauth: signed in at a provider, see POST /addresses/smtp/connect."
     )
     max_connections: int | None = Field(None, ge=1, le=20)
-    messages_per_minute: int | None = Field(None, ge=1)
+    messages_per_minute: int | None = Field(None, ge=1, le=100_000)
 
 
 class GmailIn(Body):
-    label_ids: list[str] | None = None
+    label_ids: Labels | None = None
     import_since: AwareDatetime | None = None
 
 
 class AddressIn(Body):
     kind: Literal["internal", "gmail", "smtp"]
-    local_part: str | None = Field(None, description="Internal: the part before the @.")
-    domain: str | None = Field(None, description="Internal: one of the portal's domains; the first when left out.")
-    email: str | None = Field(None, description="SMTP: the whole address.")
-    full_name: str | None = None
-    queue_id: str | None = None
+    local_part: Line | None = Field(None, description="Internal: the part before the @.")
+    domain: Line | None = Field(None, description="Internal: one of the portal's domains; the first when left out.")
+    email: Line | None = Field(None, description="SMTP: the whole address.")
+    full_name: Line | None = None
+    queue_id: Id | None = None
     prefer_online: bool | None = None
     active: bool | None = True
     auto_reply: AutoReplyIn | None = None
     smtp: SmtpIn | None = None
-    password: str | None = Field(None, description="Write-only.")
-    forwards_to: str | None = Field(None, description="SMTP: id of the internal address that it forwards to.")
+    password: Line | None = Field(None, description="Write-only.")
+    forwards_to: Id | None = Field(None, description="SMTP: id of the internal address that it forwards to.")
 
 
 class AddressChange(Body):
-    full_name: str | None = None
-    signature: str | None = Field(None, description="Below agents' mail; {{agent.name}} is who writes.")
+    full_name: Line | None = None
+    signature: Template | None = Field(None, description="Below agents' mail; {{agent.name}} is who writes.")
     number_in_subject: bool | None = Field(None, description="The ticket's number in the subject of answers.")
-    queue_id: str | None = None
+    queue_id: Id | None = None
     prefer_online: bool | None = None
     active: bool | None = None
     auto_reply: AutoReplyIn | None = None
     smtp: SmtpIn | None = None
     gmail: GmailIn | None = None
-    password: str | None = Field(None, description="Write-only.")
-    forwards_to: str | None = None
-    revision: int | None = Field(None, description="The revision that was seen; 409 when it is not the present one.")
-    kind: str | None = None
-    email: str | None = None
-    local_part: str | None = None
+    password: Line | None = Field(None, description="Write-only.")
+    forwards_to: Id | None = None
+    revision: Revision | None = Field(
+        None, description="The revision that was seen; 409 when it is not the present one."
+    )
+    kind: Line | None = None
+    email: Line | None = None
+    local_part: Line | None = None
 
 
 class AccountCheck(Body):
-    email: str
+    email: Line
     smtp: SmtpIn
-    password: str
+    password: Line
 
 
 class ConnectIn(Body):
-    address_id: str | None = Field(None, description="Reconnect this address.")
+    address_id: Id | None = Field(None, description="Reconnect this address.")
     import_days: int | None = Field(None, ge=0, le=3650, description="Read mail as old as this at first.")
 
 
 class SmtpConnectIn(Body):
-    provider: str = Field(description="microsoft, google, or an id of MAILROOM_OAUTH_PROVIDERS.")
-    email: str = Field(description="The address that sends; who signs in may be somebody who may send as it.")
-    address_id: str | None = Field(None, description="Sign in anew for this address.")
-    full_name: str | None = None
-    queue_id: str | None = Field(None, description="The portal's first queue when left out.")
+    provider: Line = Field(description="microsoft, google, or an id of MAILROOM_OAUTH_PROVIDERS.")
+    email: Line = Field(description="The address that sends; who signs in may be somebody who may send as it.")
+    address_id: Id | None = Field(None, description="Sign in anew for this address.")
+    full_name: Line | None = None
+    queue_id: Id | None = Field(None, description="The portal's first queue when left out.")
     prefer_online: bool | None = None
     active: bool | None = None
     auto_reply: AutoReplyIn | None = None
     smtp: SmtpIn | None = None
-    forwards_to: str | None = None
+    forwards_to: Id | None = None
 
 
 class PreviewIn(Body):
-    subject: str = ""
-    content: str = ""
-    queue_name: str = "Support"
+    subject: Subject = ""
+    content: Template = ""
+    queue_name: Line = "Support"
 
 
 class TestMailIn(Body):
-    to: str
-    subject: str | None = None
-    content: str | None = None
+    to: Line
+    subject: Subject | None = None
+    content: Template | None = None
 
 
 class QueueIn(Body):
-    name: str
-    agent_ids: list[str] = []
+    name: Line
+    agent_ids: Ids = []
 
 
 class QueueChange(Body):
-    name: str | None = None
-    agent_ids: list[str] | None = None
-    revision: int | None = None
+    name: Line | None = None
+    agent_ids: Ids | None = None
+    revision: Revision | None = None
 
 
 class AgentIn(Body):
-    email: str
-    name: str = ""
+    email: Line
+    name: Line = ""
     role: Literal["administrator", "agent"] = "agent"
-    queue_ids: list[str] = []
-    password: str | None = Field(None, description="Write-only; without it the answer holds an `invite_url`.")
+    queue_ids: Ids = []
+    password: Line | None = Field(None, description="Write-only; without it the answer holds an `invite_url`.")
 
 
 class AgentChange(Body):
-    name: str | None = None
+    name: Line | None = None
     role: Literal["administrator", "agent"] | None = None
-    queue_ids: list[str] | None = None
+    queue_ids: Ids | None = None
     active: bool | None = None
-    revision: int | None = None
+    revision: Revision | None = None
 
 
 class PresenceIn(Body):
-    presence: str
+    presence: Line
     ttl_s: float | None = Field(None, description="Seconds; until changed when left out.")
 
 
 class AttachmentIn(Body):
-    id: str | None = Field(None, description="Id from POST /attachments.")
-    filename: str | None = None
-    content_type: str | None = None
-    content_base64: str | None = None
+    id: Id | None = Field(None, description="Id from POST /attachments.")
+    filename: Line | None = None
+    content_type: Line | None = None
+    content_base64: Base64 | None = None
 
 
-Mailbox = Annotated[str, Field(max_length=1000)] | dict[str, Any]
+Attachments = Annotated[list[AttachmentIn], Field(max_length=100)]
+
+
+Mailbox = Line | Annotated[dict[str, Any], Field(max_length=10)]
 Mailboxes = Annotated[list[Mailbox], Field(max_length=200)]
-Text = Annotated[str, Field(max_length=200_000)]
-Name = Annotated[str, Field(max_length=200)]
 
 
 class LetterIn(Body):
@@ -197,7 +218,7 @@ class LetterIn(Body):
     to: Mailboxes = []
     cc: Mailboxes = []
     bcc: Mailboxes = []
-    attachments: Annotated[list[AttachmentIn], Field(max_length=100)] = []
+    attachments: Attachments = []
     from_address_id: Name | None = None
     send_at: AwareDatetime | None = Field(None, description="Held until then; until that it can be cancelled.")
 
@@ -270,15 +291,15 @@ class BlockIn(Body):
 
 
 class NoteIn(Body):
-    text: str = ""
-    html: str | None = None
-    attachments: list[AttachmentIn] = []
+    text: Text = ""
+    html: Text | None = None
+    attachments: Attachments = []
 
 
 class TicketChange(Body):
-    status: str | None = None
-    assignee_id: str | None = Field(None, description="null: nobody.")
-    queue_id: str | None = None
+    status: Line | None = None
+    assignee_id: Id | None = Field(None, description="null: nobody.")
+    queue_id: Id | None = None
     only_if_unassigned: bool = False
     tags: Annotated[list[Name], Field(max_length=100)] | None = Field(None, description="All its tags.")
     add_tags: Annotated[list[Name], Field(max_length=50)] | None = None
@@ -286,42 +307,42 @@ class TicketChange(Body):
 
 
 class DraftIn(Body):
-    text: str = ""
-    html: str | None = None
-    to: list[str] = []
-    cc: list[str] = []
-    bcc: list[str] = []
-    attachments: list[AttachmentIn] = []
-    from_address_id: str | None = None
+    text: Text = ""
+    html: Text | None = None
+    to: Lines = []
+    cc: Lines = []
+    bcc: Lines = []
+    attachments: Attachments = []
+    from_address_id: Id | None = None
     note: bool = False
 
 
 class ConfirmIn(Body):
-    email: str
+    email: Line
 
 
 class ResendIn(Body):
-    recipients: list[str] | None = Field(
+    recipients: list[Line] | None = Field(
         None, min_length=1, max_length=100, description="To these of its recipients; none: to those it did not reach."
     )
 
 
 class TokenIn(Body):
-    name: str
-    scopes: list[str]
+    name: Line
+    scopes: Scopes
     days: int | None = Field(None, ge=1, le=3650, description="It ends after so many days.")
 
 
 class SignInBody(Body):
-    email: str
-    password: str
+    email: Line
+    password: Line
 
 
 class PasswordChange(Body):
-    old: str
-    new: str
+    old: Line
+    new: Line
 
 
 class InvitationAnswer(Body):
-    token: str
-    password: str
+    token: Line
+    password: Line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from annotated_types import MaxLen
 from fastapi import APIRouter, Query, Response
 
 from mailroom_console.addresses import account_check, forwarding, google, sign_ins, smtp_accounts
@@ -35,7 +36,9 @@ from .security import ConsoleDep, PrincipalDep
 
 router = APIRouter()
 Limit = Annotated[int, Query(ge=1, le=200, description="Items on a page.")]
-Next = Annotated[str | None, Query(alias="next", description="What the page before said as `next`.")]
+Name = Annotated[str, MaxLen(200)]  # in a path
+Short = Annotated[str | None, Query(max_length=1000)]
+Next = Annotated[str | None, Query(alias="next", max_length=1000, description="What the page before said as `next`.")]
 Json = dict[str, Any]
 
 
@@ -65,13 +68,13 @@ async def portal_change(body: PortalChange, console: ConsoleDep, principal: Prin
 
 
 @router.get("/portals/{portal_id}", tags=["portals"])
-async def portal_one(portal_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def portal_one(portal_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await portals.one(console, principal, portal_id)
 
 
 @router.get("/addresses", tags=["addresses"])
 async def addresses_list(
-    console: ConsoleDep, principal: PrincipalDep, limit: Limit = 50, after: Next = None, queue_id: str | None = None
+    console: ConsoleDep, principal: PrincipalDep, limit: Limit = 50, after: Next = None, queue_id: Short = None
 ) -> Json:
     return (await addresses.listed(console, principal, limit=limit, after=after, queue_id=queue_id)).body()
 
@@ -109,7 +112,7 @@ async def smtp_providers(console: ConsoleDep, principal: PrincipalDep) -> Json:
 
 
 @router.get("/smtp-presets", tags=["addresses"])
-async def smtp_presets(principal: PrincipalDep, email: str | None = None) -> Json:
+async def smtp_presets(principal: PrincipalDep, email: Short = None) -> Json:
     principal.require(READ)
     return {"items": smtp_accounts.presets(), "next": None,
             "suggestion": smtp_accounts.suggestion(email) if email else None}  # fmt: skip
@@ -131,35 +134,35 @@ async def auto_reply_preview(body: PreviewIn, principal: PrincipalDep) -> Json:
 
 
 @router.get("/addresses/{address_id}", tags=["addresses"])
-async def address_one(address_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def address_one(address_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await addresses.one(console, principal, address_id)
 
 
 @router.patch("/addresses/{address_id}", tags=["addresses"])
-async def address_change(address_id: str, body: AddressChange, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def address_change(address_id: Name, body: AddressChange, console: ConsoleDep, principal: PrincipalDep) -> Json:
     """Change what is given. With `revision`: 409 `revision_conflict` when somebody else changed it."""
     return await addresses.change(console, principal, address_id, body.given())
 
 
 @router.delete("/addresses/{address_id}", status_code=204, tags=["addresses"])
-async def address_delete(address_id: str, console: ConsoleDep, principal: PrincipalDep) -> Response:
+async def address_delete(address_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Response:
     await addresses.remove(console, principal, address_id)
     return Response(status_code=204)
 
 
 @router.post("/addresses/{address_id}/check-forwarding", status_code=202, tags=["addresses"])
-async def check_forwarding(address_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def check_forwarding(address_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await forwarding.check(console, principal, address_id)
 
 
 @router.post("/addresses/{address_id}/test-mail", status_code=202, tags=["addresses"])
-async def test_mail(address_id: str, body: TestMailIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def test_mail(address_id: Name, body: TestMailIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
     """Send the address's automatic reply, or the text being edited, to somebody as a test."""
     return await test_mails.send(console, principal, address_id, to=body.to, subject=body.subject, content=body.content)
 
 
 @router.post("/addresses/{address_id}/disconnect", tags=["addresses"])
-async def address_disconnect(address_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def address_disconnect(address_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     """Take an address's access back, at its provider too where that can be done."""
     if (await addresses.one(console, principal, address_id))["kind"] == "smtp":
         await sign_ins.disconnect(console, principal, address_id)
@@ -179,19 +182,19 @@ async def queue_create(body: QueueIn, console: ConsoleDep, principal: PrincipalD
 
 
 @router.get("/queues/{queue_id}", tags=["queues"])
-async def queue_one(queue_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def queue_one(queue_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await queues.one(console, principal, queue_id)
 
 
 @router.patch("/queues/{queue_id}", tags=["queues"])
-async def queue_change(queue_id: str, body: QueueChange, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def queue_change(queue_id: Name, body: QueueChange, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await queues.change(
         console, principal, queue_id, name=body.name, agent_ids=body.agent_ids, revision=body.revision
     )
 
 
 @router.delete("/queues/{queue_id}", status_code=204, tags=["queues"])
-async def queue_delete(queue_id: str, console: ConsoleDep, principal: PrincipalDep) -> Response:
+async def queue_delete(queue_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Response:
     await queues.remove(console, principal, queue_id)
     return Response(status_code=204)
 
@@ -210,12 +213,12 @@ async def agent_create(body: AgentIn, console: ConsoleDep, principal: PrincipalD
 
 
 @router.get("/agents/{agent_id}", tags=["agents"])
-async def agent_one(agent_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def agent_one(agent_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await agents.one(console, principal, agent_id)
 
 
 @router.patch("/agents/{agent_id}", tags=["agents"])
-async def agent_change(agent_id: str, body: AgentChange, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def agent_change(agent_id: Name, body: AgentChange, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await agents.change(
         console, principal, agent_id, name=body.name, role=body.role, queue_ids=body.queue_ids, active=body.active,
         revision=body.revision,
@@ -223,17 +226,17 @@ async def agent_change(agent_id: str, body: AgentChange, console: ConsoleDep, pr
 
 
 @router.delete("/agents/{agent_id}", status_code=204, tags=["agents"])
-async def agent_delete(agent_id: str, console: ConsoleDep, principal: PrincipalDep) -> Response:
+async def agent_delete(agent_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Response:
     await agents.remove(console, principal, agent_id)
     return Response(status_code=204)
 
 
 @router.put("/agents/{agent_id}/presence", tags=["agents"])
-async def presence(agent_id: str, body: PresenceIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def presence(agent_id: Name, body: PresenceIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
     """online, away or offline: until changed, or for `ttl_s` seconds."""
     return await agents.set_presence(console, principal, agent_id, body.presence, body.ttl_s)
 
 
 @router.post("/agents/{agent_id}/invitation", status_code=201, tags=["agents"])
-async def invitation(agent_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def invitation(agent_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return {"invite_url": await agents.invite(console, principal, agent_id)}

@@ -11,7 +11,7 @@ from mailroom_console.tickets import commands, handling, lists
 from mailroom_console.tickets import reading as tickets
 
 from .bodies import BlockIn, CannedIn, MergeIn, SnoozeIn, SpamIn, SplitIn, TogetherIn
-from .configuration_routes import Json
+from .configuration_routes import Json, Name, Short
 from .security import ConsoleDep, PrincipalDep
 from .ticket_routes import Key
 
@@ -19,33 +19,35 @@ router = APIRouter(tags=["tickets"])
 
 
 @router.post("/tickets/{ticket_id}/snooze", status_code=202)
-async def snooze(ticket_id: str, body: SnoozeIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
+async def snooze(
+    ticket_id: Name, body: SnoozeIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None
+) -> Json:
     """Put it aside until then, or until the customer writes; `until` null: it comes back."""
     return _did(await handling.snooze(console, principal, ticket_id, body.until, key=key), ticket_id)
 
 
 @router.post("/tickets/{ticket_id}/merge", status_code=202)
-async def merge(ticket_id: str, body: MergeIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
+async def merge(ticket_id: Name, body: MergeIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
     """The ticket's conversation goes on in another one: `{ticket_id}` is that one."""
     into, accepted = await handling.merge(console, principal, ticket_id, body.into, key=key)
     return _did(accepted, into)
 
 
 @router.post("/tickets/{ticket_id}/unmerge", status_code=202)
-async def unmerge(ticket_id: str, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
+async def unmerge(ticket_id: Name, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
     """Undo a merge."""
     return _did(await handling.unmerge(console, principal, ticket_id, key=key), ticket_id)
 
 
 @router.post("/tickets/{ticket_id}/split", status_code=202)
-async def split(ticket_id: str, body: SplitIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
+async def split(ticket_id: Name, body: SplitIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
     """Move a mail into a ticket of its own: `{ticket_id}` is that one."""
     made, accepted = await handling.split(console, principal, ticket_id, body.message_id, key=key)
     return _did(accepted, made)
 
 
 @router.post("/tickets/{ticket_id}/spam", status_code=202)
-async def spam(ticket_id: str, body: SpamIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
+async def spam(ticket_id: Name, body: SpamIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
     """Put it among the spam, or take it out."""
     return _did(await handling.set_spam(console, principal, ticket_id, body.spam, key=key), ticket_id)
 
@@ -58,7 +60,7 @@ async def bulk(body: TogetherIn, console: ConsoleDep, principal: PrincipalDep, k
 
 
 @router.get("/tickets/{ticket_id}/others")
-async def others(ticket_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def others(ticket_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     """The customer's other tickets."""
     ticket = await tickets.one(console, principal, ticket_id)
     return {"items": await tickets.others_of(console, principal, ticket), "next": None}
@@ -93,7 +95,7 @@ async def unblock(
 
 
 @router.get("/canned")
-async def canned_list(console: ConsoleDep, principal: PrincipalDep, queue_id: str | None = None) -> Json:
+async def canned_list(console: ConsoleDep, principal: PrincipalDep, queue_id: Short = None) -> Json:
     """Canned answers: of all queues, and of one or of those that are seen."""
     return {"items": await canned.listed(console, principal, queue_id), "next": None}
 
@@ -104,13 +106,13 @@ async def canned_add(body: CannedIn, console: ConsoleDep, principal: PrincipalDe
 
 
 @router.put("/canned/{canned_id}")
-async def canned_change(canned_id: str, body: CannedIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def canned_change(canned_id: Name, body: CannedIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await canned.put(console, principal, name=body.name, text=body.text, queue_id=body.queue_id,
                             canned_id=canned_id)  # fmt: skip
 
 
 @router.delete("/canned/{canned_id}", status_code=204)
-async def canned_delete(canned_id: str, console: ConsoleDep, principal: PrincipalDep) -> Response:
+async def canned_delete(canned_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Response:
     await canned.remove(console, principal, canned_id)
     return Response(status_code=204)
 

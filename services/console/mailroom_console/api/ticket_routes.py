@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Header, Response, UploadFile
+from fastapi import APIRouter, File, Header, Path, Response, UploadFile
 from pydantic import AwareDatetime
 
 from mailroom_console import times
@@ -13,7 +13,7 @@ from mailroom_console.tickets import reading as tickets
 from mailroom_console.uploads import records as uploads
 
 from .bodies import ComposeIn, ConfirmIn, DraftIn, ForwardIn, NoteIn, ReplyIn, ResendIn, TicketChange
-from .configuration_routes import Json, Limit, Next
+from .configuration_routes import Json, Limit, Name, Next, Short
 from .downloads import download
 from .security import ConsoleDep, PrincipalDep
 
@@ -23,10 +23,10 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, desc
 
 @router.get("/tickets")
 async def tickets_list(
-    console: ConsoleDep, principal: PrincipalDep, queue_id: str | None = None, status: str | None = None,
-    assignee_id: str | None = None, unassigned: bool = False, address_id: str | None = None, q: str | None = None,
-    view: str | None = None, tag: str | None = None, customer: str | None = None, since: AwareDatetime | None = None,
-    sort: str = "newest", limit: Limit = 50, after: Next = None,
+    console: ConsoleDep, principal: PrincipalDep, queue_id: Short = None, status: Short = None,
+    assignee_id: Short = None, unassigned: bool = False, address_id: Short = None, q: Short = None,
+    view: Short = None, tag: Short = None, customer: Short = None, since: AwareDatetime | None = None,
+    sort: Name = "newest", limit: Limit = 50, after: Next = None,
 ) -> Json:  # fmt: skip
     """Tickets, newest change first (a search: newest ticket first). `view`: waiting, failed, mine, unassigned, snoozed,
     spam (what is snoozed or spam is in no other list). `since`: changed since then. `sort`: newest, oldest."""
@@ -38,14 +38,14 @@ async def tickets_list(
 
 
 @router.get("/tickets/{ticket_id}")
-async def ticket(ticket_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def ticket(ticket_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     """A ticket (by id or number) with its messages and history."""
     return await tickets.one(console, principal, ticket_id)
 
 
 @router.patch("/tickets/{ticket_id}")
 async def ticket_change(
-    ticket_id: str, body: TicketChange, response: Response, console: ConsoleDep, principal: PrincipalDep,
+    ticket_id: Name, body: TicketChange, response: Response, console: ConsoleDep, principal: PrincipalDep,
     key: Key = None,
 ) -> Json:  # fmt: skip
     """Set status, agent or queue. 200 once it shows; 202 when that takes longer than 5 s."""
@@ -55,7 +55,7 @@ async def ticket_change(
 
 
 @router.post("/tickets/{ticket_id}/replies", status_code=202)
-async def reply(ticket_id: str, body: ReplyIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
+async def reply(ticket_id: Name, body: ReplyIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
     """Answer the customer (or whom `to` names); the answer names `to`, `cc` and `bcc`. 409 `receive_only` names in
     `send_from` the addresses that can send; 409 `recipients_changed`: somebody wrote after `seen_message_id`."""
     accepted = await writing.reply(
@@ -66,14 +66,14 @@ async def reply(ticket_id: str, body: ReplyIn, console: ConsoleDep, principal: P
 
 
 @router.get("/tickets/{ticket_id}/reply-options")
-async def reply_options(ticket_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def reply_options(ticket_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     """Whether the ticket's address can send, why not, and which addresses of its queue can."""
     return await commands.sending_choices(console, principal, ticket_id)
 
 
 @router.post("/tickets/{ticket_id}/notes", status_code=201)
 async def note(
-    ticket_id: str, body: NoteIn, response: Response, console: ConsoleDep, principal: PrincipalDep, key: Key = None
+    ticket_id: Name, body: NoteIn, response: Response, console: ConsoleDep, principal: PrincipalDep, key: Key = None
 ) -> Json:
     accepted = await commands.note(
         console, principal, ticket_id, text=body.text, html=body.html,
@@ -84,36 +84,36 @@ async def note(
 
 
 @router.post("/tickets/{ticket_id}/confirm-sender", status_code=202)
-async def confirm_sender(ticket_id: str, body: ConfirmIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def confirm_sender(ticket_id: Name, body: ConfirmIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return _accepted(await commands.confirm_sender(console, principal, ticket_id, body.email), ticket_id)
 
 
 @router.get("/tickets/{ticket_id}/draft")
-async def draft(ticket_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json | None:
+async def draft(ticket_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json | None:
     return await drafts.get(console, principal, ticket_id)
 
 
 @router.put("/tickets/{ticket_id}/draft")
-async def draft_put(ticket_id: str, body: DraftIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def draft_put(ticket_id: Name, body: DraftIn, console: ConsoleDep, principal: PrincipalDep) -> Json:
     return await drafts.put(console, principal, ticket_id, body.model_dump(mode="json"))
 
 
 @router.delete("/tickets/{ticket_id}/draft", status_code=204)
-async def draft_delete(ticket_id: str, console: ConsoleDep, principal: PrincipalDep) -> Response:
+async def draft_delete(ticket_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Response:
     row = await tickets.row_of(console, principal, ticket_id)
     await drafts.forget(console, principal, row.id)
     return Response(status_code=204)
 
 
 @router.get("/messages/{message_id}")
-async def message(message_id: str, console: ConsoleDep, principal: PrincipalDep) -> Json:
+async def message(message_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
     """One message with its bodies whole."""
     return await tickets.one_message(console, principal, message_id)
 
 
 @router.post("/messages/{message_id}/resend", status_code=202)
 async def resend(
-    message_id: str, console: ConsoleDep, principal: PrincipalDep, body: ResendIn | None = None, key: Key = None
+    message_id: Name, console: ConsoleDep, principal: PrincipalDep, body: ResendIn | None = None, key: Key = None
 ) -> Json:
     """Send it again to those whom it did not reach, or to `recipients`."""
     recipients = None if body is None else body.recipients
@@ -122,25 +122,27 @@ async def resend(
 
 
 @router.post("/messages/{message_id}/cancel", status_code=202)
-async def cancel(message_id: str, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
+async def cancel(message_id: Name, console: ConsoleDep, principal: PrincipalDep, key: Key = None) -> Json:
     accepted = await commands.cancel(console, principal, message_id, idempotency_key=key)
     return _accepted(accepted, (await tickets.message_row(console, principal, message_id)).ticket_id)
 
 
 @router.get("/messages/{message_id}/raw")
-async def raw(message_id: str, console: ConsoleDep, principal: PrincipalDep) -> Response:
+async def raw(message_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Response:
     """The raw source, byte for byte."""
     return download(await tickets.raw(console, principal, message_id))
 
 
 @router.get("/messages/{message_id}/attachments/{index}")
-async def attachment(message_id: str, index: int, console: ConsoleDep, principal: PrincipalDep) -> Response:
+async def attachment(
+    message_id: Name, index: Annotated[int, Path(ge=0, lt=100_000)], console: ConsoleDep, principal: PrincipalDep
+) -> Response:
     return download(await tickets.attachment(console, principal, message_id, index), inline=True)
 
 
 @router.post("/attachments", status_code=201)
 async def upload(
-    console: ConsoleDep, principal: PrincipalDep, files: Annotated[list[UploadFile], File(alias="file")]
+    console: ConsoleDep, principal: PrincipalDep, files: Annotated[list[UploadFile], File(alias="file", max_length=100)]
 ) -> Json:
     """Keep files for a reply to come: `{items: [{id, filename, content_type, size}]}`."""
     items: list[dict[str, Any]] = []
@@ -170,7 +172,7 @@ async def compose(body: ComposeIn, console: ConsoleDep, principal: PrincipalDep,
 
 @router.post("/tickets/{ticket_id}/forward", status_code=202)
 async def forward(
-    ticket_id: str, body: ForwardIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None
+    ticket_id: Name, body: ForwardIn, console: ConsoleDep, principal: PrincipalDep, key: Key = None
 ) -> Json:
     """Send a message, or the conversation, to somebody else. What they answer is marked, and never goes to the customer
     by itself."""

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from mailroom_console.storage import upload_states
 from mailroom_console.storage.database import Database
 from mailroom_console.storage.read_schema import ReadTables
+from mailroom_console.storage.refusals import is_passing
 
 from . import store as read_store
 from .projection import Batch
@@ -31,6 +32,9 @@ log = get_logger()
 RECORDS_AT_ONCE = 2000
 MANY_PER_S = 100.0  # events; from here on they are gathered, since a transaction costs as much as fifty events
 GATHERED_S = 0.4
+
+
+Read = tuple[TopicPartition, ConsumerRecord, TicketEvent | None]
 
 
 class OffsetsGone(RuntimeError):
@@ -134,14 +138,38 @@ class EventReader:
             consumer.seek(tp, begin[tp] if offset is None else offset)
 
     async def _apply(self, batches: dict[TopicPartition, list[ConsumerRecord]]) -> bool:
-        """Write a batch; False when another copy of the console has written it already."""
-        events: list[TicketEvent] = []
-        for records in batches.values():
-            for record in records:
-                if (event := await self._decoded(record)) is not None:
-                    events.append(event)
-        firsts = {tp.partition: int(records[0].offset) for tp, records in batches.items()}
-        offsets = {tp.partition: int(records[-1].offset) + 1 for tp, records in batches.items()}
+        """Write a batch; False when another copy of the console has written it already.
+
+        Where the database refuses it for what is in it, its records are written one by one, and the one that is refused
+        goes aside: it must hold up neither the others nor other portals.
+        """
+        read = [(tp, record, await self._decoded(record)) for tp, records in batches.items() for record in records]
+        try:
+            return await self._apply_together(read)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.warning("readmodel.batch_refused", records=len(read), error=type(error).__name__)
+        for each in read:
+            try:
+                if not await self._apply_together([each]):
+                    return False
+            except Exception as error:
+                if is_passing(error):
+                    raise
+                await self._set_aside(each[1], error)
+                if not await self._apply_together([(each[0], each[1], None)]):
+                    return False
+        return True
+
+    async def _apply_together(self, read: list[Read]) -> bool:
+        """Write these records in one transaction; False when another copy of the console has written the first."""
+        events = [event for _, _, event in read if event is not None]
+        firsts: dict[int, int] = {}
+        offsets: dict[int, int] = {}
+        for tp, record, _ in read:
+            firsts.setdefault(tp.partition, int(record.offset))
+            offsets[tp.partition] = int(record.offset) + 1
         batch = await self._database.transact(lambda connection: self._written(connection, events, firsts, offsets))
         if batch is None:
             return False
@@ -173,7 +201,13 @@ class EventReader:
         try:
             return cast("TicketEvent | None", decode(topics.TICKET_EVENTS, record.value, record.headers))
         except Undecodable as error:
-            if self._dead_letters is not None:  # a rebuild meets the same records again
-                await bury_record(self._dead_letters, record, error, topic=topics.TICKET_EVENTS,
-                                  prefix=self._settings.topic_prefix, service="console")  # fmt: skip
+            await self._set_aside(record, error)
             return None
+
+    async def _set_aside(self, record: ConsumerRecord, error: Exception) -> None:
+        """Onto the dead letters, which *Activity* shows."""
+        if self._dead_letters is None:  # a rebuild meets the same records again
+            log.warning("readmodel.record_left_out", partition=record.partition, offset=record.offset)
+            return
+        await bury_record(self._dead_letters, record, error, topic=topics.TICKET_EVENTS,
+                          prefix=self._settings.topic_prefix, service="console")  # fmt: skip

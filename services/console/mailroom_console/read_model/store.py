@@ -19,6 +19,9 @@ from .projection import Batch, Row, addressed
 from .words import plain_words
 
 CHUNK = 400
+# A ticket's lexemes and one's letters, four bytes each at most: 5,000 * 40 * 4 bytes stay below a tsvector's 1 MB.
+MOST_LEXEMES, LONGEST_LEXEME = 2_500, 40
+MOST_INDEXED = 100_000  # characters of one change
 _TICKET_CHANGES = (
     "queue_id", "status", "assignee_id", "gmail_thread_id", "updated_at", "version", "message_count", "last_text",
     "customer_at", "answered_at", "waiting", "failed", "place", "tags", "snoozed_until", "merged_into", "spam", "answers",
@@ -50,18 +53,19 @@ def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: b
         for row in batch.new_tickets.values():
             seq += 1
             row["seq"] = seq
-        connection.execute(insert(t), list(batch.new_tickets.values()))
+        connection.execute(insert(t), [_storable(row) for row in batch.new_tickets.values()])
     if changed := batch.changed_tickets - batch.new_tickets.keys():
         statement = update(t).where(t.c.seq == bindparam("b_seq")).values(
             {name: bindparam(f"b_{name}", type_=t.c[name].type) for name in _TICKET_CHANGES}
         )  # fmt: skip
         connection.execute(
             statement,
-            [{f"b_{name}": batch.tickets[i][name] for name in ("seq", *_TICKET_CHANGES)} for i in changed],
+            [_storable({f"b_{n}": batch.tickets[i][n] for n in ("seq", *_TICKET_CHANGES)}) for i in changed],
         )
     if batch.new_messages:
         connection.execute(
-            insert(m), [{k: v for k, v in row.items() if k != "from_email"} for row in batch.new_messages.values()]
+            insert(m),
+            [_storable({k: v for k, v in row.items() if k != "from_email"}) for row in batch.new_messages.values()],
         )
     if batch.changed_messages:
         names = ("outbound_id", "delivery_state", "delivery", "version")
@@ -123,7 +127,7 @@ def _tag(connection: Connection, table: Table, batch: Batch) -> None:
 
 def _once(connection: Connection, table: Table, rows: Iterable[Row], key: list[str], sqlite_: bool) -> None:
     """Insert rows that are not there yet."""
-    if values := list(rows):
+    if values := [_storable(row) for row in rows]:
         statement: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)
         connection.execute(statement.on_conflict_do_nothing(index_elements=key), values)
 
@@ -171,10 +175,23 @@ def _search(connection: Connection, tables: ReadTables, batch: Batch, sqlite_: b
         connection.execute(
             text(
                 f"UPDATE {tables.tickets.name} SET search = "  # noqa: S608
-                "coalesce(search, ''::tsvector) || to_tsvector('simple', :words) WHERE seq = :seq"
+                "coalesce(search, ''::tsvector) || strip(to_tsvector('simple', :words)) "
+                f"WHERE seq = :seq AND coalesce(length(search), 0) < {MOST_LEXEMES}"
             ),
-            {"seq": row["seq"], "words": plain_words(row["words"])},
+            {"seq": row["seq"], "words": _indexed(row["words"])},
         )
+
+
+def _storable(row: Row) -> Row:
+    """The row as every database keeps it: PostgreSQL takes no NUL in a text."""
+    if any(isinstance(value, str) and "\0" in value for value in row.values()):
+        return {key: value.replace("\0", "") if isinstance(value, str) else value for key, value in row.items()}
+    return row
+
+
+def _indexed(words: str) -> str:
+    """What of it PostgreSQL indexes: a tsvector holds 1 MB, and refuses everything where it would be more."""
+    return " ".join(word[:LONGEST_LEXEME] for word in plain_words(words[:MOST_INDEXED]).split()[:MOST_LEXEMES])
 
 
 def _chunks(values: Iterable[str]) -> Iterable[list[str]]:

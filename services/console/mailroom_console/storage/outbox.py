@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from datetime import datetime
+from typing import Any
 
 from mailroom_contracts import Message, Record, Topic, encode, tombstone
 from mailroom_contracts.topics import by_name
-from mailroom_runtime.bus.kafka import BusDown, Producer
+from mailroom_runtime.bus.kafka import BusDown, Producer, RecordTooLarge
 from mailroom_runtime.bus.tracing import new_traceparent
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.backoff import Backoff
 from mailroom_runtime.process.logs import get_logger
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console import times
+from mailroom_console.problems import Problem
 
 from .database import Database
-from .schema import outbox
+from .schema import dead_letters, outbox
 
 log = get_logger()
 SOURCE = "console"
 BATCH = 200
 KEEP_US = 7 * times.DAY
+LARGEST = 900_000  # bytes of a record's value; Kafka takes 1 MB, headers included
+NOT_A_PARTITION = -1  # of what never was on Kafka, among the dead letters
 
 
 async def publish(connection: AsyncConnection, topic: Topic, message: Message, *, now: datetime) -> None:
@@ -38,6 +44,9 @@ async def retract(connection: AsyncConnection, topic: Topic, key: str) -> None:
 
 
 async def _put(connection: AsyncConnection, record: Record) -> None:
+    if len(record.value or b"") > LARGEST:
+        # said to who asks for the change, in whose transaction this is
+        raise Problem(413, "too_large", "All of it together is more than can be kept. Make the texts shorter.")
     await connection.execute(
         insert(outbox).values(
             topic=record.topic.name,
@@ -86,8 +95,11 @@ class Publisher:
         if not rows:
             return 0
         for row in rows:
-            headers = [(name, value.encode()) for name, value in row.headers]
-            await self._producer.send_record(Record(by_name(row.topic), row.key.encode(), row.value, headers))
+            try:
+                headers = [(name, value.encode()) for name, value in row.headers]
+                await self._producer.send_record(Record(by_name(row.topic), row.key.encode(), row.value, headers))
+            except (RecordTooLarge, KeyError, ValueError) as error:
+                await self._set_aside(row, error)
         now = times.micros(times.now())
         async with self._database.engine.begin() as connection:
             await connection.execute(
@@ -96,3 +108,26 @@ class Publisher:
             await connection.execute(delete(outbox).where(outbox.c.published_at < now - KEEP_US))
         metrics.counter("mailroom_outbox_published_total", "Configuration records published").inc(len(rows))
         return len(rows)
+
+    async def _set_aside(self, row: Any, error: Exception) -> None:
+        """Among the dead letters, where *Activity* shows it: it can never be published and must not hold up others."""
+        log.error("outbox.set_aside", topic=row.topic, key=row.key, error=str(error))
+        metrics.counter("mailroom_outbox_set_aside_total", "Configuration records that Kafka cannot take").inc()
+        insert_once: Any = (sqlite if self._database.sqlite else postgresql).insert(dead_letters)
+        values = {
+            "topic": row.topic, "partition": NOT_A_PARTITION, "offset": row.seq, "portal_id": _portal_of(row),
+            "service": SOURCE, "error": str(error)[:500], "error_type": type(error).__name__,
+            "failed_at": times.rfc3339(times.micros(times.now())), "key": row.key.encode(), "value": row.value,
+            "headers": row.headers, "state": "new", "changed_at": None,
+        }  # fmt: skip
+        async with self._database.engine.begin() as connection:
+            await connection.execute(insert_once.values(**values).on_conflict_do_nothing())
+
+
+def _portal_of(row: Any) -> str | None:
+    try:
+        value = json.loads(row.value or b"null")
+    except ValueError:
+        return None
+    found = value.get("id" if row.topic == "portals" else "portal_id") if isinstance(value, dict) else None
+    return found if isinstance(found, str) and len(found) <= 64 else None

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console.context import Console
 from mailroom_console.principals import Principal
+from mailroom_console.read_model.store import LONGEST_LEXEME
 from mailroom_console.read_model.words import plain_words
 from mailroom_console.storage.paging import Page, number_cursor
 from mailroom_console.storage.read_schema import ReadTables
@@ -39,7 +40,7 @@ async def found(
         if console.database.sqlite:
             match = await _match(connection, tables, f"p{principal.portal_id}", words)
         else:
-            match = " & ".join(f"{w}:*" for w in plain_words(" ".join(words)).split())
+            match = " & ".join(f"{w[:LONGEST_LEXEME]}:*" for w in plain_words(" ".join(words)).split())
         while len(rows) <= limit and looked < MOST_HITS:
             hits = await _hits(connection, tables, match, before, batch, sqlite=console.database.sqlite)
             looked += len(hits)

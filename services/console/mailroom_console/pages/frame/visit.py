@@ -66,9 +66,9 @@ class Visit:
         return self.request.query_params.get(name, default)
 
     def text(self, name: str, default: str = "") -> str:
-        """A text field of the form, with lines ending in LF only."""
+        """A text field of the form, with lines ending in LF only and without NUL, which no database keeps."""
         value = self.form.get(name)
-        return value.replace("\r\n", "\n") if isinstance(value, str) else default
+        return value.replace("\r\n", "\n").replace("\0", "") if isinstance(value, str) else default
 
     def flag(self, name: str) -> bool:
         """A checkbox."""
@@ -81,7 +81,7 @@ class Visit:
 
     def texts(self, name: str) -> list[str]:
         """All values of a field."""
-        return [value for value in self.form.getlist(name) if isinstance(value, str)]
+        return [value.replace("\0", "") for value in self.form.getlist(name) if isinstance(value, str)]
 
     def files(self, name: str) -> list[UploadFile]:
         """The files of a field."""
