@@ -27,6 +27,7 @@ from mailroom_console.read_model.model import ReadModel
 from mailroom_console.storage.database import Database
 from mailroom_console.storage.leadership import lead
 from mailroom_console.storage.outbox import Publisher
+from mailroom_console.tickets import stranded
 from mailroom_console.uploads import purge as upload_purge
 
 from . import seeding
@@ -74,7 +75,9 @@ async def app(service: Service[ConsoleSettings]) -> None:
         await read.start()
         server = _Server(
             uvicorn.Config(build(console), host=settings.console_host, port=settings.console_port, log_config=None,
-                           access_log=False, timeout_graceful_shutdown=5, server_header=False, proxy_headers=False)
+                           access_log=False, timeout_graceful_shutdown=5, server_header=False,
+                           # who may say for whom they ask; uvicorn looks from the nearest proxy on
+                           proxy_headers=bool(settings.proxies), forwarded_allow_ips=settings.proxies or "")
         )  # fmt: skip
         web = asyncio.create_task(_serve(server, service, settings))
         try:
@@ -89,7 +92,7 @@ async def app(service: Service[ConsoleSettings]) -> None:
                 remover = BlobRemover(settings.blob_url)
                 service.spawn(
                     lead(database, lambda: [publisher.run(), dead.run(), read.run(service), forwarding.resume(console),
-                                            upload_purge.run(console, remover)],
+                                            upload_purge.run(console, remover), stranded.run(console)],
                          follow=lambda: [read.shadow(service)]),
                     "leading",
                 )  # fmt: skip

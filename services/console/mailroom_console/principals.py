@@ -36,6 +36,7 @@ class Principal:
     queue_ids: frozenset[str] | None = None
     csrf: str = ""  # what a form of this session must carry
     session_id: str = ""
+    must_change: bool = False  # the password was made for them: before anything else they choose their own
 
     @property
     def agent_id(self) -> str | None:
@@ -67,11 +68,12 @@ class Principal:
 
 def agent_principal(
     *, agent_id: str, portal_id: str, name: str, email: str, role: str, queue_ids: frozenset[str],
-    csrf: str, session_id: str,
+    csrf: str, session_id: str, must_change: bool = False,
 ) -> Principal:  # fmt: skip
     """A signed-in agent. Administrators see every queue."""
     return Principal(
         kind="session", id=agent_id, portal_id=portal_id, name=name, email=email, role=role, csrf=csrf,
         scopes=_ROLE_SCOPES.get(role, _ROLE_SCOPES["agent"]), session_id=session_id,
+        must_change=must_change,
         queue_ids=None if role == "administrator" else queue_ids,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 from mailroom_runtime.process.settings import ServiceSettings
 from pydantic import Field, SecretStr, field_validator
 
@@ -15,6 +17,11 @@ class ConsoleSettings(ServiceSettings):
     database: str = Field(
         "",
         description="SQLAlchemy URL: sqlite+aiosqlite:///PATH or postgresql+asyncpg://… Default: console.db in data.",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks, with commas, of the proxies in front of the console: only their "
+        "X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
     seed: str = Field("", pattern="^(|local)$", description="`local`: a first start makes the portal Acme.")
     wait_s: float = Field(5.0, ge=0, le=60, description="Seconds that a write waits until the read model shows it.")
@@ -49,6 +56,19 @@ class ConsoleSettings(ServiceSettings):
         if value and not value.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")):
             raise ValueError("must start with sqlite+aiosqlite: or postgresql+asyncpg:")
         return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_proxies(cls, value: str) -> str:
+        for each in filter(None, (part.strip() for part in value.split(","))):
+            if ip_network(each, strict=False).prefixlen == 0:
+                raise ValueError("trusting every address would let anybody say who they are")
+        return value
+
+    @property
+    def proxies(self) -> list[str]:
+        """`trusted_proxies`, one each."""
+        return [part.strip() for part in self.trusted_proxies.split(",") if part.strip()]
 
     @property
     def database_url(self) -> str:

@@ -13,7 +13,8 @@ from mailroom_console.pages.addresses.address_view import shown
 from mailroom_console.pages.frame.activity_view import behind, rate, service
 from mailroom_console.pages.frame.visit import local
 from mailroom_console.portals.dkim_keys import _private_pem, public_record
-from mailroom_console.portals.mail_dns import Record, judge, mail_host
+from mailroom_console.portals.dns_records import Record
+from mailroom_console.portals.mail_dns import judge, mail_host
 from mailroom_console.problems import Problem, invalid
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console import times
@@ -15,7 +14,7 @@ from mailroom_console.principals import Principal, agent_principal
 from mailroom_console.problems import Problem
 from mailroom_console.storage.schema import agents, invitations, login_failures, portals, queue_agents, sessions
 
-from . import audit, passwords
+from . import audit, passwords, throttle
 
 COOKIE = "mailroom_session"
 LONGEST_SESSION_US = 30 * times.DAY
@@ -34,7 +33,7 @@ async def sign_in(console: Console, email: str, password: str, *, client: str = 
     """Start a session. Raises `Problem` 401 `wrong_login`, or 429 `too_many_tries` with `retry_after`."""
     email = email.strip().lower()[:320]
     now = console.now()
-    await _check_tries(console, email, client, now)
+    await _begin_try(console, email, client)
     async with console.database.read() as connection:
         row = (
             await connection.execute(
@@ -43,10 +42,9 @@ async def sign_in(console: Console, email: str, password: str, *, client: str = 
             )
         ).one_or_none()  # fmt: skip
     if not await passwords.matches(row.password_hash if row else None, password[:1000]) or row is None:
-        await _count_failure(console, email, client, now)
         raise Problem(401, "wrong_login", "Address or password is wrong.")
     async with console.database.write() as connection:
-        await connection.execute(delete(login_failures).where(login_failures.c.who == f"email:{email}"))
+        await _forgive(connection, email, client)
         await connection.execute(delete(sessions).where(sessions.c.expires_at < now))
         if passwords.needs_rehash(row.password_hash):
             fresh = await passwords.hashed(password)
@@ -81,7 +79,8 @@ async def principal_of(console: Console, token: str) -> Principal | None:
                 update(sessions).where(sessions.c.id == session_id).values(seen_at=now, expires_at=lasts)
             )
     return agent_principal(agent_id=row.id, portal_id=row.portal_id, name=row.name, email=row.email, role=row.role,
-                           queue_ids=queue_ids, csrf=row.csrf, session_id=session_id)  # fmt: skip
+                           queue_ids=queue_ids, csrf=row.csrf, session_id=session_id,
+                           must_change=bool(row.must_change))  # fmt: skip
 
 
 async def sign_out(console: Console, principal: Principal) -> None:
@@ -96,12 +95,12 @@ async def change_password(console: Console, principal: Principal, old: str, new:
         row = (await connection.execute(select(agents).where(agents.c.id == principal.agent_id))).one_or_none()
     if row is None:
         raise Problem(403, "forbidden", "Only agents have passwords.")
-    await _check_tries(console, row.email, "", console.now())
+    await _begin_try(console, row.email, "")
     if not await passwords.matches(row.password_hash, old):
-        await _count_failure(console, row.email, "", console.now())
         raise Problem(403, "wrong_password", "The present password is wrong.")
     stored = await passwords.hashed(passwords.acceptable(new, email=row.email))
     async with console.database.write() as connection:
+        await _forgive(connection, row.email, "")
         await _set_password(connection, row, stored, console.now(), keep=principal.session_id)
 
 
@@ -138,7 +137,7 @@ async def _start(console: Console, connection: AsyncConnection, row: Any, client
     own = await connection.execute(select(queue_agents.c.queue_id).where(queue_agents.c.agent_id == row.id))
     principal = agent_principal(
         agent_id=row.id, portal_id=row.portal_id, name=row.name, email=row.email, role=row.role,
-        queue_ids=frozenset(own.scalars()), csrf=csrf, session_id=session_id,
+        queue_ids=frozenset(own.scalars()), csrf=csrf, session_id=session_id, must_change=bool(row.must_change),
     )  # fmt: skip
     return SignedIn(token, principal, bool(row.must_change))
 
@@ -166,32 +165,22 @@ async def _session_started(console: Console, session_id: str) -> int:
         return int(await connection.scalar(select(sessions.c.created_at).where(sessions.c.id == session_id)) or 0)
 
 
-async def _check_tries(console: Console, email: str, client: str, now: int) -> None:
+async def _begin_try(console: Console, email: str, client: str) -> None:
+    """Count a try before its password is looked at. Raises `Problem` 429 after too many wrong ones of an account or from
+    a client, which stands for many people behind one address and so may try more often."""
     wait_us = int(console.settings.login_wait_s * times.SECOND)
-    who = _throttled(email, client)
-    async with console.database.read() as connection:
-        rows = await connection.execute(select(login_failures).where(login_failures.c.who.in_(who)))
-        for row in rows:
-            # a client stands for many people behind one address, so it may try more often
-            allowed = console.settings.login_tries * (1 if row.who.startswith("email:") else 5)
-            if row.tries >= allowed and row.last_at > now - wait_us:
-                left = (row.last_at + wait_us - now) // times.SECOND + 1
-                raise Problem(429, "too_many_tries", f"Too many wrong passwords. Try again in {left} seconds.",
-                              retry_after=left)  # fmt: skip
+    for who in _throttled(email, client):
+        most = console.settings.login_tries * (1 if who.startswith("email:") else 5)
+        await throttle.take(console, who, most=most, within_us=wait_us, told="Too many wrong passwords.")
 
 
-async def _count_failure(console: Console, email: str, client: str, now: int) -> None:
-    wait_us = int(console.settings.login_wait_s * times.SECOND)
-    async with console.database.write() as connection:
-        await connection.execute(delete(login_failures).where(login_failures.c.last_at < now - wait_us))
-        for who in _throttled(email, client):
-            statement: Any = (sqlite if console.database.sqlite else postgresql).insert(login_failures)
-            statement = statement.values(who=who, tries=1, last_at=now)
-            await connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["who"], set_={"tries": login_failures.c.tries + 1, "last_at": now}
-                )
-            )
+async def _forgive(connection: AsyncConnection, email: str, client: str) -> None:
+    """It was the right password: the account begins anew, and the client has one wrong try less."""
+    f = login_failures
+    await connection.execute(delete(f).where(f.c.who == f"email:{email}"))
+    await connection.execute(
+        update(f).where(f.c.who.in_(_throttled(email, client)[1:]), f.c.tries > 0).values(tries=f.c.tries - 1)
+    )
 
 
 def _throttled(email: str, client: str) -> list[str]:

@@ -23,10 +23,18 @@ from mailroom_console.storage.paging import Page
 _METRIC = re.compile(r"^(mailroom_[a-z_]+_total)(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 
 
-def outbound_waiting(console: Console, principal: Principal, *, limit: int = 200, after: str | None = None) -> Page:
-    """Outgoing mail that is queued, being tried, waiting for its next try, or parked; longest waiting first."""
+async def outbound_waiting(
+    console: Console, principal: Principal, *, limit: int = 200, after: str | None = None
+) -> Page:
+    """Outgoing mail that is queued, being tried, waiting for its next try, or parked; longest waiting first.
+
+    Agents see that of the tickets they see.
+    """
     principal.require(READ)
     rows = console.live.lanes(principal.portal_id)
+    if principal.queue_ids is not None:
+        shown = await console.read.seen_by(principal, {str(row["ticket_id"]) for row in rows if row["ticket_id"]})
+        rows = [row for row in rows if row["ticket_id"] in shown]
     start = 0
     if after:
         start = next((n + 1 for n, row in enumerate(rows) if row["outbound_id"] == after), 0)

@@ -22,7 +22,7 @@ from mailroom_console.problems import Problem, conflict, invalid, not_found, rev
 from mailroom_console.storage.outbox import publish, retract
 from mailroom_console.storage.paging import MAX_LIMIT, Page, cursor, keys_of
 from mailroom_console.storage.portal_rows import portal_row
-from mailroom_console.storage.schema import addresses, queues
+from mailroom_console.storage.schema import addresses, domains, queues
 
 from . import account_check, smtp_accounts
 from .shape import shown
@@ -85,6 +85,8 @@ async def create(console: Console, principal: Principal, given: Mapping[str, Any
     async with console.database.read() as connection:
         hosted = await domains_of(connection, principal.portal_id)
         email = _internal_email(given, hosted) if kind == "internal" else _smtp_email(given, hosted)
+        if kind == "smtp":
+            await _check_nobody_elses(connection, principal, email)
         await _check_free(connection, email)
         await _check_links(connection, principal, kind, given)
     values: dict[str, Any] = {
@@ -262,9 +264,11 @@ async def _smtp(
     if password is None:
         if not account["secret"] or (previous or {}).get("auth") == "oauth":  # tokens are nobody's password
             raise invalid("password", "The password of the account is missing.")
-        if previous is not None and (account["host"], account["username"]) != (previous["host"], previous["username"]):
-            # else anybody who may edit could have the stored password sent to a server of their own
-            raise invalid("password", "Host or login name changed: give the password again.")
+        if previous is not None and any(
+            account[name] != previous.get(name) for name in ("host", "port", "tls", "username")
+        ):
+            # else anybody who may edit could have the stored password sent to a server of their own, or in the clear
+            raise invalid("password", "Host, port, TLS or login name changed: give the password again.")
         password = console.sealer.open(account["secret"], bound_to=values["id"])
     await account_check.check(console, account, str(password), email=values["email"])
     if given.get("password") is not None or account != previous:
@@ -366,6 +370,14 @@ def _auto_reply(given: Any, before: Mapping[str, Any]) -> dict[str, Any]:
     ):
         raise Problem(422, "bad_template", " ".join(problems), field="auto_reply", problems=problems)
     return wanted
+
+
+async def _check_nobody_elses(connection: AsyncConnection, principal: Principal, email: str) -> None:
+    """Another company's domain is theirs: an address of it here would keep them from having it."""
+    domain = email.rpartition("@")[2]
+    holder = await connection.scalar(select(domains.c.portal_id).where(domains.c.domain == domain))
+    if holder not in (None, principal.portal_id):
+        raise conflict("domain_taken", f"{domain} belongs to another company on this installation.")
 
 
 async def _check_free(connection: AsyncConnection, email: str) -> None:

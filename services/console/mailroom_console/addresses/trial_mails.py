@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from mailroom_contracts import OutboundMail, Person, ids, topics
+from mailroom_mail import comparable
 from mailroom_mail.writing.templates import RenderedReply, TemplateBroken, TemplateContext, check_template, render
 from mailroom_runtime.bus.kafka import BusDown
 from sqlalchemy import select
 
 from mailroom_console import times
-from mailroom_console.access import passwords
+from mailroom_console.access import passwords, throttle
 from mailroom_console.context import Console
 from mailroom_console.mailboxes import people
 from mailroom_console.principals import CONFIG, READ, Principal
 from mailroom_console.problems import Problem, conflict
-from mailroom_console.storage.schema import queues
+from mailroom_console.storage.schema import agents, queues
 
 from . import records as addresses
+
+MOST_AN_HOUR = 20
 
 
 def preview(
@@ -40,7 +43,11 @@ async def send(
     console: Console, principal: Principal, address_id: str, *, to: str, subject: str | None = None,
     content: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Send the auto reply of an address (or the text being edited) to somebody, as a test: `{outbound_id}`."""
+    """Send the auto reply of an address (or the text being edited) to who asks, as a test: `{outbound_id}`.
+
+    To nobody else, and a few an hour: else a stolen token would write to strangers in the company's name. A program
+    has no address of its own; it may name one at which somebody of the portal signs in.
+    """
     principal.require(CONFIG)
     recipient = people([to], "to")
     if not recipient:
@@ -48,6 +55,10 @@ async def send(
     async with console.database.read() as connection:
         row = await addresses.row_of(connection, principal, address_id)
         queue_name = await connection.scalar(select(queues.c.name).where(queues.c.id == row.queue_id))
+    await _check_own(console, principal, comparable(recipient[0].email))
+    await throttle.take(
+        console, f"test-mail:{principal.id}", most=MOST_AN_HOUR, within_us=times.HOUR, told="That were many test mails."
+    )
     if not row.active:
         raise conflict("inactive_address", f"{row.email} is disabled.")
     try:
@@ -71,6 +82,17 @@ async def send(
     except BusDown:
         raise Problem(503, "bus_unavailable", "Kafka does not answer. Nothing was sent; try again.") from None
     return {"outbound_id": order_id, "to": recipient[0].email}
+
+
+async def _check_own(console: Console, principal: Principal, wanted: str) -> None:
+    if principal.kind == "session":
+        own = comparable(principal.email) == wanted
+    else:
+        here = select(agents.c.email).where(agents.c.portal_id == principal.portal_id, agents.c.active)
+        async with console.database.read() as connection:
+            own = wanted in {comparable(email) for email in (await connection.execute(here)).scalars()}
+    if not own:
+        raise Problem(403, "not_your_address", "A test mail goes to your own address only.", field="to")
 
 
 def _rendered(subject: str, content: str, queue_name: str, sample: dict[str, str]) -> RenderedReply:

@@ -46,7 +46,7 @@ async def dead_discard(dead_id: Name, console: ConsoleDep, principal: PrincipalD
 @router.get("/outbound", tags=["activity"])
 async def outbound(console: ConsoleDep, principal: PrincipalDep, limit: Limit = 50, after: Next = None) -> Json:
     """Outgoing mail that waits, with its next try."""
-    return activity.outbound_waiting(console, principal, limit=limit, after=after).body()
+    return (await activity.outbound_waiting(console, principal, limit=limit, after=after)).body()
 
 
 @router.get("/unmatched-bounces", tags=["activity"])

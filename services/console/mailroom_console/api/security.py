@@ -14,6 +14,7 @@ from mailroom_console.principals import Principal
 from mailroom_console.problems import Problem
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+WITHOUT_OWN_PASSWORD = ("password", "session", "me")
 
 
 def console_of(request: Request) -> Console:
@@ -43,6 +44,8 @@ async def principal_of(request: Request) -> Principal:
         and not hmac.compare_digest(request.headers.get("x-csrf-token", "").encode(), principal.csrf.encode())
     ):
         raise Problem(403, "csrf", "The request does not carry this session's X-CSRF-Token.")
+    if principal.must_change and request.url.path.rpartition("/")[2] not in WITHOUT_OWN_PASSWORD:
+        raise Problem(403, "password_change_required", "Choose your own password first: POST /password.")
     return principal
 
 

@@ -15,7 +15,7 @@ from mailroom_console import times
 from mailroom_console.access import audit, passwords
 from mailroom_console.context import Console
 from mailroom_console.mailboxes import email_address, person_name
-from mailroom_console.principals import CONFIG, READ, TICKETS, Principal
+from mailroom_console.principals import ADMIN, CONFIG, READ, TICKETS, Principal
 from mailroom_console.problems import Problem, conflict, forbidden, invalid, not_found, revision_conflict
 from mailroom_console.storage.outbox import retract
 from mailroom_console.storage.paging import Page
@@ -84,7 +84,7 @@ async def create(
     """Add an agent. Without a password the answer holds `invite_url`, a link to set one within 7 days."""
     principal.require(CONFIG)
     email, name = email_address(email), person_name(name, "name")
-    _check_role(role)
+    _check_role(principal, role)
     stored = await passwords.hashed(passwords.acceptable(password, email=email)) if password else None
     now = console.now()
     link = None
@@ -135,11 +135,12 @@ async def change(
         row = await portal_row(connection, agents, principal, agent_id, "agent")
         if revision is not None and revision != row.revision:
             raise revision_conflict(row.revision)
+        _check_role(principal, row.role)
         own = (await queues_of(connection, [agent_id])).get(agent_id, [])
         before = {"name": row.name, "role": row.role, "active": row.active, "queue_ids": own}
         after: dict[str, Any] = {
             "name": person_name(name, "name") if name is not None else row.name,
-            "role": _check_role(role) if role is not None else row.role,
+            "role": _check_role(principal, role) if role is not None else row.role,
             "active": active if active is not None else row.active,
             "queue_ids": sorted(set(queue_ids)) if queue_ids is not None else own,
         }
@@ -176,6 +177,7 @@ async def remove(console: Console, principal: Principal, agent_id: str) -> None:
     now = console.now()
     async with console.database.write() as connection:
         row = await portal_row(connection, agents, principal, agent_id, "agent")
+        _check_role(principal, row.role)
         if row.role == "administrator":
             await _check_not_last(connection, row)
         changed = await set_queues(connection, principal.portal_id, agent_id, [])
@@ -195,6 +197,7 @@ async def invite(console: Console, principal: Principal, agent_id: str) -> str:
     now = console.now()
     async with console.database.write() as connection:
         row = await portal_row(connection, agents, principal, agent_id, "agent")
+        _check_role(principal, row.role)  # whoever has the link sets the password
         await audit.record(
             connection, portal_id=principal.portal_id, by=principal, action="agent.invited", kind="agent",
             subject_id=agent_id, name=row.email, now=now,
@@ -229,9 +232,12 @@ async def _check_not_last(connection: AsyncConnection, row: Any) -> None:
         raise conflict("last_administrator", "This is the last administrator of the portal.")
 
 
-def _check_role(role: str) -> str:
+def _check_role(principal: Principal, role: str) -> str:
+    """The role. Nobody makes or changes an administrator who is not one: they may do more than the scope `config`."""
     if role not in ("administrator", "agent"):
         raise invalid("role", "A role is administrator or agent.")
+    if role == "administrator":
+        principal.require(ADMIN)
     return role
 
 

@@ -7,28 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import dns.asyncresolver
 import dns.exception
-import dns.resolver
-from mailroom_mail.trust.dns_lookup import host_and_port
 
 from mailroom_console.context import Console
 from mailroom_console.principals import CONFIG, Principal
 from mailroom_console.problems import invalid
 
 from . import dkim_keys
-
-_PATIENCE_S = 6.0
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record to set. `kind`: mx, spf or dkim; `value` as it is typed at a DNS provider; "" while it has to be made."""
-
-    kind: str
-    type: str
-    name: str
-    value: str
+from .dns_records import Record, found, resolver_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +27,14 @@ class Check:
     found: tuple[str, ...] = ()
 
 
-async def wanted(console: Console, principal: Principal, domain: str) -> list[Record]:
-    """The records to set for a domain of the portal."""
+async def wanted(console: Console, principal: Principal, domains: Sequence[str]) -> dict[str, list[Record]]:
+    """The records to set for each of the portal's domains."""
     keys = await dkim_keys.published(console, principal)
+    return {domain: _wanted(console, domain, keys.get(domain)) for domain in domains}
+
+
+def _wanted(console: Console, domain: str, key: dict[str, str] | None) -> list[Record]:
     host = mail_host(console.settings.url)
-    key = keys.get(domain)
     name = f"{key['selector'] if key else 'mailroom1'}._domainkey.{domain}"
     return [
         Record("mx", "MX", domain, f"10 {host}."),
@@ -64,9 +53,9 @@ async def checked(console: Console, principal: Principal, domain: str, domains: 
     principal.require(CONFIG)
     if domain not in domains:
         raise invalid("domain", "This is not one of the portal's domains.")
-    resolver = _resolver(console.settings.dns_server)
+    resolver = resolver_of(console.settings.dns_server)
     checks = []
-    for record in await wanted(console, principal, domain):
+    for record in (await wanted(console, principal, [domain]))[domain]:
         if not record.value:
             checks.append(Check(record, "missing", "No key has been made yet."))
             continue
@@ -74,11 +63,11 @@ async def checked(console: Console, principal: Principal, domain: str, domains: 
             checks.append(Check(record, "unknown", "This machine knows no DNS server."))
             continue
         try:
-            found = await _found(resolver, record)
+            said = await found(resolver, record)
         except (dns.exception.DNSException, OSError) as error:
             checks.append(Check(record, "unknown", f"The DNS did not answer ({type(error).__name__}). Try again."))
             continue
-        checks.append(judge(record, found))
+        checks.append(judge(record, said))
     return checks
 
 
@@ -127,25 +116,3 @@ def _preference(text: str) -> int:
 def _key(text: str) -> str:
     match = re.search(r"p=([A-Za-z0-9+/=\s]*)", text)
     return "".join(match.group(1).split()) if match else ""
-
-
-async def _found(resolver: dns.asyncresolver.Resolver, record: Record) -> list[str]:
-    try:
-        answer = await resolver.resolve(record.name, record.type, lifetime=_PATIENCE_S)
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return []
-    if record.type == "MX":
-        return [f"{item.preference} {item.exchange.to_text()}" for item in answer]
-    return [b"".join(item.strings).decode("utf-8", "replace") for item in answer]
-
-
-def _resolver(server: str) -> dns.asyncresolver.Resolver | None:
-    try:
-        resolver = dns.asyncresolver.Resolver(configure=not server)
-    except dns.resolver.NoResolverConfiguration:
-        return None
-    if server:
-        host, port = host_and_port(server)
-        resolver.nameservers = [host]
-        resolver.port = port
-    return resolver

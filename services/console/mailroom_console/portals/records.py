@@ -20,6 +20,7 @@ from mailroom_console.storage.outbox import publish
 from mailroom_console.storage.paging import Page
 from mailroom_console.storage.schema import addresses, blocked, domains, portals
 
+from . import domain_proof
 from .office_hours import UNSET, Unset, checked_hours
 
 
@@ -62,6 +63,8 @@ async def add(
     """Insert and publish a portal within a transaction; its id. Raises `Problem` 409 `domain_taken`."""
     name = _name(name)
     cleaned = list(dict.fromkeys(domain_name(d) for d in mail_domains))
+    for domain in cleaned:
+        domain_proof.check_claimable(domain)
     portal_id = ids.derive("portal", name, *cleaned)
     if await connection.scalar(select(portals.c.id).where(portals.c.id == portal_id)):
         raise conflict("portal_exists", f"There is a portal {name!r} already.")
@@ -83,9 +86,18 @@ async def change(
     follow_up_after_days: int | None = None, undo_send_s: int | None = None,
     office_hours: Mapping[str, Any] | Unset | None = UNSET, revision: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Change the principal's own portal. A domain with internal addresses cannot be taken away."""
+    """Change the principal's own portal. A domain with internal addresses cannot be taken away; a new one needs a proof.
+
+    Raises `Problem` 409 `proof_missing` with the `record` to set.
+    """
     principal.require(CONFIG)
     now = console.now()
+    if mail_domains is not None:
+        async with console.database.read() as connection:
+            held = await domains_of(connection, principal.portal_id)
+        for domain in dict.fromkeys(map(domain_name, mail_domains)):
+            if domain not in held:
+                await domain_proof.check(console, principal.portal_id, domain)
     async with console.database.write() as connection:
         before = await _shown(connection, principal.portal_id)
         if revision is not None and revision != before["revision"]:

@@ -164,7 +164,11 @@ async def send(console: Console, command: TicketCommand, *, message_id: str | No
             try:
                 await console.producer.send(topics.TICKET_COMMANDS, command)
             except BusDown:
-                raise Problem(503, "bus_unavailable", "Kafka does not answer. Nothing was done; try again.") from None
+                raise Problem(
+                    503,
+                    "bus_unavailable",
+                    "Kafka did not confirm it. Send it again: what has arrived already is not done twice.",
+                ) from None
             except RecordTooLarge:
                 raise Problem(413, "too_large", "The text is too long. Attach it as a file.") from None
             done = await _answer(console, command.id, answer)

@@ -26,6 +26,7 @@ from .shape import message, summary, whole
 listed = ticket_lists.listed
 MOST_MESSAGES = 500
 MOST_MERGED = 100
+MOST_BOUNCES = 500  # the newest ones, of which an agent sees some
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,24 +168,26 @@ async def attachment(console: Console, principal: Principal, message_id: str, in
 
 
 async def unmatched_bounces(console: Console, principal: Principal, *, limit: int = 50) -> Page:
-    """Delivery failures that belong to no message of ours, newest first."""
+    """Delivery failures that belong to no message of ours, newest first; agents see what came to their queues."""
     principal.require(READ)
     b = console.read.tables.bounces
+    query = select(b).where(b.c.portal_id == principal.portal_id).order_by(b.c.at.desc(), b.c.id)
+    own: set[str] | None = None
     async with console.database.read() as connection:
-        rows = (
-            await connection.execute(
-                select(b).where(b.c.portal_id == principal.portal_id).order_by(b.c.at.desc(), b.c.id).limit(limit)
-            )
-        ).all()
+        if principal.queue_ids is not None:
+            mine = select(addresses.c.id).where(addresses.c.queue_id.in_(sorted(principal.queue_ids)))
+            own = set((await connection.execute(mine)).scalars())
+        rows = (await connection.execute(query.limit(limit if own is None else MOST_BOUNCES))).all()
     from mailroom_console import times
 
-    return Page(
-        [
-            {"id": row.id, "at": times.rfc3339(row.at), "reason": row.reason, "receipt_id": row.receipt_id,
-             "message": json.loads(row.document) if row.document else None}
-            for row in rows
-        ]
-    )  # fmt: skip
+    items = [
+        {"id": row.id, "at": times.rfc3339(row.at), "reason": row.reason, "receipt_id": row.receipt_id,
+         "message": json.loads(row.document) if row.document else None}
+        for row in rows
+    ]  # fmt: skip
+    if own is not None:
+        items = [item for item in items if (item["message"] or {}).get("address_id") in own]
+    return Page(items[:limit])  # fmt: skip
 
 
 async def blob(console: Console, ref: BlobRef) -> bytes:

@@ -31,7 +31,7 @@ def pages() -> list[Page]:
 
 async def account(visit: Visit) -> Response:
     """Presence, password, and where else to go."""
-    return await visit.show("account.html", "account", problems={}, must_change=False)
+    return await visit.show("account.html", "account", problems={}, must_change=visit.who.must_change)
 
 
 async def change_password(visit: Visit) -> Response:
@@ -40,7 +40,9 @@ async def change_password(visit: Visit) -> Response:
         await signin.change_password(visit.console, visit.who, visit.text("current"), visit.text("password"))
     except Problem as problem:
         shown = {"current": problem.detail} if problem.code == "wrong_password" else field_problems(problem)
-        return await visit.show("account.html", "account", problem.status, problems=shown, must_change=False)
+        return await visit.show(
+            "account.html", "account", problem.status, problems=shown, must_change=visit.who.must_change
+        )
     return visit.go("/account", "The password is changed. Your other sessions are signed out.")
 
 

@@ -57,7 +57,7 @@ async def rebuild(visit: Visit) -> Response:
 
 async def outbound(visit: Visit) -> Response:
     """Mail that waits to be sent, with its next try."""
-    page = activity.outbound_waiting(visit.console, visit.who, limit=100, after=visit.query("after") or None)
+    page = await activity.outbound_waiting(visit.console, visit.who, limit=100, after=visit.query("after") or None)
     emails = await _emails(visit)
     items = [item | {"address_email": emails.get(item["address_id"], "a deleted address"), "to": ", ".join(item["to"]),
                      "words": outbound_words(item)} for item in page.items]  # fmt: skip

@@ -26,6 +26,7 @@ from .rendering import Renderer
 from .visit import FLASH_COOKIE, Page, Visit, local
 
 VISITOR_COOKIE = "mailroom_visitor"
+WITHOUT_OWN_PASSWORD = ("/account", "/account/password", "/sign-in", "/sign-out", "/first-start")
 _FORM_LIMIT = 2_000_000
 _TITLES = {**TITLES, 403: "Not allowed", 404: "There is nothing here"}
 
@@ -49,6 +50,8 @@ class Site:
             visit.csrf = visit.principal.csrf if visit.principal else visitor_token(request)
             if visit.principal is not None and page.scope is not None:
                 visit.principal.require(page.scope)
+            if visit.principal is not None and visit.principal.must_change and page.path not in WITHOUT_OWN_PASSWORD:
+                return self._to_own_password(page)
             if page.method == "POST":
                 visit.form = await _form(request, self.console.settings.upload_limit_bytes)
                 if page.csrf:
@@ -81,6 +84,11 @@ class Site:
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         after = f"?next={quote(wanted, safe='')}" if page.method == "GET" and wanted != "/" else ""
         return RedirectResponse(f"/sign-in{after}", 303)
+
+    def _to_own_password(self, page: Page) -> Response:
+        if page.quick:
+            return JSONResponse({"text": "Choose your own password first."}, 403)
+        return RedirectResponse("/account", 303)
 
     async def _problem(self, page: Page, visit: Visit, problem: Problem) -> Response:
         if page.quick:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mailroom_console.portals.mail_dns import Check, Record
+from mailroom_console.portals.dns_records import Record
+from mailroom_console.portals.mail_dns import Check
 
 _WORDS = {
     "mx": ("Where mail goes", "Without it, mail for the domain does not come to Mailroom."),

@@ -52,7 +52,7 @@ async def update(visit: Visit) -> Response:
         shown = field_problems(problem, names)
         if problem.more.get("field") == "office_hours":
             shown = {"hours": problem.detail}
-        if problem.code in ("domain_taken", "in_use"):
+        if problem.code in ("domain_taken", "in_use", "proof_missing", "public_domain"):
             shown = {"domains": problem.detail}
         return await _show(visit, portal, form, shown, problem.status)
     return visit.go("/portal", "Saved.")
@@ -86,8 +86,9 @@ async def _show(
     visit: Visit, portal: dict[str, Any], form: dict[str, Any], problems: dict[str, Any], status: int = 200,
     results: dict[str, list[Check]] | None = None,
 ) -> Response:  # fmt: skip
-    domains = []
-    for domain in portal["domains"]:
-        records = await mail_dns.wanted(visit.console, visit.who, domain)
-        domains.append({"domain": domain, "records": dns_view.both(records, (results or {}).get(domain))})
+    wanted = await mail_dns.wanted(visit.console, visit.who, portal["domains"])
+    domains = [
+        {"domain": domain, "records": dns_view.both(records, (results or {}).get(domain))}
+        for domain, records in wanted.items()
+    ]
     return await visit.show("portal.html", "portal", status, form=form, problems=problems, domains=domains)

@@ -40,7 +40,7 @@ async def reply(visit: Visit) -> Response:
     """Answer. Held for some seconds, so that it can be taken back; or until a time."""
     ticket_id = visit.path("id")
     names = (*_LETTER, "quote", "seen_id", "answered_id")
-    form = {name: visit.text(name) for name in names} | {"kind": "reply"}
+    form: dict[str, Any] = {name: visit.text(name) for name in names} | {"kind": "reply"}
     try:
         letter = await _letter(visit, form)
         if "to" in visit.form and not (letter.to or letter.cc or letter.bcc):
@@ -56,7 +56,7 @@ async def reply(visit: Visit) -> Response:
         if problem.code == "recipients_changed":
             form["key"] = passwords.drawn()  # sent again, it is another wish than the one that was refused
             form["seen_id"] = ""
-        return await show_one(visit, form, [problem.detail], problem.status)
+        return await show_one(visit, form, [_again(form, problem)], problem.status)
     status = visit.text("then_status")
     if status:
         await commands.change(visit.console, visit.who, ticket_id, {"status": status},
@@ -68,7 +68,8 @@ async def reply(visit: Visit) -> Response:
 async def forward(visit: Visit) -> Response:
     """Send a message, or the conversation, to somebody else."""
     ticket_id = visit.path("id")
-    form = {name: visit.text(name) for name in (*_LETTER, "subject", "message_id")} | {"kind": "forward"}
+    form: dict[str, Any] = {name: visit.text(name) for name in (*_LETTER, "subject", "message_id")}
+    form["kind"] = "forward"
     try:
         accepted = await writing.forward(
             visit.console, visit.who, ticket_id, await _letter(visit, form), message_id=form["message_id"] or None,
@@ -77,7 +78,7 @@ async def forward(visit: Visit) -> Response:
     except Problem as problem:
         if problem.status in (403, 404):
             raise
-        return await show_one(visit, form, [problem.detail], problem.status)
+        return await show_one(visit, form, [_again(form, problem)], problem.status)
     return visit.go(f"/tickets/{ticket_id}#message-{accepted.message_id}")
 
 
@@ -88,7 +89,7 @@ async def new(visit: Visit) -> Response:
 
 async def send_new(visit: Visit) -> Response:
     """Begin a ticket by writing first."""
-    form = {name: visit.text(name) for name in (*_LETTER, "subject", "queue_id")}
+    form: dict[str, Any] = {name: visit.text(name) for name in (*_LETTER, "subject", "queue_id")}
     try:
         ticket_id, accepted = await writing.compose(
             visit.console, visit.who, await _letter(visit, form), queue_id=form["queue_id"] or None,
@@ -97,7 +98,7 @@ async def send_new(visit: Visit) -> Response:
     except Problem as problem:
         if problem.status == 403:
             raise
-        return await _compose(visit, form, [problem.detail], problem.status)
+        return await _compose(visit, form, [_again(form, problem)], problem.status)
     if not accepted.shown:
         return visit.go("/tickets", "Accepted. The ticket appears in a moment.")
     return visit.go(f"/tickets/{ticket_id}")
@@ -113,13 +114,14 @@ async def note(visit: Visit) -> Response:
     except Problem as problem:
         if problem.status in (403, 404):
             raise
-        return await show_one(visit, {"note": text, "kind": "note"}, [problem.detail], problem.status)
+        form: dict[str, Any] = {"note": text, "kind": "note", "key": visit.text("key")}
+        return await show_one(visit, form, [_again(form, problem)], problem.status)
     kept = await drafts.get(visit.console, visit.who, ticket_id) or {}
     rest = {k: v for k, v in kept.items() if k in ("text", "to", "cc", "bcc", "from_address_id") and v}
-    if rest.get("text"):
-        await drafts.put(visit.console, visit.who, ticket_id, rest)
-    elif kept:
+    if kept:
         await drafts.forget(visit.console, visit.who, ticket_id)
+    if rest.get("text"):  # with another key: the next note is another one
+        await drafts.put(visit.console, visit.who, ticket_id, rest)
     return visit.go(f"/tickets/{ticket_id}#message-{accepted.message_id}")
 
 
@@ -131,13 +133,15 @@ async def _compose(
         "compose.html", "tickets", status, view="new", queue_id="", problems=problems or [],
         senders=await commands.senders(visit.console, visit.who), form={name: form.get(name, "") for name in names},
         queues=(await queues.listed(visit.console, visit.who)).items, key=form.get("key") or passwords.drawn(),
+        attached=form.get("attached", []),
         canned=await canned.listed(visit.console, visit.who),
     )  # fmt: skip
 
 
-async def _letter(visit: Visit, form: dict[str, str]) -> writing.Letter:
+async def _letter(visit: Visit, form: dict[str, Any]) -> writing.Letter:
     """What the form holds, with the address's signature, held as long as the portal says. Raises `Problem`."""
-    files = [await _upload(visit, file) for file in visit.files("files")]
+    files = _kept_files(visit) + [await _upload(visit, file) for file in visit.files("files")]
+    form["attached"] = files  # a form that is shown again keeps them
     hold, send_at = await _hold(visit)
     signature = await signature_of(visit, form["from_address_id"])
     return writing.Letter(
@@ -146,6 +150,23 @@ async def _letter(visit: Visit, form: dict[str, str]) -> writing.Letter:
         subject=form.get("subject", ""), attachments=files, from_address_id=form["from_address_id"] or None,
         send_at=send_at, hold=hold,
     )  # fmt: skip
+
+
+def _kept_files(visit: Visit) -> list[dict[str, Any]]:
+    """Files that came with the form when it was sent before and not accepted: each "ID NAME"."""
+    pairs = (value.partition(" ") for value in visit.texts("attached")[:100])
+    return [{"id": file_id, "filename": name} for file_id, _, name in pairs if file_id]
+
+
+def _again(form: dict[str, Any], problem: Problem) -> str:
+    """What is said above a form that is shown again, which keeps its key: sent again as it is, it is done once.
+
+    A form that was changed since is another wish; what was sent before may have been done.
+    """
+    if problem.code == "idempotency_key_reused":
+        form["key"] = passwords.drawn()
+        return "This was sent before with another content, and that may have arrived. Look above, then send this if it is still needed."
+    return problem.detail
 
 
 async def _hold(visit: Visit) -> tuple[str | None, datetime | None]:

@@ -60,7 +60,7 @@ async def show_one(
         merged=await tickets.merged_into(visit.console, visit.who, ticket["id"]),
         others=await tickets.others_of(visit.console, visit.who, ticket),
         tags=await ticket_lists.tags_used(visit.console, visit.who),
-        snooze_choices=composer.later(visit.console.clock(), visit.zone), note_key=passwords.drawn(),
+        snooze_choices=composer.later(visit.console.clock(), visit.zone),
         **await _writing(visit, ticket, form, kept, from_id),
     )  # fmt: skip
 
@@ -88,7 +88,7 @@ async def _writing(
         "composer": which, "to_all": to_all, "answer": answer,
         "draft": {name: value or "" for name, value in draft.items()},
         "note_draft": {"text": form.get("note", kept.get("note") or "")},
-        "reply_key": form.get("key") or kept.get("key") or passwords.drawn(), "forward_key": passwords.drawn(),
+        **_keys(which, form.get("key"), kept.get("key")), "attached": form.get("attached", []),
         "seen_id": form.get("seen_id") or composer.last_seen(ticket), "people": composer.people_of(ticket),
         "known": composer.as_json(composer.known(ticket)),
         "later_choices": composer.later(visit.console.clock(), visit.zone),
@@ -100,6 +100,12 @@ async def _writing(
             "choices": ticket_view.forwardable(ticket),
         },
     }  # fmt: skip
+
+
+def _keys(which: str, sent: str | None, draft: str | None) -> dict[str, str]:
+    """The Idempotency-Key of each form: the one it was sent with, else the draft's, which a reload keeps."""
+    drafted = {"reply": draft, "note": f"{draft}-note" if draft else None, "forward": None}
+    return {f"{kind}_key": (sent if kind == which else None) or drafted[kind] or passwords.drawn() for kind in drafted}
 
 
 async def signature_of(visit: Visit, address_id: str) -> str:
