@@ -165,7 +165,8 @@ async def _set_state(console: Console, principal: Principal, row: Any, state: st
 
 async def _found(console: Console, principal: Principal, dead_id: str) -> Any:
     seq = int(dead_id) if dead_id.isdecimal() and dead_id.isascii() and len(dead_id) < 18 else -1
-    query = select(dead_letters).where(dead_letters.c.seq == seq, await _visible(console, principal))
+    size = func.coalesce(func.length(dead_letters.c.value), 0).label("size")
+    query = select(dead_letters, size).where(dead_letters.c.seq == seq, await _visible(console, principal))
     async with console.database.read() as connection:
         row = (await connection.execute(query)).one_or_none()
     if row is None:
@@ -209,4 +210,4 @@ def _row(topic: str, record: ConsumerRecord) -> dict[str, Any]:
 def _shown(row: Any) -> dict[str, Any]:
     return {"id": str(row.seq), "topic": row.topic, "partition": row.partition, "offset": row.offset,
             "service": row.service, "error": row.error, "error_type": row.error_type, "failed_at": row.failed_at,
-            "state": row.state, "changed_at": times.rfc3339(row.changed_at), "size": row.size if "size" in row._fields else len(row.value or b"")}  # fmt: skip
+            "state": row.state, "changed_at": times.rfc3339(row.changed_at), "size": row.size}  # fmt: skip
