@@ -11,11 +11,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from mailroom_contracts import topics
 from mailroom_runtime.bus.groups import group_name
+from mailroom_runtime.bus.standstill import Standstill
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Stopped
 
 from .settings import RouterSettings
-from .stall import Standstill
 
 log = get_logger()
 LOOK_EVERY_S = 3.0
@@ -28,7 +28,7 @@ async def watch(settings: RouterSettings, group: str, mine: Callable[[], set[int
     `router_standstill_s` seconds.
     """
     name = topics.EMAIL_RECEIVED.full_name(settings.topic_prefix)
-    standstill = Standstill(settings.router_standstill_s)
+    standstill: Standstill[int] = Standstill(settings.router_standstill_s)
     while True:
         admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
         consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)

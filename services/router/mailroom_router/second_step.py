@@ -26,6 +26,7 @@ from mailroom_runtime.bus.consume import lost_offsets
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.groups import group_name
 from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.bus.standstill import Standstill
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service, Stopped
@@ -47,6 +48,7 @@ log = get_logger()
 GROUP = "router.tickets"
 FULL, ROOM = 2_000, 500  # records of a topic's partition that wait: above, it is paused; below, resumed
 LAG_EVERY_S = 1.0
+STILL_S = 25.0
 STOP_S = 5.0
 
 
@@ -71,6 +73,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         self._book, self._agents, self._gate, self._producer, self._learning = book, agents, gate, producer, learning
         self._by_name: dict[str, Topic] = {t.full_name(self._settings.topic_prefix): t for t in INPUTS}
         self._group = group_name(self._settings.topic_prefix, GROUP)
+        self._still: Standstill[tuple[str, int]] = Standstill(STILL_S)
         self._worker: Worker | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._slot: Slot | None = None
@@ -185,6 +188,18 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
                 metrics.gauge("mailroom_lag", "Records behind", ["group", "topic", "partition"]).labels(
                     GROUP, tp.topic, tp.partition
                 ).set(max(0, highwater - done))
+        self._look_whether_it_gets_on(worker)
+
+    def _look_whether_it_gets_on(self, worker: Worker) -> None:
+        """What was read and waits here is not seen from outside (`bus.progress`): nothing of it is settled, or some is."""
+        waiting = {
+            (lane.topic.name, number): len(lane)
+            for number, partition in worker.partitions.items() for lane in partition.inbox.lanes
+        }  # fmt: skip
+        still = self._still.look(dict.fromkeys(waiting, 0), waiting, time.monotonic(), worker.settled)
+        self._service.health.set(
+            "settling", not still, f"{sum(waiting.values())} inputs wait, and none was settled for {STILL_S:g} s"
+        )
 
     # rebalances
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:

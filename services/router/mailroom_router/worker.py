@@ -58,6 +58,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._dead_in_a_row = 0
+        self.settled = 0  # inputs, ever
 
     @property
     def partitions(self) -> dict[int, Partition]:
@@ -208,6 +209,7 @@ class Worker:
         states = topics.TICKETS.full_name(self._prefix)
         for number, some in by_partition.items():
             partitions[number].applied(some, worked.outputs[number], last.get(TopicPartition(states, number)))
+        self.settled += len(raws)
         self._measure(worked, time.monotonic() - started, len(raws))
         self._count_dead(worked, len(raws))
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-Time = Annotated[datetime, AwareDatetime]
+_NO_OFFSET = timedelta(0)
+
+
+def _utc(at: datetime) -> datetime:
+    if at.utcoffset() == _NO_OFFSET:
+        return at
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("in UTC this is not within the years 1 to 9999") from None
+
+
+Time = Annotated[datetime, AwareDatetime, AfterValidator(_utc)]
+"""A moment. Given with a time zone, kept and written in UTC with Z."""
 
 
 class Model(BaseModel):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import model_validator
+
 from .base import Message, Time, known, says
 from .common import Actor, AttachmentRef, Person, TicketMessage
 from .outbound import Quote
@@ -20,6 +22,12 @@ class TicketCommand(Message):
     actor: Actor = says("Who asks.", {"kind": "agent", "id": "a1"})
     at: Time = says("When it was asked.", "2026-11-24T11:57:00Z")
     redelivery: int = says("How often the auditor or a person put it back.", 0, default=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, given: Any) -> Any:
+        # generated code writes null where its programmer said nothing, for lists too
+        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
 
     @property
     def record_key(self) -> str:

@@ -17,11 +17,15 @@ from .tickets import TicketState
 DAY_MS = 24 * 60 * 60 * 1000
 DEFAULT_PREFIX = "mailroom"
 DEFAULT_PARTITIONS = 8
+DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `retention_ms` None: compacted; -1: for ever. `tombstones_ms`: how long a compacted topic keeps those."""
+    """One topic. `retention_ms` None: compacted; -1: for ever. `tombstones_ms`: how long a compacted topic keeps those.
+
+    `tombstone_type`: the `ce_type` of its tombstones, where anything is ever deleted.
+    """
 
     name: str
     key: str
@@ -29,6 +33,7 @@ class Topic:
     models: tuple[type[Message], ...]
     retention_ms: int | None
     tombstones_ms: int | None = None
+    tombstone_type: str | None = None
 
     @property
     def compacted(self) -> bool:
@@ -58,11 +63,17 @@ class Topic:
         return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
 
 
-PORTALS = Topic("portals", "portal id", "Companies that this installation serves.", (Portal,), None)
-ADDRESSES = Topic("addresses", "address id", "Email addresses and their settings.", (Address,), None)
-QUEUES = Topic("queues", "queue id", "Queues and their agents.", (Queue,), None)
-AGENTS = Topic("agents", "agent id", "Agents.", (Agent,), None)
-ADDRESS_STATUS = Topic("address.status", "address id:aspect", "How addresses stand.", (AddressStatus,), None)
+PORTALS = Topic(
+    "portals", "portal id", "Companies that this installation serves.", (Portal,), None, tombstone_type=DELETED
+)
+ADDRESSES = Topic(
+    "addresses", "address id", "Email addresses and their settings.", (Address,), None, tombstone_type=DELETED
+)
+QUEUES = Topic("queues", "queue id", "Queues and their agents.", (Queue,), None, tombstone_type=DELETED)
+AGENTS = Topic("agents", "agent id", "Agents.", (Agent,), None, tombstone_type=DELETED)
+ADDRESS_STATUS = Topic(
+    "address.status", "address id:aspect", "How addresses stand.", (AddressStatus,), None, tombstone_type=DELETED
+)
 ADDRESS_TOKENS = Topic("address.tokens", "address id", "Renewed sign-in tokens, sealed.", (AddressTokens,), None)
 GMAIL_CURSORS = Topic("gmail.cursors", "address id", "How far Gmail inboxes were read.", (GmailCursor,), None)
 EMAIL_RECEIVED = Topic(
@@ -77,7 +88,13 @@ TICKETS = Topic("tickets", "ticket id", "The present state of each ticket.", (Ti
 EMAIL_OUTBOUND = Topic("email.outbound", "ticket id", "Mail to send.", (OutboundMail,), 30 * DAY_MS)
 # a tombstone says "done": kept longer than orders are repeated (3 days), so that a repeat is not sent again
 EMAIL_LANES = Topic(
-    "email.outbound.lanes", "outbound id", "Each outgoing mail's way.", (LaneEntry,), None, tombstones_ms=4 * DAY_MS
+    "email.outbound.lanes",
+    "outbound id",
+    "Each outgoing mail's way.",
+    (LaneEntry,),
+    None,
+    tombstones_ms=4 * DAY_MS,
+    tombstone_type="email.lane_ended",
 )
 EMAIL_DELIVERY = Topic("email.delivery", "ticket id", "What became of outgoing mail.", (DeliveryReport,), 30 * DAY_MS)
 RECORDS_SKIPPED = Topic(

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import uvloop
 
-from .bus import skipping, unreadable
+from .bus import progress, skipping, unreadable
 from .bus.aiokafka_private import tame
 from .process.logs import configure
 from .process.service import Service
@@ -31,6 +31,7 @@ def run(name: str, settings_class: type[S], app: Callable[[Service[S]], Awaitabl
     configure(name, level=settings.log_level, form=settings.log_format)
     tame()
     unreadable.contain()
+    progress.note_consumers()
     # What was imported is never garbage, and a record's models go without the collector: to look for cycles every 700
     # allocations, as is the default, took the router a third of its time under load.
     gc.freeze()
@@ -45,6 +46,7 @@ def run(name: str, settings_class: type[S], app: Callable[[Service[S]], Awaitabl
 
         watch = asyncio.create_task(ends_in_time())
         service.spawn(skipping.watch(service), "unreadable-records")
+        service.spawn(progress.watch(service), "consumer-progress")
         status = await service.run(app)
         watch.cancel()
         return status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mailroom_router.stall import Standstill
+from mailroom_runtime.bus.standstill import Standstill
 
 
 def test_waiting_mail_and_no_progress_is_a_standstill() -> None:
