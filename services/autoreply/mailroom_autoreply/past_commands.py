@@ -7,6 +7,7 @@ from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import AutoReplyCommand, Undecodable, decode, topics
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.kafka import partitions_for
 from mailroom_runtime.process.settings import ServiceSettings
 
@@ -14,9 +15,7 @@ from mailroom_runtime.process.settings import ServiceSettings
 async def auto_replies_since(settings: ServiceSettings, since: datetime) -> AsyncIterator[AutoReplyCommand]:
     """Every ticket.auto_reply command since then, up to the end as it is now. Raises KafkaError."""
     name = topics.TICKET_COMMANDS.full_name(settings.topic_prefix)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka, enable_auto_commit=False, isolation_level="read_uncommitted"
-    )
+    consumer = AIOKafkaConsumer(**connection(settings), enable_auto_commit=False, isolation_level="read_uncommitted")
     await consumer.start()
     try:
         parts = [TopicPartition(name, p) for p in await partitions_for(consumer, name)]

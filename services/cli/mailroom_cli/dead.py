@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import header
 from mailroom_contracts.topics import TOPICS, by_name
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.dead_letters import ADDED, WHOLE_BATCH
 from mailroom_runtime.bus.kafka import Producer, read_to_end
 from mailroom_runtime.bus.unreadable import UnreadableRecords
@@ -114,7 +115,7 @@ async def _one(settings: ServiceSettings, dead_id: str) -> ConsumerRecord:
         wanted = int(offset)
     except ValueError:
         raise Failure(f"{dead_id}: an id looks like mailroom.email.received.v1.dead/0/12") from None
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**connection(settings), enable_auto_commit=False)
     await consumer.start()
     try:
         consumer.assign([where])

@@ -14,6 +14,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.groups import GROUPS, group_name
 from mailroom_runtime.bus.kafka import partitions_for
 from mailroom_runtime.bus.topic_admin import drift
@@ -65,7 +66,7 @@ async def _look(settings: ServiceSettings) -> list[Finding]:
 
 async def _kafka(settings: ServiceSettings) -> list[Finding]:
     advice = "start Kafka, or set MAILROOM_KAFKA to where it is"
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=5000)
+    admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=5000)
     try:
         await admin.start()
         try:
@@ -103,7 +104,7 @@ async def _lags(settings: ServiceSettings) -> dict[str, int | None]:
     lags: dict[str, int | None] = {}
     for group, topics in GROUPS.items():
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
+            **connection(settings),
             group_id=group_name(settings.topic_prefix, group),
             enable_auto_commit=False,
         )

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import topics
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.groups import group_name
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
@@ -57,7 +58,7 @@ async def share(service: Service[IngestGmailSettings], owner: Owner) -> None:
     service.health.set("kafka", False, "joining the consumer group")
     while not service.stopping.is_set():
         consumer: Any = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
+            **connection(settings),
             group_id=group_name(settings.topic_prefix, GROUP),
             enable_auto_commit=False,
             auto_offset_reset="latest",

@@ -9,6 +9,7 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from mailroom_contracts import Message, Topic, Undecodable, topics
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.dead_letters import bury_record
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.groups import group_name
@@ -50,7 +51,7 @@ class Owner(ConsumerRebalanceListener):  # type: ignore[misc]
         self._leaving: set[asyncio.Task[None]] = set()
         self._assigned: set[TopicPartition] = set()  # not set up yet
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=service.settings.kafka,
+            **connection(service.settings),
             group_id=group_name(service.settings.topic_prefix, GROUP),
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # each assignment reads its partition whole, whatever was committed

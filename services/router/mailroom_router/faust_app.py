@@ -10,9 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
+from faust.auth import OAuthCredentials
 from mailroom_contracts import topics
+from mailroom_runtime.bus.connection import tls, token_provider
 from mailroom_runtime.bus.groups import group_name
 from mode.threads import WorkerThread
+from yarl import URL
 
 from .settings import RouterSettings
 
@@ -28,7 +31,8 @@ class FaustApp:
         folder.mkdir(parents=True, exist_ok=True)
         self._app: Any = faust.App(
             group_name(settings.topic_prefix, GROUP),
-            broker=f"kafka://{settings.kafka}",
+            broker=[URL(f"kafka://{server.strip()}") for server in settings.kafka.split(",")],
+            broker_credentials=_credentials(settings),
             autodiscover=False,
             web_enabled=False,
             datadir=str(folder),
@@ -112,3 +116,16 @@ def headers_of(event: Any) -> list[tuple[str, bytes]]:
     """The headers of an event's record, as they were sent."""
     headers = event.message.headers or []
     return list(headers.items()) if isinstance(headers, dict) else list(headers)
+
+
+def _credentials(settings: RouterSettings) -> Any:
+    """`bus.connection` in faust's words."""
+    context = tls(settings) if settings.kafka_is_encrypted else None
+    if not settings.kafka_signs_in:
+        return faust.SSLCredentials(context) if context is not None else None
+    if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+        return OAuthCredentials(oauth_cb=token_provider(settings), ssl_context=context)
+    return faust.SASLCredentials(
+        username=settings.kafka_username, password=settings.kafka_password.get_secret_value(),
+        mechanism=settings.kafka_sasl_mechanism, ssl_context=context,
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.consume import lost_offsets
 from mailroom_runtime.bus.groups import GROUPS, group_name
 from mailroom_runtime.bus.kafka import partitions_for
@@ -14,7 +15,7 @@ async def check_offsets(settings: ServiceSettings, *groups: str) -> None:
     """Raises `Stopped` when a partition of a group's inputs has no committed offset."""
     for group in groups:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
+            **connection(settings),
             group_id=group_name(settings.topic_prefix, group),
             enable_auto_commit=False,
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import Topic, Undecodable, topics
 from mailroom_contracts.tickets import TicketState
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.unreadable import unreadable_in
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Stopped
@@ -128,7 +129,7 @@ class Partition:
         """
         tp = TopicPartition(topics.TICKETS.full_name(self._prefix), self.number)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._shared.settings.kafka,
+            **connection(self._shared.settings),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from mailroom_contracts import topics
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.groups import group_name
 from mailroom_runtime.bus.standstill import Standstill
 from mailroom_runtime.process.logs import get_logger
@@ -30,8 +31,8 @@ async def watch(settings: RouterSettings, group: str, mine: Callable[[], set[int
     name = topics.EMAIL_RECEIVED.full_name(settings.topic_prefix)
     standstill: Standstill[int] = Standstill(settings.router_standstill_s)
     while True:
-        admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-        consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+        admin = AIOKafkaAdminClient(**connection(settings))
+        consumer = AIOKafkaConsumer(**connection(settings), enable_auto_commit=False)
         try:
             await admin.start()
             await consumer.start()

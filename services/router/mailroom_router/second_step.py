@@ -22,6 +22,7 @@ from mailroom_contracts import Topic, topics
 from mailroom_runtime.book import Book
 from mailroom_runtime.bus import kafka
 from mailroom_runtime.bus.aiokafka_private import membership
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.consume import lost_offsets
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.groups import group_name
@@ -86,7 +87,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         mark = hashlib.sha256(f"{self._settings.kafka}|{self._settings.topic_prefix}".encode()).hexdigest()[:12]
         self._slot = Slot(root / mark)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka,
+            **connection(self._settings),
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -109,7 +110,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
                 await asyncio.sleep(1)
         name = f"{self._settings.topic_prefix}.router.{self._slot.name}"
         self._worker = worker = Worker(
-            Transactions(self._settings.kafka, name, self._group),
+            Transactions(self._settings, name, self._group),
             self._desk(consumer),
             self._settings.topic_prefix,
             self._settings.router_batch,
@@ -270,7 +271,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _committed(self, number: int) -> dict[TopicPartition, int]:
         assert self._consumer is not None
         async with asyncio.timeout(60):
-            found = await committed(self._consumer, self._group, self._inputs(number), self._settings.kafka)
+            found = await committed(self._consumer, self._group, self._inputs(number), self._settings)
         for tp in self._inputs(number):
             if tp not in found:
                 raise Stopped(lost_offsets(GROUP, f"{tp.topic} partition {number}"))
@@ -279,7 +280,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _unblock(self, number: int) -> None:
         assert self._consumer is not None
         log.warning("partition.blocked", partition=number, reason="a transaction of another worker is open")
-        await fence_last(self._consumer, self._group, self._inputs(number), self._settings.kafka)
+        await fence_last(self._consumer, self._group, self._inputs(number), self._settings)
 
     # waiting tickets
     async def _drain_waiting(self, worker: Worker) -> None:

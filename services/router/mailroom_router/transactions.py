@@ -18,6 +18,8 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.producer.sender import TxnOffsetCommitHandler
 from mailroom_contracts import Record
 from mailroom_runtime.bus import aiokafka_private
+from mailroom_runtime.bus.connection import connection
+from mailroom_runtime.process.kafka_access import KafkaAccess
 
 from .group_requests import UNSTABLE_OFFSET_COMMIT, OffsetFetch, TxnOffsetCommit
 
@@ -56,8 +58,8 @@ class Transactions:
     transaction until that is done.
     """
 
-    def __init__(self, bootstrap: str, name: str, group: str) -> None:
-        self._bootstrap, self._name, self._group = bootstrap, name, group
+    def __init__(self, kafka: KafkaAccess, name: str, group: str) -> None:
+        self._kafka, self._name, self._group = kafka, name, group
         self._producers: list[AIOKafkaProducer] = []
         self._membership = Membership(-1, "")
 
@@ -72,7 +74,7 @@ class Transactions:
 
     async def _connected(self, transactional_id: str) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **connection(self._kafka),
             transactional_id=transactional_id,
             transaction_timeout_ms=TIMEOUT_MS,
             acks="all",
@@ -189,7 +191,7 @@ class _OffsetCommit(TxnOffsetCommitHandler):  # type: ignore[misc]
 
 
 async def committed(
-    consumer: AIOKafkaConsumer, group: str, parts: Sequence[TopicPartition], bootstrap: str
+    consumer: AIOKafkaConsumer, group: str, parts: Sequence[TopicPartition], kafka: KafkaAccess
 ) -> dict[TopicPartition, int]:
     """The committed offsets, when no transaction is open any more that would change them; without those never set.
 
@@ -203,18 +205,20 @@ async def committed(
         if not unstable:
             return {tp: offset for tp, (offset, _, _) in found.items() if offset >= 0}
         if loop.time() > end:
-            await fence_last(consumer, group, unstable, bootstrap)
+            await fence_last(consumer, group, unstable, kafka)
             end = loop.time() + UNSTABLE_S
         await asyncio.sleep(0.05)
 
 
-async def fence_last(consumer: AIOKafkaConsumer, group: str, parts: Sequence[TopicPartition], bootstrap: str) -> None:
+async def fence_last(
+    consumer: AIOKafkaConsumer, group: str, parts: Sequence[TopicPartition], kafka: KafkaAccess
+) -> None:
     """End the open transactions of whoever committed these offsets last. Should it live, it opens anew."""
     found = await _fetch(consumer, group, parts, stable=False)
     names = sorted({metadata for _, metadata, _ in found.values() if metadata})
     for transactional_id in (one for name in names for one in _ids(name)):
         fencing = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, transactional_id=transactional_id, transaction_timeout_ms=TIMEOUT_MS
+            **connection(kafka), transactional_id=transactional_id, transaction_timeout_ms=TIMEOUT_MS
         )
         await _start(fencing)
         await fencing.stop()

@@ -7,6 +7,7 @@ import asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import AddressTokens, Undecodable, decode_as, topics
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.kafka import BusDown, Producer, partition_of, partitions_for
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.settings import ServiceSettings
@@ -29,7 +30,7 @@ class TokenTopic:
     async def read(self, address_id: str) -> AddressTokens | None:
         """The address's latest record. Only its own partition is read. Raises `BusDown`."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
+            **connection(self._settings), enable_auto_commit=False, auto_offset_reset="earliest"
         )
         try:
             async with asyncio.timeout(READ_WITHIN_S):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mailroom_contracts import topics
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.kafka import partitions_for
 from mailroom_runtime.process.settings import ServiceSettings
 from mailroom_runtime.process.tasks import end
@@ -28,7 +29,7 @@ class Observer:
     async def start(self) -> None:
         """Be at the end of every topic before the first mail goes out."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka,
+            **connection(self._settings),
             enable_auto_commit=False,
             isolation_level="read_committed",
             fetch_max_wait_ms=20,

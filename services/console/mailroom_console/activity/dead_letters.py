@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from mailroom_contracts import header
 from mailroom_contracts.topics import TOPICS, by_name
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.dead_letters import ADDED
 from mailroom_runtime.bus.kafka import BusDown, RecordTooLarge, partitions_for
 from mailroom_runtime.process.logs import get_logger
@@ -40,7 +41,7 @@ class DeadLetterReader:
         """Follow for ever."""
         while True:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.kafka, enable_auto_commit=False, auto_offset_reset="earliest",
+                **connection(self._settings), enable_auto_commit=False, auto_offset_reset="earliest",
                 client_id="mailroom-console-dead",
             )  # fmt: skip
             try:

@@ -10,6 +10,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts.topics import TOPICS
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.groups import GROUPS, group_name
 from mailroom_runtime.bus.kafka import partitions_for
 from sqlalchemy import text
@@ -61,7 +62,7 @@ async def lag(console: Console, principal: Principal) -> Page:
 
 async def ends(console: Console) -> dict[str, int]:
     """Records ever written to each topic; the difference over time is the throughput."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=console.settings.kafka, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**connection(console.settings), enable_auto_commit=False)
     await consumer.start()
     try:
         found: dict[str, int] = {}
@@ -113,7 +114,7 @@ async def _lags(console: Console) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for group, topics in GROUPS.items():
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka, group_id=group_name(settings.topic_prefix, group),
+            **connection(settings), group_id=group_name(settings.topic_prefix, group),
             enable_auto_commit=False,
         )  # fmt: skip
         await consumer.start()

@@ -28,6 +28,7 @@ from mailroom_contracts import (
 from mailroom_contracts.topics import Topic
 from mailroom_mail import comparable
 from mailroom_mail.threads.signed_ids import sign_message_id, verify_message_id
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.kafka import partitions_for
 from mailroom_runtime.process.logs import get_logger
 from sqlalchemy import insert, select, update
@@ -126,7 +127,7 @@ async def _watch(console: Console) -> None:
     pending = await _pending(console)
     since_ms = min(row.started_at for row in pending) // 1000 - 5000
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=console.settings.kafka, enable_auto_commit=False, auto_offset_reset="latest",
+        **connection(console.settings), enable_auto_commit=False, auto_offset_reset="latest",
         isolation_level="read_committed", client_id="mailroom-console-probes",
     )  # fmt: skip
     await consumer.start()

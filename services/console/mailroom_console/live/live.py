@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import AddressStatus, Undecodable, decode_as, topics
 from mailroom_contracts.topics import Topic
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.kafka import partitions_for
 from mailroom_runtime.process.logs import get_logger
@@ -45,7 +46,7 @@ class Live:
         service.health.set("live", False, "reading address.status and email.outbound.lanes")
         while True:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.kafka,
+                **connection(self._settings),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",

@@ -11,6 +11,7 @@ from typing import cast
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from mailroom_contracts import TicketEvent, Undecodable, decode, topics
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.dead_letters import bury_record
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.kafka import Producer, partitions_for
@@ -68,7 +69,7 @@ class EventReader:
         """Read for ever. Raises `OffsetsGone`."""
         while True:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.kafka,
+                **connection(self._settings),
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 isolation_level="read_committed",

@@ -26,6 +26,7 @@ from mailroom_contracts import (
     header,
     topics,
 )
+from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.consume import lost_offsets
 from mailroom_runtime.bus.groups import GROUPS, group_name
 from mailroom_runtime.bus.kafka import BusDown, Producer, partitions_for
@@ -76,7 +77,7 @@ class Auditor:
         for topic in (topics.EMAIL_RECEIVED, topics.TICKET_COMMANDS, topics.EMAIL_DELIVERY):
             brought_back.labels(topic.name)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka,
+            **connection(self._settings),
             group_id=group_name(self._settings.topic_prefix, GROUP),
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -163,7 +164,7 @@ class Auditor:
 
     async def _find_out(self, consumer: AIOKafkaConsumer) -> Look:
         committed: dict[tuple[str, int], int] = {}
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka)
+        admin = AIOKafkaAdminClient(**connection(self._settings))
         await admin.start()
         try:
             for group in ROUTER_GROUPS:
@@ -207,7 +208,7 @@ class Auditor:
         """The record itself: the ledger keeps only where it lies."""
         tp = TopicPartition(pending.topic, pending.partition)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka, enable_auto_commit=False, isolation_level="read_committed"
+            **connection(self._settings), enable_auto_commit=False, isolation_level="read_committed"
         )
         await consumer.start()
         try:

@@ -22,6 +22,7 @@ from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service, Stopped
 from mailroom_runtime.redis.valkey import REDIS_DOWN
 
+from .connection import connection
 from .dead_letters import bury_record
 from .gathering import Gathering
 from .groups import group_name
@@ -105,7 +106,7 @@ async def consume(
     worker = _Worker(service, by_name, handle, producer, max_in_flight, tombstones, kinds)
     service.health.set("kafka", False, "connecting to Kafka")
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
+        **connection(settings),
         group_id=group_name(settings.topic_prefix, group),
         enable_auto_commit=False,
         auto_offset_reset="none",

@@ -76,7 +76,7 @@ class Producer:
 
     def _made(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka,
+            **connection(self._settings),
             acks="all",
             enable_idempotence=True,
             request_timeout_ms=int(self._timeout * 1000),

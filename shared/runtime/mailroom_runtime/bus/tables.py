@@ -17,6 +17,7 @@ from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
 from mailroom_runtime.process.settings import ServiceSettings
 
+from .connection import connection
 from .kafka import partitions_for
 
 Changed = Callable[[Topic, str, Message | None], None]
@@ -71,7 +72,7 @@ class ConfigTables:
         names = {_TOPIC_OF[kind].full_name(self._settings.topic_prefix): kind for kind in self._kinds}
         while True:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.kafka,
+                **connection(self._settings),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 isolation_level="read_uncommitted",

@@ -12,6 +12,7 @@ from mailroom_contracts.topics import DEAD_RETENTION_MS, TOPICS, Topic
 
 from mailroom_runtime.process.settings import ServiceSettings
 
+from .connection import connection
 from .groups import GROUPS, group_name
 from .kafka import partitions_for
 
@@ -50,7 +51,7 @@ async def create(
     if unknown:
         raise ValueError(f"no consumer group {', '.join(sorted(unknown))}; there are: {', '.join(GROUPS)}")
     report = Report()
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin = AIOKafkaAdminClient(**connection(settings))
     await admin.start()
     try:
         have = set(await admin.list_topics())
@@ -108,7 +109,7 @@ async def _start_groups(settings: ServiceSettings, created: set[str], forced: di
         if not new:
             continue
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
+            **connection(settings),
             group_id=group_name(settings.topic_prefix, group),
             enable_auto_commit=False,
         )

@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from mailroom_runtime.seals.keyring import parse_keys
+
+from .kafka_access import KafkaAccess
 
 PREFIX = "MAILROOM_"
 SECRETS = Path("/run/secrets")  # where Docker and Kubernetes put secrets as files, named like the variables
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(KafkaAccess):
     """What every service needs. Each field is the variable MAILROOM_<NAME>."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    kafka: str = Field("127.0.0.1:19092", description="Bootstrap servers of Kafka.", min_length=3)
     redis: str = Field("redis://127.0.0.1:16379/0", description="URL of Redis or Valkey.")
     topic_prefix: str = Field("mailroom", description="First part of all topic names.", pattern=r"^[A-Za-z0-9._-]+$")
     partitions: int = Field(8, ge=1, le=1000, description="Partitions of each topic; chosen once, never changed.")

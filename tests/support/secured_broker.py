@@ -1,0 +1,146 @@
+"""A real broker that lets nobody in without TLS and a name: SASL_SSL with SCRAM or PLAIN, and mutual TLS; and its certificates."""
+
+from __future__ import annotations
+
+import ipaddress
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from broker import Broker, ensure_jars
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from .processes import free_port
+from .servers import KafkaServer
+
+PASSWORD = "correct-horse"
+
+
+class Authority:
+    """A certificate authority of this test's own; what it makes lies in its folder as PEM."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        self._own = self._signed(self._name, self._key, ca=True)
+        self.ca_file = folder / "ca.pem"
+        self.ca_file.write_bytes(self._own.public_bytes(serialization.Encoding.PEM))
+
+    def issue(self, name: str) -> tuple[Path, Path]:
+        """Certificate and key of `name`, good for 127.0.0.1."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        made = self._signed(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, ca=False)
+        certificate, key_file = self._folder / f"{name}.crt", self._folder / f"{name}.key"
+        certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        key_file.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return certificate, key_file
+
+    def keystore(self, name: str) -> Path:
+        """Key and certificate in one PEM file, as Kafka reads them."""
+        certificate, key = self.issue(name)
+        both = self._folder / f"{name}.pem"
+        both.write_bytes(key.read_bytes() + certificate.read_bytes() + self.ca_file.read_bytes())
+        return both
+
+    def _signed(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=2))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+            )
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+@dataclass(frozen=True)
+class SecuredBroker(Broker):
+    """`port` is open on loopback for the tests' own hands; `sasl_port` and `tls_port` are the ways in for services."""
+
+    sasl_port: int = 0
+    tls_port: int = 0
+    keystore: Path = Path()
+    truststore: Path = Path()
+    users: tuple[str, ...] = ()
+
+    def properties(self) -> str:
+        plain = super().properties()
+        ways = {"PLAINTEXT": self.port, "SASL_SSL": self.sasl_port, "SSL": self.tls_port}
+        listeners = ",".join(f"{name}://127.0.0.1:{port}" for name, port in ways.items())
+        jaas = "org.apache.kafka.common.security"
+        entries = " ".join(f'user_{user}="{PASSWORD}"' for user in self.users)
+        settings = {
+            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": listeners,
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": self.keystore,
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": self.truststore,
+            "listener.name.ssl.ssl.client.auth": "required",
+            "ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/",
+            "sasl.enabled.mechanisms": "SCRAM-SHA-256,SCRAM-SHA-512,PLAIN",
+            "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config": f"{jaas}.scram.ScramLoginModule required;",
+            "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": f"{jaas}.scram.ScramLoginModule required;",
+            "listener.name.sasl_ssl.plain.sasl.jaas.config": f"{jaas}.plain.PlainLoginModule required {entries};",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+        }  # fmt: skip
+        kept = [line for line in plain.splitlines() if line.partition("=")[0] not in settings]
+        return "\n".join([*kept, *(f"{name}={value}" for name, value in settings.items()), ""])
+
+    def prepare(self) -> None:
+        """As any broker, with the users known from the first start on."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.properties_file.write_text(self.properties())
+        if (self.data / "log" / "meta.properties").exists():
+            return
+        scram = [
+            f"--add-scram={mechanism}=[name={user},password={PASSWORD}]"
+            for user in self.users for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+        ]  # fmt: skip
+        command = self._java(
+            ensure_jars(), "kafka.tools.StorageTool", "format", "--ignore-formatted",
+            "--cluster-id=c2VjdXJlZGJyb2tlcnRlcw", "-c", str(self.properties_file), *scram, heap_mb=128,
+        )  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True)
+
+
+class SecuredKafka(KafkaServer):
+    """The broker as a process."""
+
+    def __init__(self, folder: Path, authority: Authority, *users: str) -> None:
+        super().__init__(folder, short_lived=True)
+        self.broker = SecuredBroker(
+            free_port(), free_port(), folder, 384, ("-XX:TieredStopAtLevel=1",), free_port(), free_port(),
+            authority.keystore("broker"), authority.ca_file, users,
+        )  # fmt: skip
+
+    @property
+    def sasl(self) -> str:
+        """Where SASL_SSL is spoken."""
+        assert isinstance(self.broker, SecuredBroker)
+        return f"127.0.0.1:{self.broker.sasl_port}"
+
+    @property
+    def tls(self) -> str:
+        """Where a certificate is asked for."""
+        assert isinstance(self.broker, SecuredBroker)
+        return f"127.0.0.1:{self.broker.tls_port}"
