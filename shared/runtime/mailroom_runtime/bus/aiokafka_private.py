@@ -103,6 +103,27 @@ def position_of(state: Any) -> int | None:
     return position
 
 
+def subscription_of(fetcher: Any) -> Any:
+    """What a consumer's fetcher reads: its `topics` and `assignment`; None before it reads anything."""
+    return fetcher._subscriptions.subscription
+
+
+def subscribed(consumer: AIOKafkaConsumer) -> Any:
+    """`subscription_of` a consumer."""
+    return consumer._subscription.subscription
+
+
+def group_of(consumer: AIOKafkaConsumer) -> str | None:
+    """The group that it reads for, if any."""
+    group: str | None = consumer._group_id
+    return group
+
+
+def client_of(consumer: AIOKafkaConsumer) -> str:
+    """How it names itself to the broker."""
+    return str(consumer._client._client_id)
+
+
 # the group
 
 

@@ -24,6 +24,7 @@ from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
 from mailroom_runtime.process.settings import ServiceSettings
 
+from .aiokafka_private import client_of, group_of, subscribed, subscription_of
 from .connection import connection
 from .standstill import Standstill
 from .unreadable import unreadable_in
@@ -85,7 +86,7 @@ def note_consumers() -> None:
 
 def _turn(fetcher: Any) -> None:
     account = _fetchers.get(fetcher)
-    subscription = fetcher._subscriptions.subscription
+    subscription = subscription_of(fetcher)
     if account is not None and subscription is not None and (assignment := subscription.assignment) is not None:
         states = ((tp, assignment.state_value(tp)) for tp in assignment.tps)
         account.done = {tp: state.position if state.has_valid_position else -1 for tp, state in states}
@@ -126,16 +127,16 @@ class Watch:
         self, consumer: Any, account: _Account, unassigned: dict[str, set[str]]
     ) -> dict[tuple[str, str, int], int]:
         """By (who reads, topic, partition): how far that is done. What is paused waits for its reader's own reasons."""
-        subscription = consumer._subscription.subscription
+        subscription = subscribed(consumer)
         if subscription is None:
             return {}
-        assignment = subscription.assignment
+        assignment, group = subscription.assignment, group_of(consumer)
         parts = assignment.tps if assignment is not None else ()
         if not parts:
-            if consumer._group_id is not None:
-                unassigned.setdefault(consumer._group_id, set()).update(subscription.topics)
+            if group is not None:
+                unassigned.setdefault(group, set()).update(subscription.topics)
             return {}
-        who = str(consumer._group_id or consumer._client._client_id)
+        who = group or client_of(consumer)
         found: dict[tuple[str, str, int], int] = {}
         for tp in parts:
             if tp in account.done and not assignment.state_value(tp).paused and unreadable_in(tp) is None:

@@ -1,9 +1,9 @@
 """A batch that cannot be read stops its partition, and nothing else: not the consumer, not its other partitions.
 
 aiokafka 0.14 raises whatever its decoder raises (an unknown codec, a CRC that does not match, a header name that is not
-UTF-8) out of `getmany`, where it looks as if Kafka were away; the next call passes over the records that were read of the
-same fetch before it. Here the records before it are handed out, then the partition is paused and listed in `stops()`.
-`skipping` tells of it and steps over what a person gives up.
+UTF-8) out of `getmany`, where it looks as if Kafka were away, and hands out nothing of that fetch, however often it is
+asked. Here the records before it are handed out, then the partition is paused and listed in `stops()`. `skipping` tells
+of it and steps over what a person gives up.
 """
 
 from __future__ import annotations
