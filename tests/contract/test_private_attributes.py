@@ -10,9 +10,8 @@ ALLOWED = {
     "shared/runtime/mailroom_runtime/bus/aiokafka_private.py",
     "services/router/mailroom_router/faust_app.py",
 }
-# SQLAlchemy documents `Row._mapping`; the codec registry has no public way to ask whether a codec is one of text; msal
-# tells nowhere else which issuer it found, and requests takes a body that was read by somebody else nowhere else.
-KNOWN = {"_mapping", "_is_text_encoding", "_issuer", "_content"}
+# SQLAlchemy documents `Row._mapping`; the codec registry has no public way to ask whether a codec is one of text.
+KNOWN = {"_mapping", "_is_text_encoding"}
 OURS = ("self", "cls", "other")
 
 
