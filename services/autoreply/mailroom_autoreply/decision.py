@@ -44,7 +44,8 @@ def decide(
     """`is_ours` says whether an email address belongs to this installation: an address or a hosted domain's."""
     message = added.message
     recipient = created.customer.email
-    sender = message.from_.email if message.from_ else ""
+    wrote = message.written_by or message.from_
+    sender = wrote.email if wrote else ""
     not_after = created.received_at + NOT_AFTER
     if message.direction != "in" or message.kind != "mail" or message.copy_of:
         return Silence("not_a_mail")
@@ -60,6 +61,10 @@ def decide(
         return Silence("imported")
     if message.automatic_signs:
         return Silence("automatic_mail")
+    if message.lists and (
+        message.written_by_grade in ("claimed", "unknown") or {recipient.lower(), sender.lower()} & {*message.lists}
+    ):
+        return Silence("mailing_list")  # never to the list, and to a person behind it only where that is sure
     if message.spam:
         return Silence("spam")
     if message.verdicts is not None and message.verdicts.dmarc_failed:

@@ -28,7 +28,7 @@ log = get_logger()
 class Judge(Protocol):
     """Says what sender authentication makes of a mail. Never fails and never takes longer than its time limit."""
 
-    async def verdicts(self, delivery: Delivery, from_domain: str | None) -> Verdicts: ...
+    async def verdicts(self, delivery: Delivery, understood: Understood) -> Verdicts: ...
 
 
 class Acceptance:
@@ -60,9 +60,7 @@ class Acceptance:
         for recipient in delivery.recipients:
             portals.setdefault(recipient.portal_id, []).append(recipient)
         understood = await understand(delivery.raw, delivery.mail_from)
-        author = understood.mail.from_
-        from_domain = author.email.rpartition("@")[2].lower() if author is not None else None
-        verdicts = await self._judge.verdicts(delivery, from_domain or None)
+        verdicts = await self._judge.verdicts(delivery, understood)
         await self._pulse.next(delivery.connection)
         outcome: dict[str, Reply] = {}
         for portal_id, recipients in portals.items():

@@ -98,5 +98,8 @@ def _judge(settings: IngestSmtpSettings) -> DnsJudge | NoJudge:
     if not settings.verdicts:
         return NoJudge()
     return DnsJudge(
-        server=settings.dns_server, timeout_s=settings.verdicts_timeout_s, authserv_ids=settings.authserv_ids
+        server=settings.dns_server,
+        timeout_s=settings.verdicts_timeout_s,
+        authserv_ids=settings.authserv_ids,
+        fronts=settings.front_networks,
     )

@@ -11,13 +11,14 @@ from typing import Any, Protocol
 from mailroom_runtime.process.logs import get_logger
 
 from . import replies
-from .conversation import Conversation, Over
+from .conversation import Over
 from .house import House
 from .mail_data import MailData, has_bare_newlines
 from .paths import BadPath, Path, parameters, parse
 from .recipients import Directory, Recipient, decide
 from .replies import Reply
 from .settings import IngestSmtpSettings
+from .told_client import FrontConversation, Told
 
 log = get_logger()
 _SILENCE_S = 1.0  # how long a refused smuggler may be silent before it is told so and left
@@ -36,6 +37,7 @@ class Delivery:
     lmtp: bool
     from_front: bool
     connection: int  # which one: it sends its next mail after the reply to this
+    told: Told | None = None  # whom the front took it from, where it says so by XFORWARD or XCLIENT
 
 
 class Intake(Protocol):
@@ -44,7 +46,7 @@ class Intake(Protocol):
     async def take(self, delivery: Delivery) -> list[Reply]: ...
 
 
-class Session(Conversation):
+class Session(FrontConversation):
     """One SMTP client."""
 
     def __init__(
@@ -89,7 +91,7 @@ class Session(Conversation):
         offers = ["PIPELINING", f"SIZE {self.data_size_limit}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
         if self.tls_context is not None and self.session is not None and self.session.ssl is None:
             offers.append("STARTTLS")
-        lines = [self.hostname, *offers]
+        lines = [self.hostname, *offers, *self.front_offers]
         for line in lines[:-1]:
             self._say(Reply(f"250-{line}"))
         self._say(Reply(f"250 {lines[-1]}"))
@@ -271,6 +273,7 @@ class Session(Conversation):
                 lmtp=self.lmtp,
                 from_front=self._house.is_front(self._client_ip),
                 connection=id(self),
+                told=self.take_told(),
             )
             del raw
             self._flush()

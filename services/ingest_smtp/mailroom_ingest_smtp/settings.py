@@ -69,8 +69,8 @@ class IngestSmtpSettings(ServiceSettings):
 
     trusted_fronts: str = Field(
         "",
-        description="Networks (CIDR, separated by commas) of front servers whose X-Spam-Flag and "
-        "Authentication-Results are believed.",
+        description="Networks (CIDR, separated by commas) of front servers whose marks of spam (X-Spam-Flag, X-Spam, "
+        "X-Spam-Status, the subject), Authentication-Results and word about their client are believed.",
     )
     trusted_authserv_ids: str = Field(
         "", description="Names that trusted front servers put first in Authentication-Results (RFC 8601), by commas."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from mailroom_contracts import EmailReceived, EmailRouted, Person, ids
+from mailroom_contracts import EmailReceived, EmailRouted, ids
 from mailroom_mail import comparable, numbers_in_subject, their_numbers, verify_message_id, verify_plus_address
 
+from .authorship import CERTAIN, PROVEN, Authorship, author
 from .placement import Place
 
 MOST_REFERENCES = 30
@@ -53,12 +54,6 @@ class Known:
     tickets: dict[str, TicketClue] = field(default_factory=dict)
 
 
-def author(received: EmailReceived) -> Person:
-    """Who wrote the mail: From, else Sender, else the return path."""
-    content = received.content
-    return content.from_ or content.sender or Person(email=received.envelope.mail_from)
-
-
 def root_of(received: EmailReceived) -> str:
     """The conversation's root: the first of References, else In-Reply-To, else the mail's own id, else its identity."""
     content = received.content
@@ -69,7 +64,7 @@ def root_of(received: EmailReceived) -> str:
 
 
 def unproven_root(received: EmailReceived) -> str:
-    """A root of the mail's own, for an author whose From fails DMARC: it must never lead to somebody's ticket."""
+    """A root of the mail's own, where it is not sure who wrote: it must never lead to somebody's ticket."""
     return f"unproven:{received.identity}"
 
 
@@ -93,7 +88,7 @@ def clues(received: EmailReceived, keys: Mapping[str, bytes]) -> Clues:
             numbers=() if content.bounce.formal else numbers_in_subject(content.subject),
             thread=gmail,
         )
-    own = next((t for i in (content.message_id, content.mailroom_id) if i and (t := verify_message_id(i, keys))), None)
+    own = next((t for i in own_ids(received) if (t := verify_message_id(i, keys))), None)
     recipients = [*received.envelope.rcpt_to, *(p.email for p in (*content.to, *content.cc))]
     domain = comparable(author(received).email).rpartition("@")[2]
     tags = () if content.is_list or own else their_numbers(content.subject)
@@ -115,6 +110,19 @@ def has_null_sender(received: EmailReceived) -> bool:
     if "null-return-path" in received.content.automatic_signs:
         return True
     return received.gmail is None and received.envelope.mail_from.strip() in ("", "<>")
+
+
+def own_ids(received: EmailReceived) -> list[str]:
+    """Ids that, where we gave them, make the mail our own come back: Message-ID, the id that we put beside it, and behind
+    a list that gave it another Message-ID the last of References, where In-Reply-To names something else: so our mails
+    are written, while an answer to one of them names it in In-Reply-To."""
+    content = received.content
+    found = [content.message_id, content.mailroom_id]
+    post = content.list_post
+    if post is not None and post.rewritten and content.in_reply_to and content.references:
+        last = content.references[-1]
+        found.append(last if last not in content.in_reply_to else None)
+    return [one for one in found if one]
 
 
 def _once(values: Iterable[str]) -> list[str]:
@@ -162,7 +170,10 @@ def _one(
     taken: set[str],
     ours: Callable[[str], bool],
 ) -> EmailRouted:
-    mine = author(received)
+    wrote = place.author or Authorship(author(received))
+    mine = wrote.person
+    failed = place.verdicts.dmarc_failed and wrote.grade != PROVEN
+    unproven = failed or wrote.grade not in CERTAIN  # then it joins a ticket by our own signed id at most
     named: str | None = None
     if found.own and _in_portal(found.own, received, known):
         own = known.tickets.get(found.own)
@@ -183,13 +194,13 @@ def _one(
             clue = known.tickets.get(ticket)
             if ticket in taken or (clue is not None and clue.queue_id != place.queue_id and clue.queue_id in others):
                 continue  # another place of this same mail is nearer to that ticket
-            if place.verdicts.dmarc_failed:
+            if failed or (unproven and reason not in ("signed_id", "plus_address")):
                 named = named or ticket
                 continue
             return _routed(received, place, ticket, reason)
     if received.content.is_receipt and received.content.receipt_of and not named:
         return _unplaced(received, "unmatched_receipt", place)
-    root = unproven_root(received) if place.verdicts.dmarc_failed else root_of(received)
+    root = unproven_root(received) if unproven else root_of(received)
     ticket = ids.ticket_id(received.portal_id, place.queue_id, root, mine.email)
     return _routed(received, place, ticket, "new", root=root, linked_to=named)
 
@@ -256,6 +267,7 @@ def _routed(
     linked_to: str | None = None,
     outbound: str | None = None,
 ) -> EmailRouted:
+    wrote = place.author or Authorship(author(received))
     if place.spam != received.content.spam:
         received = received.model_copy(update={"content": received.content.model_copy(update={"spam": place.spam})})
     return EmailRouted(
@@ -266,7 +278,9 @@ def _routed(
         address_id=place.address_id,
         queue_id=place.queue_id,
         root=root or root_of(received),
-        customer=author(received),
+        customer=wrote.person,
+        author_grade=wrote.grade,
+        list_named=wrote.named,
         reason=reason,
         linked_to=linked_to,
         follow_up_of=None,

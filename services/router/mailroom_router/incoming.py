@@ -20,13 +20,15 @@ from mailroom_contracts import (
 from mailroom_mail import comparable, their_numbers, ticket_number
 
 from .answers import answers, customer_of
+from .authorship import CERTAIN, CLAIMED, DIRECT, PROVEN, UNKNOWN, not_people
 from .bounced import add_bounce
 from .capping import full_note, is_full
-from .conversation import author, root_of, unproven_root
+from .conversation import own_ids, root_of, unproven_root
 from .draft import MOST_PEOPLE, ROUTER, Draft
 from .merges import keep_in_mind
 from .orders import quote_of
 from .outgoing import call_off_held, subject_of
+from .participants import lists_of, meet_lists, take_in
 from .quiet import is_quiet
 from .shelves import is_blocked, wake
 
@@ -76,17 +78,18 @@ def add_mail(draft: Draft, routed: EmailRouted) -> None:
 
 def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
     content = routed.received.content
-    sender = comparable(_writer(routed).email)
+    sender, grade = comparable(_writer(routed).email), routed.author_grade
     # what somebody passed on bears our own address, whose DMARC breaks on the way; that our mail was seen is proven
-    failed = routed.reason != "redirected" and routed.verdicts is not None and routed.verdicts.dmarc_failed
+    failed = routed.reason != "redirected" and is_false(routed)
     if routed.received.gmail is not None and routed.received.gmail.sent:
         _add_external_reply(draft, routed)
         return
     first_step = routed.hop == 0 and routed.reason != "new"
-    takes_part = sender in state.participants and not failed
-    third_party = not takes_part and not failed and sender in state.third_parties
-    if first_step and (failed or (not takes_part and routed.reason not in _PROVES_SIGHT)):
-        # a number or a reference proves nothing, and neither does a From that fails DMARC
+    takes_part = sender in state.participants and not failed and grade not in (CLAIMED, UNKNOWN)
+    third_party = not takes_part and not failed and sender in state.third_parties and grade in CERTAIN
+    by_sight = routed.reason in _PROVES_SIGHT
+    if first_step and (failed or (not by_sight and (not takes_part or grade not in CERTAIN))):
+        # a number or a reference proves nothing; neither do a From that fails DMARC and what a list says
         _send_on(draft, routed, linked_to=state.id)
         return
     if state.merged_into is not None and routed.hop < MOST_HOPS:
@@ -129,10 +132,13 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
         _tell_third_party(draft, quiet)
         return
     if new_sender:
-        waiting = [*state.unconfirmed, sender] if sender not in state.unconfirmed else state.unconfirmed
-        draft.change(unconfirmed=waiting[-MOST_PEOPLE:])
-    elif not quiet:
-        _take_in(draft, routed)
+        if sender not in state.unconfirmed and grade != UNKNOWN:
+            draft.change(unconfirmed=[*state.unconfirmed, sender][-MOST_PEOPLE:])
+        meet_lists(draft, routed)
+    elif quiet:
+        meet_lists(draft, routed)
+    else:
+        take_in(draft, routed, _writer(routed))
     if not quiet:
         _keep_their_numbers(draft, routed)
         if not new_sender:
@@ -161,7 +167,7 @@ def _follow_up_of_full(draft: Draft, state: TicketState, routed: EmailRouted) ->
     """The mail goes to the ticket's follow-up; at the end of a long row of full ones it begins a ticket of its own."""
     if routed.hop >= MOST_HOPS:
         root = unproven_root(routed.received)
-        fresh = ids.ticket_id(routed.portal_id, routed.queue_id, root, author(routed.received).email)
+        fresh = ids.ticket_id(routed.portal_id, routed.queue_id, root, routed.customer.email)
         _send_on(draft, routed, ticket=fresh, linked_to=state.id)
         return
     follow_up = ids.follow_up_id(state.id, FULL)
@@ -184,9 +190,7 @@ def _follow_up_of_full(draft: Draft, state: TicketState, routed: EmailRouted) ->
 def _create(draft: Draft, routed: EmailRouted) -> None:
     book, content = draft.context.book, routed.received.content
     address = book.address(routed.address_id)
-    customer = customer_of(
-        routed.received, author(routed.received), lambda email: book.is_ours(email, routed.portal_id)
-    )
+    customer = customer_of(routed.received, routed.customer, lambda email: book.is_ours(email, routed.portal_id))
     spam = _is_spam(draft, routed)
     gmail = routed.received.gmail
     draft.state = TicketState(
@@ -227,7 +231,7 @@ def _create(draft: Draft, routed: EmailRouted) -> None:
     message = message_of(draft, routed, kind="mail").model_copy(update={"spam": spam, "sets_answers": True})
     draft.emit(MessageAdded, message=message, actor=_customer(routed))
     draft.add_summary(_summary(draft, routed, message, fingerprint(routed)))
-    _take_in(draft, routed)
+    take_in(draft, routed, _writer(routed))
     _keep_their_numbers(draft, routed)
     _remember_for_answers(draft, routed, message)
     if draft.ticket.prefer_online and not spam:
@@ -239,7 +243,7 @@ def _add_external_reply(draft: Draft, routed: EmailRouted) -> None:
     message = message_of(draft, routed, kind="external_reply").model_copy(update={"direction": "out"})
     draft.emit(MessageAdded, message=message)
     draft.add_summary(_summary(draft, routed, message, fingerprint(routed)))
-    _take_in(draft, routed)
+    take_in(draft, routed, _writer(routed))
 
 
 def _send_on(
@@ -252,9 +256,9 @@ def _send_on(
     why: str | None = None,
 ) -> None:
     """The mail belongs to another ticket: it goes there, once, and this one only says so."""
-    failed = routed.verdicts is not None and routed.verdicts.dmarc_failed
-    root = unproven_root(routed.received) if failed else root_of(routed.received)
-    customer = author(routed.received)
+    unproven = is_false(routed) or routed.author_grade not in CERTAIN
+    root = unproven_root(routed.received) if unproven else root_of(routed.received)
+    customer = routed.customer
     if ticket is None:
         ticket = ids.ticket_id(routed.portal_id, routed.queue_id, root, customer.email)
         if ticket == routed.ticket_id:
@@ -299,7 +303,7 @@ def _own_message(state: TicketState, routed: EmailRouted) -> MessageSummary | No
     content = routed.received.content
     if content.bounce is not None:
         return None
-    named = {content.message_id, content.mailroom_id} - {None}
+    named = set(own_ids(routed.received))
     sent = (m for m in state.messages if m.direction == "out" and m.kind != "external_reply")
     return next((m for m in sent if m.message_id in named), None)
 
@@ -308,6 +312,12 @@ def _learn_id(draft: Draft, own: MessageSummary, other: str | None) -> None:
     """A provider put an id of its own in place of ours: answers to it belong here too."""
     if other and other != own.message_id and other not in own.other_ids:
         draft.replace_summary(own.model_copy(update={"other_ids": [*own.other_ids, other][-MOST_OTHER_IDS:]}))
+
+
+def is_false(routed: EmailRouted) -> bool:
+    """Whether From is shown to be false; behind a list that is said of the list, not of an author who is proven."""
+    failed = routed.verdicts is not None and routed.verdicts.dmarc_failed
+    return failed and routed.author_grade != PROVEN
 
 
 def _is_probe(routed: EmailRouted) -> bool:
@@ -338,7 +348,7 @@ def _answered_lately(draft: Draft, sender: str, at: datetime) -> bool:
 def _writer(routed: EmailRouted) -> Person:
     """Who sends the mail: its author, or who passed a mail of ours on (Resent-From)."""
     passed_on = routed.received.content.resent_from if routed.reason == "redirected" else None
-    return passed_on or author(routed.received)
+    return passed_on or routed.customer
 
 
 def fingerprint(routed: EmailRouted) -> str:
@@ -346,12 +356,15 @@ def fingerprint(routed: EmailRouted) -> str:
     content = routed.received.content
     date = content.date.isoformat() if content.date else ""
     own = content.message_id or f"identity:{routed.received.identity}"
-    return ids.derive("fingerprint", own, _writer(routed).email.lower(), date)
+    return ids.derive("fingerprint", own, comparable(_writer(routed).email), date)
 
 
 def message_of(draft: Draft, routed: EmailRouted, *, kind: str) -> TicketMessage:
     """The mail as a message of a ticket."""
     received, content = routed.received, routed.received.content
+    post = content.list_post
+    # behind a list that the address names stands a person, who may be answered: the list's own signs do not count
+    of_list = post.signs if post is not None and routed.list_named and not post.notice else []
     return TicketMessage(
         id=ids.message_id(draft.ticket_id, routed.receipt_id),
         direction="in",
@@ -374,7 +387,10 @@ def message_of(draft: Draft, routed: EmailRouted, *, kind: str) -> TicketMessage
         verdicts=routed.verdicts or received.verdicts,
         defects=content.defects,
         protection=content.protection,
-        automatic_signs=content.automatic_signs,
+        automatic_signs=[sign for sign in content.automatic_signs if sign not in of_list],
+        written_by=routed.customer if routed.author_grade != DIRECT and routed.author_grade != UNKNOWN else None,
+        written_by_grade=routed.author_grade,
+        lists=not_people(received),
         spam=content.spam,
         address_id=routed.address_id,
         receipt_id=routed.receipt_id,
@@ -393,12 +409,14 @@ def _answers(draft: Draft, routed: EmailRouted) -> Answers:
         lambda email: book.is_ours(email, portal),
         verdicts=routed.verdicts,
         domains=book.domains(portal) if routed.received.content.traces else frozenset(),
+        grade=routed.author_grade,
+        lists=lists_of(draft, routed),
     )
 
 
 def _is_spam(draft: Draft, routed: EmailRouted) -> bool:
     portal = draft.context.book.portals.get(routed.portal_id)
-    blocked = portal is not None and is_blocked(author(routed.received).email, portal.blocked)
+    blocked = portal is not None and is_blocked(routed.customer.email, portal.blocked)
     return routed.received.content.spam or blocked
 
 
@@ -416,16 +434,6 @@ def _summary(draft: Draft, routed: EmailRouted, message: TicketMessage, print_: 
     )
 
 
-def _take_in(draft: Draft, routed: EmailRouted) -> None:
-    """Author and recipients of the mail take part from now on; our own addresses do not."""
-    content, state = routed.received.content, draft.ticket
-    people: list[Person] = [_writer(routed), *content.to, *content.cc]
-    emails = [comparable(p.email) for p in people if p.email]
-    new = [e for e in emails if not draft.context.book.is_ours(e, state.portal_id)]
-    if set(new) - set(state.participants):
-        draft.change(participants=list(dict.fromkeys([*state.participants, *new]))[:MOST_PEOPLE])
-
-
 def _keep_their_numbers(draft: Draft, routed: EmailRouted) -> None:
     """The numbers of the sender's own desk in the subject: its later mails may carry nothing else of the thread."""
     content = routed.received.content
@@ -441,11 +449,11 @@ def _remember_for_answers(draft: Draft, routed: EmailRouted, message: TicketMess
     content, to_whom = routed.received.content, message.answers
     draft.change(
         answers=to_whom,
-        answer_to=to_whom.reply.to[0] if to_whom is not None and to_whom.reply.to else author(routed.received),
+        answer_to=next(iter(to_whom.reply.to), None) if to_whom is not None else routed.customer,
         answered=draft.find(id=message.id),
         last_customer_at=routed.received.received_at,
         quote=quote_of(
-            author(routed.received),
+            routed.customer,
             content.date,
             content.text,
             content.html,

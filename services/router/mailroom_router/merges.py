@@ -27,7 +27,9 @@ from mailroom_contracts import (
 )
 from mailroom_mail import comparable, ticket_number
 
+from .authorship import people
 from .draft import MOST_PEOPLE, ROUTER, Draft
+from .participants import leave_out
 
 MOST_MERGES = 100
 _ANSWERED = ("answers", "answer_to", "answered", "quote", "last_customer_at")
@@ -74,7 +76,8 @@ def take_in(draft: Draft, command: TakeIn) -> None:
     if any(t.id == command.source_id for t in state.taken_in):
         draft.ignore(command.type, "unchanged", "It was taken in before.")
         return
-    added = [p for p in command.participants if p not in state.participants]
+    lists = list(dict.fromkeys([*state.lists, *command.lists]))[:MOST_PEOPLE]
+    added = [p for p in command.participants if p not in state.participants and p not in lists]
     taken = TakenIn(id=command.source_id, number=command.source_number, added=added, before=_answered(state))
     changes: dict[str, Any] = {}
     last = command.last
@@ -88,6 +91,7 @@ def take_in(draft: Draft, command: TakeIn) -> None:
         taken_in=[*state.taken_in, taken][-MOST_MERGES:],
         **changes,
     )
+    leave_out(draft, lists)
     draft.emit(TookIn, source_id=command.source_id, source_number=command.source_number, answers=draft.ticket.answers)
 
 
@@ -148,7 +152,9 @@ def begin_from(draft: Draft, command: BeginFrom) -> None:
         draft.ignore(command.type, "already_known", "This ticket was begun before.")
         return
     origin = command.message
-    customer = origin.answers.reply.to[0] if origin.answers and origin.answers.reply.to else origin.from_
+    customer = origin.answers.reply.to[0] if origin.answers and origin.answers.reply.to else None
+    wrote = origin.written_by or origin.from_
+    customer = customer or wrote
     message = origin.model_copy(
         update={
             "id": ids.message_id(draft.ticket_id, origin.id),
@@ -166,11 +172,11 @@ def begin_from(draft: Draft, command: BeginFrom) -> None:
         direction="in",
         kind=message.kind,
         message_id=message.message_id,
-        from_email=origin.from_.email if origin.from_ else customer.email,
+        from_email=wrote.email if wrote else customer.email,
         at=message.at,
         address_id=message.address_id,
     )
-    writer = comparable(origin.from_.email if origin.from_ else customer.email)
+    taking_part = people([*([wrote] if wrote else []), customer], origin.lists)
     state = TicketState(
         id=draft.ticket_id,
         number=ticket_number(draft.ticket_id),
@@ -181,10 +187,11 @@ def begin_from(draft: Draft, command: BeginFrom) -> None:
         subject=message.subject[:1000],
         customer=customer,
         root=message.message_id or f"identity:{message.id}",
-        participants=list(dict.fromkeys([writer, comparable(customer.email)])),
+        participants=[comparable(one.email) for one in taking_part],
+        lists=origin.lists,
         linked_to=command.source_id,
         answers=message.answers,
-        answer_to=customer,
+        answer_to=next(iter(people([customer], origin.lists)), None),
         answered=summary,
         last_customer_at=message.at,
         created_at=draft.at,
@@ -228,6 +235,7 @@ def _ask(draft: Draft, into: str) -> TakeIn:
         source_number=state.number,
         participants=state.participants,
         third_parties=state.third_parties,
+        lists=state.lists,
         last=_answered(state),
         **_to(draft, into, "take-in"),
     )

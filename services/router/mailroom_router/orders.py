@@ -29,6 +29,8 @@ from mailroom_mail import (
     subject_tag,
 )
 
+from .authorship import people
+
 MOST_REFERENCES = 20
 QUOTED_TEXT = 8_000
 QUOTED_HTML = 16_000
@@ -50,7 +52,7 @@ def reply_order(
     answered = _answered(state, command.answered_id)
     parent = answered.message_id if answered is not None else _last_in(state)
     subject = strip_subject((answered.subject if answered is not None else None) or state.subject)
-    default = state.answers.reply if state.answers is not None else Recipients(to=[state.answer_to or state.customer])
+    default = state.answers.reply if state.answers is not None else Recipients(to=_answered_before(state))
     quotes = _quotes(state, command)
     common = _common(state, command, address, message, keys=keys, now=now, lasts=lasts)
     return OutboundMail(
@@ -66,6 +68,11 @@ def reply_order(
         references=_references(state, parent, common["rfc_message_id"]),
         gmail_thread_id=state.gmail_thread_id if address.kind == "gmail" and address.id == state.address_id else None,
     )
+
+
+def _answered_before(state: TicketState) -> list[Person]:
+    """Whom a ticket is answered that no mail has decided it for: never a list."""
+    return people([state.answer_to or state.customer], state.lists)
 
 
 def first_order(

@@ -26,6 +26,7 @@ from mailroom_contracts import (
 from mailroom_mail import comparable, strip_subject, ticket_number
 
 from . import standing
+from .authorship import people
 from .draft import MOST_PEOPLE, Draft
 from .orders import again, cancellation, first_order, forward_order, kept, own_id, reply_order
 
@@ -47,14 +48,20 @@ def reply(draft: Draft, command: Reply) -> None:
         return
     order = reply_order(state, command, address, keys=context.keys, now=draft.at, lasts=context.reply_lasts)
     if not any(p.email for p in (*order.to, *order.cc, *order.bcc)):
-        draft.refuse("no_recipient", "Nobody is known whom the answer could go to: name a recipient.")
+        draft.refuse("no_recipient", _nobody(state))
         return
     draft.emit(ReplyRequested, message=outgoing(command, order, kind="reply"), outbound_id=order.id)
     keep(draft, order, "reply", cancel_on_mail=command.cancel_on_mail and command.send_at is not None)
     # whoever an agent writes to takes part, but for those whom it was only forwarded to
     outside = set(draft.ticket.third_parties)
-    known = [e for p in (*order.to, *order.cc) if (e := comparable(p.email)) not in outside]
+    known = [e for p in people((*order.to, *order.cc), state.lists) if (e := comparable(p.email)) not in outside]
     draft.change(participants=list(dict.fromkeys([*draft.ticket.participants, *known]))[:MOST_PEOPLE])
+
+
+def _nobody(state: TicketState) -> str:
+    if comparable(state.customer.email) in state.lists:
+        return f"Nobody can tell who wrote behind {state.customer.email}: name a recipient."
+    return "Nobody is known whom the answer could go to: name a recipient."
 
 
 def compose(draft: Draft, command: Compose) -> None:
@@ -74,6 +81,8 @@ def compose(draft: Draft, command: Compose) -> None:
     if not command.to or not command.to[0].email:
         draft.refuse("no_recipient", "Name somebody to write to.")
         return
+    written = [comparable(p.email) for p in (*command.to, *command.cc)]
+    named = [email for email in dict.fromkeys(written) if book.is_named_list(email, command.portal_id)]
     message = ids.message_id(draft.ticket_id, command.id)
     signed = own_id(draft.ticket_id, message, address, draft.context.keys)
     state = TicketState(
@@ -87,7 +96,8 @@ def compose(draft: Draft, command: Compose) -> None:
         customer=command.to[0],
         root=signed,
         prefer_online=address.prefer_online,
-        participants=list(dict.fromkeys(comparable(p.email) for p in (*command.to, *command.cc)))[:MOST_PEOPLE],
+        participants=[comparable(p.email) for p in people((*command.to, *command.cc), named)][:MOST_PEOPLE],
+        lists=named,
         created_at=draft.at,
         updated_at=draft.at,
     )

@@ -9,17 +9,20 @@ from mailroom_contracts import Address, EmailReceived, Forwarder, Verdicts
 from mailroom_mail import comparable
 from mailroom_runtime.book import Book
 
+from .authorship import Authorship, authorship, is_from_list
+
 _EXPLAINABLE = frozenset({"fail", "softfail", "neutral", "none"})
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One queue that a mail reached, through which address, and what its verdicts are worth there."""
+    """One queue that a mail reached, through which address, and what its verdicts and its author are worth there."""
 
     address_id: str
     queue_id: str
     verdicts: Verdicts
     spam: bool = False
+    author: Authorship | None = None  # None: whom the mail is from
 
 
 def places(received: EmailReceived, book: Book) -> list[Place]:
@@ -31,12 +34,13 @@ def places(received: EmailReceived, book: Book) -> list[Place]:
     found: dict[str, Place] = {}
     for address in _reached(received, book):
         if address.queue_id and address.queue_id not in found:
-            found[address.queue_id] = _place(received, address)
+            found[address.queue_id] = _place(received, address, book)
     if not found:
         spare = sorted(q.id for q in book.queues.values() if q.portal_id == received.portal_id)
         if spare:
             address_id = next(iter(received.address_ids), "")
-            found[spare[0]] = Place(address_id, spare[0], received.verdicts, received.content.spam)
+            wrote = authorship(received, None, received.verdicts, book)
+            found[spare[0]] = Place(address_id, spare[0], received.verdicts, received.content.spam, wrote)
     return list(found.values())
 
 
@@ -79,12 +83,16 @@ def _behind(received: EmailReceived, internal: Address, book: Book) -> list[Addr
 
 
 def known_forwarder(received: EmailReceived, address: Address) -> Forwarder | None:
-    """The learned forwarder of this address that handed the mail over, or None."""
+    """The learned or named forwarder of this address that handed the mail over, or None."""
     return next((f for f in address.forwarders if _is(f, received)), None)
 
 
 def _is(forwarder: Forwarder, received: EmailReceived) -> bool:
     verdicts, value = received.verdicts, forwarder.value.lower()
+    if forwarder.kind == "list":
+        post = received.content.list_post
+        listed = comparable(forwarder.value)
+        return post is not None and listed in post.addresses and is_from_list(listed, received, verdicts)
     if forwarder.kind == "spf_domain":
         return verdicts.spf == "pass" and (verdicts.spf_domain or "").lower() == value
     if forwarder.kind == "arc":
@@ -99,10 +107,10 @@ def _is(forwarder: Forwarder, received: EmailReceived) -> bool:
     return False
 
 
-def _place(received: EmailReceived, address: Address) -> Place:
+def _place(received: EmailReceived, address: Address, book: Book) -> Place:
     verdicts, spam = received.verdicts, received.content.spam
     assert address.queue_id is not None
-    forwarder = known_forwarder(received, address) if address.kind == "smtp" else None
+    forwarder = known_forwarder(received, address)
     if forwarder is not None and (verdicts.spf in _EXPLAINABLE or verdicts.dmarc == "fail"):
         # the forwarder's host is not in the author's SPF record: that says nothing about the author
         changes: dict[str, object] = {"forwarded_by": forwarder.value}
@@ -112,4 +120,4 @@ def _place(received: EmailReceived, address: Address) -> Place:
             changes["dmarc"] = "forwarded"
             spam = spam and verdicts.dmarc_policy != "reject"
         verdicts = verdicts.model_copy(update=changes)
-    return Place(address.id, address.queue_id, verdicts, spam)
+    return Place(address.id, address.queue_id, verdicts, spam, authorship(received, address, verdicts, book))

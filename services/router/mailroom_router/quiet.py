@@ -10,7 +10,7 @@ from __future__ import annotations
 from mailroom_contracts import Content
 
 # Whatever it answers.
-_ALWAYS = ("auto-submitted:auto-replied", "null-return-path", "desk:state-notice")
+_ALWAYS = ("auto-submitted:auto-replied", "null-return-path", "desk:state-notice", "list:notice")
 # Only where it answers a mail of ours: a monitor continues its own thread by mails of the same kind.
 _ANSWERING = (
     "auto-submitted:", "precedence:junk", "precedence:auto", "x-autoreply", "x-autorespond", "x-auto-reply", "x-autoresponder",

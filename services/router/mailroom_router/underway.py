@@ -15,7 +15,8 @@ from itertools import islice
 from mailroom_contracts import EmailReceived, EmailRouted
 from mailroom_mail import ticket_number
 
-from .conversation import Clues, Known, TicketClue, author, root_of
+from .authorship import author
+from .conversation import Clues, Known, TicketClue, root_of
 
 PATIENCE_S = 10.0  # how long a mail waits for others; then what was decided on them so far counts
 REMEMBERED_S = 600.0  # how long the second step may be behind

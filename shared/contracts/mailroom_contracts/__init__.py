@@ -83,7 +83,7 @@ from .events import (
     Unmerged,
     Woken,
 )  # fmt: skip
-from .mail import BounceInfo, Content, EmailReceived, EmailRouted, Envelope, GmailOrigin, Trace
+from .mail import BounceInfo, Content, EmailReceived, EmailRouted, Envelope, GmailOrigin, ListPost, Trace
 from .outbound import DeliveryReport, LaneEntry, OutboundMail, Quote
 from .skipped import RecordsSkipped
 from .tickets import Answered, MessageSummary, TakenIn, TicketState
@@ -95,7 +95,7 @@ __all__ = [
     "BlobRef", "BounceInfo", "CancelMessage", "CommandRefused", "Compose", "ConfirmSender", "Content", "Delivery",
     "DeliveryChanged", "DeliveryReport", "DkimKey", "DkimResult", "EmailReceived", "EmailRouted", "Envelope",
     "Forward", "Forwarded", "Forwarder", "GaveBack", "GiveBack", "GmailAccount", "GmailCursor", "GmailOrigin",
-    "InputIgnored", "LaneEntry", "Merge", "Merged", "Message", "MessageAdded", "MessageSplit", "MessageSummary",
+    "InputIgnored", "LaneEntry", "ListPost", "Merge", "Merged", "Message", "MessageAdded", "MessageSplit", "MessageSummary",
     "Model", "MoveQueue", "NoteAdded", "OfficeHours", "OpenHours", "OutboundMail", "Person", "Portal", "Queue",
     "QueueChanged", "Quote", "RecipientReport", "Recipients", "Record", "RecordsSkipped", "Reply", "ReplyRequested", "ResendMessage",
     "SenderConfirmed", "SetSpam", "SetStatus", "SetTags", "SmtpAccount", "Snooze", "Snoozed", "SpamChanged", "Split",

@@ -226,6 +226,7 @@ class TakeIn(TicketCommand):
     source_number: str = says("Its number.", "MR-7K3F9Q2X")
     participants: list[str] = says("Who took part in it.", ["jo@customer.example"], default_factory=list)
     third_parties: list[str] = says("Whom it was forwarded to.", [], default_factory=list)
+    lists: list[str] = says("Mailing lists met there: they take no part.", [], default_factory=list)
     last: Answered | None = says("Its customer's last mail, as answers need it.", None, default=None)
 
 

@@ -29,8 +29,10 @@ class Answers(Model):
     reply_all: Recipients = says("Reply to all.", {"to": [{"email": "jo@customer.example"}]},
                                  default_factory=Recipients)  # fmt: skip
     warnings: list[str] = says(
-        "What to tell before sending: reply_to_elsewhere (Reply-To of another domain, no DMARC pass), dmarc_failed.", [],
-        default_factory=list, json_schema_extra=known("reply_to_elsewhere", "dmarc_failed"),
+        "What to tell before sending: reply_to_elsewhere (Reply-To of another domain, no DMARC pass), dmarc_failed, "
+        "writer_unproven (behind a list, and nothing proves it), writer_unknown (a list hides who wrote).", [],
+        default_factory=list,
+        json_schema_extra=known("reply_to_elsewhere", "dmarc_failed", "writer_unproven", "writer_unknown"),
     )  # fmt: skip
 
 
@@ -86,6 +88,8 @@ class Verdicts(Model):
                        default="computed")  # fmt: skip
     forwarded_by: str | None = says("The known forwarder that explains an SPF failure.", "acme-smtp.example",
                                     default=None)  # fmt: skip
+    list_author: str | None = says("Who wrote behind a list that rewrites From, where their own signature proves it.",
+                                   None, default=None)  # fmt: skip
 
     @property
     def dmarc_failed(self) -> bool:
@@ -172,5 +176,13 @@ class TicketMessage(Model):
     hold: str | None = says("Why it is held: undo or later.", None, default=None,
                             json_schema_extra=known("undo", "later"))  # fmt: skip
     split_from: str | None = says("Message of another ticket that it was split from.", None, default=None)
+    written_by: Person | None = says("The person who wrote it, where From is another's: a list's, or our own.", None,
+                                     default=None)  # fmt: skip
+    written_by_grade: str | None = says(
+        "How sure that is: direct (From says it), proven, vouched, claimed, or unknown where nobody can be told.", "proven",
+        default=None, json_schema_extra=known("direct", "proven", "vouched", "claimed", "unknown"),
+    )  # fmt: skip
+    lists: list[str] = says("Addresses of the mailing list that it came through: never a person's.", [],
+                            default_factory=list)  # fmt: skip
     sent_at: Time | None = says("Date header, or when it was written.", "2026-11-24T11:55:00Z", default=None)
     at: Time = says("When Mailroom got it.", "2026-11-24T11:55:01Z")

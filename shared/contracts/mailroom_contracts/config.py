@@ -117,10 +117,11 @@ class GmailAccount(Model):
 
 
 class Forwarder(Model):
-    """Who forwards an SMTP address's mail to its internal address, learned by Check forwarding."""
+    """Who hands mail on to an address: learned by Check forwarding, or named by an administrator."""
 
-    kind: str = says("spf_domain, arc, dkim or network.", "spf_domain")
-    value: str = says("Domain, signer or network (CIDR).", "customer.example")
+    kind: str = says("spf_domain, arc, dkim, network, or list: a mailing list that may vouch for its members.",
+                     "spf_domain")  # fmt: skip
+    value: str = says("Domain, signer, network (CIDR) or the list's address.", "customer.example")
     seen_at: Time | None = says("When it was seen.", "2026-11-24T09:05:00Z", default=None)
 
 
@@ -138,7 +139,7 @@ class Address(_Config):
     smtp: SmtpAccount | None = says("Sending account (kind smtp).", None, default=None)
     gmail: GmailAccount | None = says("Gmail account (kind gmail).", None, default=None)
     forwards_to: str | None = says("Internal address (its id) that it forwards to (kind smtp).", None, default=None)
-    forwarders: list[Forwarder] = says("Who forwards its mail, as learned.", [], default_factory=list)
+    forwarders: list[Forwarder] = says("Who forwards its mail, as learned or named.", [], default_factory=list)
     signature: str = says("Stands below agents' mail; {{agent.name}} is who writes.", "{{agent.name}}, Acme",
                           default="")  # fmt: skip
     number_in_subject: bool = says("Put the ticket's number into the subject of answers.", False, default=False)

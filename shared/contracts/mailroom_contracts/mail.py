@@ -36,6 +36,20 @@ class BounceInfo(Model):
     original_to: list[str] = says("Its visible recipients, by its own header.", [], default_factory=list)
 
 
+class ListPost(Model):
+    """What a mailing list did to a mail (RFC 2369, RFC 2919)."""
+
+    addresses: list[str] = says("The list's own addresses, lower case: never a person's, never to be answered.",
+                                ["support-users@lists.example"], default_factory=list)  # fmt: skip
+    author: Person | None = says("Who wrote it, as the mail says; None where nobody can tell, or nobody did.",
+                                 {"email": "jo@customer.example"}, default=None)  # fmt: skip
+    rewritten: bool = says("From is the list's, not the author's.", True, default=False)
+    notice: bool = says("The list program's own word: never answered.", False, default=False)
+    digest: bool = says("Several posts in one.", False, default=False)
+    signs: list[str] = says("Those of the automatic signs that the list puts on every post.", ["list-id"],
+                            default_factory=list)  # fmt: skip
+
+
 class Content(Model):
     """A mail, normalised. Bodies over the inline limit are cut here and whole in the blob store."""
 
@@ -73,6 +87,7 @@ class Content(Model):
     spam: bool = says("Flagged by a trusted front server, or DMARC says reject.", False, default=False)
     bounce: BounceInfo | None = says("Set when it is, or looks like, a bounce.", None, default=None)
     traces: list[Trace] = says("Traces of forwarding, topmost first.", [], default_factory=list)
+    list_post: ListPost | None = says("Set when it came through a mailing list.", None, default=None)
 
 
 class GmailOrigin(Model):
@@ -141,6 +156,11 @@ class EmailRouted(Message):
                                 "absence", "new", "bounce", "sent_on", "redirected", "own_mail", "unmatched_bounce",
                                 "unmatched_receipt", "no_address"),
     )  # fmt: skip
+    author_grade: str = says(
+        "How sure it is that `customer` wrote this mail: direct (From says it), proven, vouched, claimed, or unknown.", "direct",
+        default="direct", json_schema_extra=known("direct", "proven", "vouched", "claimed", "unknown"),
+    )  # fmt: skip
+    list_named: bool = says("It came through a list that the address's settings name.", False, default=False)
     linked_to: str | None = says("A ticket that the mail names but does not belong to.", None, default=None)
     follow_up_of: str | None = says("The closed ticket that this one follows.", None, default=None)
     hop: int = says("0 from the first step; 1 when the second step sent it on.", 0, default=0)

@@ -80,7 +80,8 @@ class TicketState(Message):
         "Numbers that the other side's desk gave it, as its subjects carry them: domain, bar, text in the brackets.",
         ["customer.example|sup-2"], default_factory=list,
     )  # fmt: skip
-    answer_to: Person | None = says("Where answers go: the first of `answers.reply.to`.", None, default=None)
+    answer_to: Person | None = says("Where answers go: the first of `answers.reply.to`; None where a list hides who "
+                                    "wrote.", None, default=None)  # fmt: skip
     answers: Answers | None = says("Whom answers to the customer's last mail go to.", None, default=None)
     answered: MessageSummary | None = says("The customer's last mail, which answers go to.", None, default=None)
     third_parties: list[str] = says("Whom it was forwarded to (lower case); they take no part.", [],
@@ -91,6 +92,8 @@ class TicketState(Message):
     status_before_merge: str | None = says("Its status before it was merged.", None, default=None)
     taken_in: list[TakenIn] = says("Tickets that were merged into this one.", [], default_factory=list)
     spam: bool = says("Among the spam.", False, default=False)
+    lists: list[str] = says("Addresses of mailing lists met here: they take no part and get no answers.", [],
+                            default_factory=list)  # fmt: skip
     quote: Quote | None = says("The customer's last message, cut, for replies to quote.", None, default=None)
     orders: list[OutboundMail] = says("The last orders, bounded, so that they can be sent again.", [],
                                       default_factory=list)  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from mailroom_mail.reading.model import Attachment, Bounce, BouncedRecipient, Forwarded, Kind, Mail, Mailbox
+from mailroom_mail.reading.model import Attachment, Bounce, BouncedRecipient, Forwarded, Kind, ListPost, Mail, Mailbox
 
 if TYPE_CHECKING:
     from mailroom_mail.kinds.automatic import is_machine_address as is_machine_address
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mailroom_mail.threads.conversation import conversation_root as conversation_root
     from mailroom_mail.threads.conversation import referenced_ids as referenced_ids
     from mailroom_mail.threads.conversation import strip_subject as strip_subject
+    from mailroom_mail.threads.conversation import without_spam_mark as without_spam_mark
+    from mailroom_mail.threads.list_post import is_list_control as is_list_control
     from mailroom_mail.threads.message_identity import identity as identity
     from mailroom_mail.threads.signed_ids import plus_address as plus_address
     from mailroom_mail.threads.signed_ids import sign_message_id as sign_message_id
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from mailroom_mail.threads.ticket_numbers import subject_tag as subject_tag
     from mailroom_mail.threads.ticket_numbers import their_numbers as their_numbers
     from mailroom_mail.threads.ticket_numbers import ticket_number as ticket_number
-    from mailroom_mail.trust.authentication import organisational_domain as organisational_domain
     from mailroom_mail.trust.authentication import verdicts as verdicts
     from mailroom_mail.trust.dns_lookup import Resolver as Resolver
     from mailroom_mail.trust.known_forwarders import forwarded_verdict as forwarded_verdict
@@ -70,6 +71,8 @@ _LAZY = {
     "bounce_statuses": ("kinds.bounces", "bounce_statuses"),
     "returned_people": ("kinds.returned_mail", "returned_people"),
     "is_failure": ("kinds.bounces", "is_failure"),
+    "without_spam_mark": ("threads.conversation", "without_spam_mark"),
+    "is_list_control": ("threads.list_post", "is_list_control"),
     "is_machine_address": ("kinds.automatic", "is_machine_address"),
     "Reply": ("typed.replies", "Reply"),
     "extract_reply": ("typed.replies", "extract_reply"),
@@ -94,7 +97,6 @@ _LAZY = {
     "text_to_html": ("writing.plain_html", "text_to_html"),
     "dkim_sign": ("writing.composition", "dkim_sign"),
     "verdicts": ("trust.authentication", "verdicts"),
-    "organisational_domain": ("trust.authentication", "organisational_domain"),
     "Resolver": ("trust.dns_lookup", "Resolver"),
     "Verdicts": ("trust.verdict_records", "Verdicts"),
     "DkimVerdict": ("trust.verdict_records", "DkimVerdict"),
@@ -112,6 +114,7 @@ __all__ = [
     "Forwarded",
     "Forwarder",
     "Kind",
+    "ListPost",
     "Mail",
     "Mailbox",
     "OutgoingMail",
@@ -136,11 +139,11 @@ __all__ = [
     "in_doubt",
     "introduction_start",
     "is_failure",
+    "is_list_control",
     "is_machine_address",
     "known_forwarder",
     "needs_smtputf8",
     "numbers_in_subject",
-    "organisational_domain",
     "plus_address",
     "read",
     "referenced_ids",
@@ -156,6 +159,7 @@ __all__ = [
     "verdicts",
     "verify_message_id",
     "verify_plus_address",
+    "without_spam_mark",
 ]
 
 

@@ -52,6 +52,7 @@ class Book:
         self._emails = Claims()
         self._domains = Claims()
         self._linked: dict[str, set[str]] = {}
+        self._lists: dict[tuple[str, str], set[str]] = {}  # (portal, list) to the addresses that name it
 
     def apply(self, topic: str, row_id: str, row: Message | None) -> None:
         """One record of a configuration topic, by its short name; None deletes."""
@@ -79,6 +80,10 @@ class Book:
             self._linked.get(old.forwards_to, set()).discard(row_id)
         if new is not None and new.kind == "smtp" and new.forwards_to:
             self._linked.setdefault(new.forwards_to, set()).add(row_id)
+        for one in _lists(old):
+            self._lists.get(one, set()).discard(row_id)
+        for one in _lists(new):
+            self._lists.setdefault(one, set()).add(row_id)
 
     def portal_of_domain(self, domain: str) -> Portal | None:
         """The portal that hosts this mail domain."""
@@ -117,6 +122,10 @@ class Book:
         ours = (a for a in self.addresses.values() if a.portal_id == portal_id and a.kind != "gmail")
         return frozenset({a.email.rpartition("@")[2].lower() for a in ours} | set(portal.domains if portal else ()))
 
+    def is_named_list(self, email: str, portal_id: str) -> bool:
+        """Whether an address of the portal names this one (`comparable`) as a mailing list."""
+        return bool(self._lists.get((portal_id, email)))
+
     def agent(self, agent_id: str | None, portal_id: str) -> Agent | None:
         """The active agent of that portal, or None."""
         found = self.agents.get(agent_id) if agent_id else None
@@ -144,3 +153,9 @@ class Book:
             ),
             key=lambda a: a.email,
         )
+
+
+def _lists(address: Address | None) -> list[tuple[str, str]]:
+    """The mailing lists that an address's settings name, with its portal."""
+    named = address.forwarders if address is not None else []
+    return [(address.portal_id, comparable(one.value)) for one in named if address and one.kind == "list"]

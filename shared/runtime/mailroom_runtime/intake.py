@@ -19,13 +19,25 @@ from mailroom_contracts import (
     EmailReceived,
     Envelope,
     GmailOrigin,
+    ListPost,
     Person,
     RecipientReport,
     Trace,
     Verdicts,
     ids,
 )
-from mailroom_mail import Attachment, Kind, Mail, Mailbox, classify, extract_reply, identity, read, returned_people
+from mailroom_mail import (
+    Attachment,
+    Kind,
+    Mail,
+    Mailbox,
+    classify,
+    extract_reply,
+    identity,
+    read,
+    returned_people,
+    without_spam_mark,
+)
 
 from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.bus.fitting import fit, json_size
@@ -88,7 +100,7 @@ async def normalise(
     """The event for one accepted mail of one portal; raw source, attachments and long bodies are stored on return.
 
     `inline_limit` counts the encoded record, in bytes. `trusted_front`: the mail comes from a server whose
-    X-Spam-Flag is believed. `understood` saves reading again a mail for a second portal. Raises `BlobsDown`.
+    marks of spam are believed. `understood` saves reading again a mail for a second portal. Raises `BlobsDown`.
     """
     if understood is None:
         # with Gmail the envelope only stands for one: there the Return-Path field knows better
@@ -121,7 +133,7 @@ async def normalise(
         address_ids=address_ids,
         size=len(raw),
         raw=raw_ref,
-        content=_content(understood, attachments, spam),
+        content=_content(understood, attachments, spam, trusted_front),
         verdicts=verdicts,
         gmail=gmail,
     )
@@ -181,7 +193,7 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _content(understood: Understood, attachments: list[AttachmentRef], spam: bool) -> Content:
+def _content(understood: Understood, attachments: list[AttachmentRef], spam: bool, trusted_front: bool) -> Content:
     mail, kind = understood.mail, understood.kind
     defects = [_clean(defect)[:200] for defect in mail.defects[:100]]
     if len(mail.attachments) > len(attachments):
@@ -194,6 +206,8 @@ def _content(understood: Understood, attachments: list[AttachmentRef], spam: boo
             date = None
             defects.append("date-out-of-range")
     mailroom_id = next((value for name in _OUR_ID_IN if (value := mail.header(name))), None)
+    if mailroom_id is None and mail.enclosed is not None:
+        mailroom_id = mail.enclosed.header("x-mailroom-id") or mail.enclosed.message_id
     return Content(
         message_id=None if not mail.message_id else _clean(mail.message_id)[:1000],
         from_=_person(mail.from_),
@@ -201,7 +215,8 @@ def _content(understood: Understood, attachments: list[AttachmentRef], spam: boo
         reply_to=_people(mail.reply_to),
         to=_people(mail.to),
         cc=_people(mail.cc),
-        subject=_clean(mail.subject),
+        # a front's mark says spam, which is said elsewhere: it must not go out in our answers' subjects
+        subject=_clean(without_spam_mark(mail.subject) if trusted_front and spam else mail.subject),
         date=date,
         in_reply_to=[_clean(value)[:1000] for value in mail.in_reply_to],
         references=[_clean(value)[:1000] for value in mail.references],
@@ -222,6 +237,21 @@ def _content(understood: Understood, attachments: list[AttachmentRef], spam: boo
         spam=spam,
         bounce=_bounce(kind),
         traces=[Trace(header=t.header, address=_clean(t.address).lower()[:320]) for t in kind.forwarded[:100]],
+        list_post=_list_post(kind),
+    )
+
+
+def _list_post(kind: Kind) -> ListPost | None:
+    post = kind.list_post
+    if post is None:
+        return None
+    return ListPost(
+        addresses=[_clean(address)[:320] for address in post.addresses[:20]],
+        author=_person(post.author),
+        rewritten=post.rewritten,
+        notice=post.notice,
+        digest=post.digest,
+        signs=[_clean(sign)[:200] for sign in post.signs[:50]],
     )
 
 

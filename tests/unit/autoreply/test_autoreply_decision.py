@@ -132,3 +132,31 @@ def test_the_command_is_the_same_for_the_same_ticket() -> None:
     assert first.id == second.id
     assert first.to.email == "Jo@Customer.example"
     assert (first.subject, first.text) == ("Got it MR-1", "Dear Jo\n")
+
+
+def test_behind_a_list_only_a_person_who_is_sure_is_answered_and_never_the_list() -> None:
+    rita = Person(email="rita@customer.example", name="Rita")
+    by_list = {
+        "from_": Person(email="users@lists.example", name="Rita via Users"),
+        "lists": ["users@lists.example"],
+        "written_by": rita,
+    }
+    mine = created(customer=rita)
+    for grade in ("proven", "vouched"):
+        assert isinstance(ask(mine, added(**by_list, written_by_grade=grade)), Answer)
+    assert ask(mine, added(**by_list, written_by_grade="claimed")) == Silence("mailing_list")
+    of_list = created(customer=by_list["from_"])
+    for grade in ("unknown", "claimed", "vouched", "direct"):
+        nobody = added(**{**by_list, "written_by": None}, written_by_grade=grade)
+        assert ask(of_list, nobody) == Silence("mailing_list")
+    assert ask(mine, added(**by_list, written_by_grade="proven", automatic_signs=["list-id"])) == Silence(
+        "automatic_mail"
+    )
+
+
+def test_a_form_of_our_own_answers_the_customer_in_reply_to() -> None:
+    buyer = Person(email="buyer@example.org")
+    form = added(from_=Person(email="support@acme.example"), written_by=buyer, written_by_grade="claimed")
+    assert isinstance(ask(created(customer=buyer), form), Answer)
+    ours = added(from_=Person(email="support@acme.example"))
+    assert ask(created(customer=Person(email="support@acme.example")), ours) == Silence("own_address")

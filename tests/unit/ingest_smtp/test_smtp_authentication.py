@@ -6,9 +6,14 @@ from typing import Any
 
 import mailroom_mail
 import pytest
-from mailroom_ingest_smtp.authentication import DnsJudge, NoJudge, is_local
+from mailroom_ingest_smtp.authentication import DnsJudge, NoJudge
 from mailroom_ingest_smtp.session import Delivery
+from mailroom_ingest_smtp.settings import networks
 from mailroom_mail import Verdicts
+from mailroom_mail.trust.front_fields import is_local
+from mailroom_runtime.intake import understand_now
+
+UNDERSTOOD = understand_now(b"From: a@b.example\r\n\r\n", "a@b.example")
 
 
 def delivery(client_ip: str = "9.9.9.9", *, front: bool = False) -> Delivery:
@@ -30,41 +35,47 @@ class Lookups:
 
 def judge(monkeypatch: pytest.MonkeyPatch, lookups: Lookups, server: str = "127.0.0.1:53") -> DnsJudge:
     monkeypatch.setattr(mailroom_mail, "verdicts", lookups)
-    return DnsJudge(server=server, timeout_s=3.0, authserv_ids={"mx.front.example"}, clock=lambda: lookups.now)
+    return DnsJudge(
+        server=server,
+        timeout_s=3.0,
+        authserv_ids={"mx.front.example"},
+        fronts=networks("9.9.9.0/24"),
+        clock=lambda: lookups.now,
+    )
 
 
 async def test_local_clients_are_looked_up_only_with_a_server_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     lookups = Lookups(Verdicts(spf="pass"))
     made = judge(monkeypatch, lookups, server="")
-    assert (await made.verdicts(delivery("127.0.0.1"), "b.example")).spf == "none"
+    assert (await made.verdicts(delivery("127.0.0.1"), UNDERSTOOD)).spf == "none"
     assert lookups.asked == []
-    assert (await made.verdicts(delivery(), "b.example")).spf == "pass"
+    assert (await made.verdicts(delivery(), UNDERSTOOD)).spf == "pass"
     with_server = judge(monkeypatch, lookups)
-    assert (await with_server.verdicts(delivery("127.0.0.1"), "b.example")).spf == "pass"
+    assert (await with_server.verdicts(delivery("127.0.0.1"), UNDERSTOOD)).spf == "pass"
 
 
 async def test_only_a_front_server_may_bring_results(monkeypatch: pytest.MonkeyPatch) -> None:
     lookups = Lookups(Verdicts())
     made = judge(monkeypatch, lookups)
-    await made.verdicts(delivery(), "b.example")
-    await made.verdicts(delivery(front=True), "b.example")
-    assert [(question["authserv_trusted"], question["client_ip"]) for question in lookups.asked] == [
-        ((), "9.9.9.9"),
-        (("mx.front.example",), None),
-    ]
+    await made.verdicts(delivery(), UNDERSTOOD)
+    await made.verdicts(delivery(front=True), UNDERSTOOD)
+    (direct, by_front) = lookups.asked
+    assert (direct["authserv_trusted"], direct["is_front"], direct["client_ip"]) == ((), None, "9.9.9.9")
+    assert by_front["authserv_trusted"] == ("mx.front.example",)
+    assert [by_front["is_front"](ip) for ip in ("9.9.9.9", "10.0.0.1", "::1")] == [True, False, False]
 
 
 async def test_dns_that_never_answers_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     lookups = Lookups(Verdicts(spf="temperror", dmarc="temperror"), takes_s=3.0)
     made = judge(monkeypatch, lookups)
     for _ in range(5):
-        assert (await made.verdicts(delivery(), "b.example")).spf == "temperror"
+        assert (await made.verdicts(delivery(), UNDERSTOOD)).spf == "temperror"
     assert len(lookups.asked) == 3
     lookups.now += 31
     lookups.takes_s = 0.0
     lookups.found = Verdicts(spf="pass")
-    assert (await made.verdicts(delivery(), "b.example")).spf == "pass"
-    assert (await NoJudge().verdicts(delivery(), None)).source == "off"
+    assert (await made.verdicts(delivery(), UNDERSTOOD)).spf == "pass"
+    assert (await NoJudge().verdicts(delivery(), UNDERSTOOD)).source == "off"
 
 
 @pytest.mark.parametrize(

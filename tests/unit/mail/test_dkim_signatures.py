@@ -242,3 +242,19 @@ def test_agrees_with_dkimpy(
     except dkim.DKIMException:
         theirs = False
     assert (results(changed) == ["pass"]) == bool(theirs)
+
+
+def test_of_several_records_at_a_selector_each_is_tried_in_whatever_order_they_come() -> None:
+    """An old key beside the new one, SPF beside a key: servers shuffle their answers, the verdict must not."""
+    from itertools import permutations
+
+    mine = f"v=DKIM1; p={key(2048)[1]}"
+    other = f"v=DKIM1; p={key(1024)[1]}"
+
+    def found(*texts: str) -> str:
+        return verified(signed(), lambda name: texts, NOW)[0].result
+
+    for beside in ([other], ["v=spf1 -all"], ["v=DKIM1; p="], [other, "v=spf1 -all", "x" * 5_000]):
+        assert {found(*order) for order in permutations([mine, *beside])} == {"pass"}
+    assert {found(*order) for order in permutations([other, "v=spf1 -all"])} == {"fail"}
+    assert found("v=spf1 -all") == "permerror"

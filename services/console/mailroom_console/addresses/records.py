@@ -24,7 +24,7 @@ from mailroom_console.storage.paging import MAX_LIMIT, Page, cursor, keys_of
 from mailroom_console.storage.portal_rows import portal_row
 from mailroom_console.storage.schema import addresses, domains, queues
 
-from . import account_check, smtp_accounts
+from . import account_check, forwarders, smtp_accounts
 from .shape import shown
 
 LONGEST_SIGNATURE = 2_000
@@ -94,7 +94,8 @@ async def create(console: Console, principal: Principal, given: Mapping[str, Any
         "email": email, "full_name": person_name(str(given.get("full_name") or "")),
         "queue_id": given.get("queue_id"), "prefer_online": bool(given.get("prefer_online", False)),
         "active": bool(given.get("active", True)), "auto_reply": _auto_reply(given.get("auto_reply"), {}),
-        "smtp": None, "gmail": None, "forwards_to": given.get("forwards_to"), "forwarders": [],
+        "smtp": None, "gmail": None, "forwards_to": given.get("forwards_to"),
+        "forwarders": forwarders.given(given.get("forwarders") or [], []),
     }  # fmt: skip
     if not values["queue_id"]:
         raise invalid("queue_id", "Choose the queue that the tickets go to.")
@@ -134,7 +135,9 @@ async def change(console: Console, principal: Principal, address_id: str, given:
     if "forwards_to" in given:
         values["forwards_to"] = given["forwards_to"] or None
         if values["forwards_to"] != row.forwards_to:
-            values["forwarders"] = []  # what was learned belongs to the former way
+            values["forwarders"] = forwarders.named_of(row.forwarders)  # what was learned belongs to the former way
+    if given.get("forwarders") is not None:
+        values["forwarders"] = forwarders.given(given["forwarders"], values.get("forwarders", row.forwarders))
     if row.kind == "gmail" and given.get("gmail"):
         values["gmail"] = row.gmail | _gmail(given["gmail"])
     if row.kind == "smtp" and (given.get("smtp") or given.get("password") or given.get("signed_in")):

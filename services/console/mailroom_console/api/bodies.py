@@ -95,6 +95,11 @@ class GmailIn(Body):
     import_since: AwareDatetime | None = None
 
 
+class ForwarderIn(Body):
+    kind: Literal["list", "spf_domain", "arc", "dkim", "network"]
+    value: Line = Field(description="The list's address, a domain, or a network (CIDR).")
+
+
 class AddressIn(Body):
     kind: Literal["internal", "gmail", "smtp"]
     local_part: Line | None = Field(None, description="Internal: the part before the @.")
@@ -108,6 +113,7 @@ class AddressIn(Body):
     smtp: SmtpIn | None = None
     password: Line | None = Field(None, description="Write-only.")
     forwards_to: Id | None = Field(None, description="SMTP: id of the internal address that it forwards to.")
+    forwarders: list[ForwarderIn] | None = Field(None, description="Mailing lists and servers that hand mail on to it.")
 
 
 class AddressChange(Body):
@@ -122,6 +128,9 @@ class AddressChange(Body):
     gmail: GmailIn | None = None
     password: Line | None = Field(None, description="Write-only.")
     forwards_to: Id | None = None
+    forwarders: list[ForwarderIn] | None = Field(
+        None, description="All of them; what was learned is left out to forget it."
+    )
     revision: Revision | None = Field(
         None, description="The revision that was seen; 409 when it is not the present one."
     )

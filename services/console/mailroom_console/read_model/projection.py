@@ -175,7 +175,7 @@ class Batch:
         if message.id in self.messages:
             return
         at = micros(message.at)
-        delivery = message.delivery
+        writer, delivery = message.written_by or message.from_, message.delivery
         state = delivery.state if delivery else ("queued" if message.outbound_id else None)
         row: Row = {
             "id": message.id, "ticket_id": event.ticket_id, "portal_id": event.portal_id,
@@ -184,7 +184,7 @@ class Batch:
             "delivery": delivery.model_dump(mode="json", exclude_none=True) if delivery else None,
             "new_sender": message.new_sender, "split_to": None,
             "document": message.__pydantic_serializer__.to_json(message, by_alias=True, exclude_none=True).decode(),
-            "from_email": comparable(message.from_.email if message.from_ else ""),
+            "from_email": comparable(writer.email if writer else ""),
         }  # fmt: skip
         self.messages[message.id] = self.new_messages[message.id] = row
         ticket["message_count"] += 1

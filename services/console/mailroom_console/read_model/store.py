@@ -108,7 +108,8 @@ def clear(connection: Connection, tables: ReadTables, *, sqlite_: bool) -> None:
 def _confirm(connection: Connection, m: Table, ticket_id: str, email: str) -> None:
     rows = connection.execute(select(m.c.id, m.c.document).where(m.c.ticket_id == ticket_id, m.c.new_sender))
     for row in rows.all():
-        author = json.loads(row.document).get("from") or {}
+        document = json.loads(row.document)
+        author = document.get("written_by") or document.get("from") or {}
         if comparable(str(author.get("email", ""))) == email:
             connection.execute(update(m).where(m.c.id == row.id).values(new_sender=False))
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from mailroom_mail.reading.model import Mail
+from mailroom_mail.threads.list_post import is_list_control, is_list_path
 
 Fields = dict[str, list[str]]
 
@@ -166,9 +167,9 @@ def says_automatic(text: str) -> bool:
 
 
 def is_machine_address(address: str) -> bool:
-    """Whether the part before the @ is a machine's: mailer-daemon, postmaster, no-reply and their kin."""
+    """Whether the part before the @ is a machine's: mailer-daemon, postmaster, no-reply, a list's program and their kin."""
     local = address.rpartition("@")[0] or address
-    return len(local) <= 200 and _is_machine(local)
+    return len(local) <= 200 and (_is_machine(local) or is_list_control(local))
 
 
 @lru_cache(maxsize=2000)  # mostly the sender of envelope and header are one
@@ -193,6 +194,8 @@ def header_signs(mail: Mail, fields: Fields, return_path: str | None) -> list[st
     if return_path is not None:
         if is_null_path(return_path):
             signs.append("null-return-path")
+        elif is_list_path(return_path):
+            signs.append("list:envelope")
         elif is_machine_address(return_path.strip("<> ")):
             signs.append("return-path:machine")
     elif any(value.strip() in ("<>", "< >") for value in fields.get("return-path", ())):

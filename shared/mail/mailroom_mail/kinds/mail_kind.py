@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from mailroom_mail.reading.model import Kind, Mail
+from mailroom_mail.threads.conversation import is_marked_spam, without_spam_mark
+from mailroom_mail.threads.list_post import list_post
 
 from . import automatic, bounces, desks, digests, formal_reports, forwarding, receipts, refusals
 
+_SPAM_FIELDS = ("x-spam-flag", "x-spam", "x-spam-status")
 _LIST_FIELDS = frozenset(automatic.LIST_FIELDS)
 
 
@@ -51,7 +54,7 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
     if is_digest:
         signs.append("digest")
     answering = bounce is None and not is_dsn and not is_feedback and not is_receipt
-    subject_says = answering and automatic.has_answer_subject(mail.subject)
+    subject_says = answering and automatic.has_answer_subject(without_spam_mark(mail.subject))
     if subject_says:
         signs.append("subject:automatic-answer")
     if signs and answering:
@@ -60,21 +63,32 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
             signs.append("words:automatic")
     if desks.is_state_notice(mail, fields):
         signs.append("desk:state-notice")
+    post = list_post(mail, return_path, signs, fields)
+    if post is not None and post.notice:
+        signs.append("list:notice")
     return Kind(
         automatic_signs=tuple(dict.fromkeys(signs)) if signs else (),
         bounce=bounce,
         is_dsn=is_dsn,
         is_out_of_office=answering and (subject_says or _is_answer(mail, signs, fields)),
-        is_list=not _LIST_FIELDS.isdisjoint(fields) or "precedence:list" in signs,
+        is_list=not _LIST_FIELDS.isdisjoint(fields) or "precedence:list" in signs or "list:envelope" in signs,
         is_receipt=is_receipt,
         receipt_of=about,
         resent_from=forwarding.resent_from(fields) if "resent-from" in fields else None,
         is_feedback=is_feedback,
-        is_spam_flagged="x-spam-flag" in fields
-        and any(value.strip().lower().startswith("yes") for value in fields["x-spam-flag"]),
+        is_spam_flagged=_is_flagged(mail, fields),
         forwarded=forwarding.traces(fields),
         is_digest=is_digest,
+        list_post=post,
     )
+
+
+def _is_flagged(mail: Mail, fields: automatic.Fields) -> bool:
+    """Whether a filter's mark says spam: SpamAssassin's flag or status, rspamd's one field, or the subject's beginning."""
+    for name in _SPAM_FIELDS:
+        if name in fields and any(value.strip().lower().startswith("yes") for value in fields[name]):
+            return True
+    return mail.subject[:1] in "*[{<" and is_marked_spam(mail.subject)
 
 
 def _is_answer(mail: Mail, signs: list[str], fields: automatic.Fields) -> bool:

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
-from . import addresses, charset_guess, dates, encoded_words, fragments, message_body, secured, structure
+from . import (
+    addresses,
+    bodies,
+    charset_guess,
+    dates,
+    enclosed,
+    encoded_words,
+    fragments,
+    message_body,
+    secured,
+    structure,
+)
 from .defect_names import add
 from .message_body import Body
 from .model import Mail, Mailbox
@@ -29,10 +41,21 @@ def read(raw: bytes, depth: int = 0) -> Mail:
     root = structure.parse(raw, start, len(raw), defects)
     hint = root.parameters.get("charset")
     inner = None if depth >= MAX_WRAPPED else lambda data: read(data, depth + 1)
+    reader = bodies.Bodies(raw, defects, hint)
+    if inner is not None and (original := enclosed.spam_original(root)) is not None:
+        # A filter put it whole into its report: what a person wrote is that one.
+        reported = inner(reader.content(original))
+        return replace(reported, headers=(*enclosed.trace(root.fields), *reported.headers), size=size)
     body = message_body.compose(root, raw, defects, hint, inner)
     if "8bit-header-not-utf8" in defects and (language := charset_guess.language_of(body.text)):
         structure.read_header(root, raw, start, len(raw), language)
-    return assemble(root, defects, hint, body, size)
+    mail = assemble(root, defects, hint, body, size)
+    if inner is not None and (wrapped := enclosed.wrapped_post(root)) is not None:
+        source = reader.content(wrapped)
+        post = inner(source)
+        if enclosed.same_list(mail, post):
+            return replace(mail, enclosed=post, enclosed_source=source)
+    return mail
 
 
 def assemble(

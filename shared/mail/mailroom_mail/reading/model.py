@@ -62,6 +62,26 @@ class Forwarded:
 
 
 @dataclass(frozen=True, slots=True)
+class ListPost:
+    """A mail that came through a mailing list or from its program.
+
+    `addresses` are the list's own (lower case), the way to its program included: never a person's, never to be answered
+    as one. `author` is who wrote it, None where nobody can tell or nobody did; `source` names the field that said so, in
+    lower case ("from", "wrapped", "x-original-from", "x-original-sender", "reply-to", "cc", or ""). `rewritten`: From is
+    the list's, so that DMARC says nothing about the author. `notice` is the program's own word, `digest` several posts in
+    one. `signs` are those of the automatic signs that a list puts on every post.
+    """
+
+    addresses: tuple[str, ...]
+    author: Mailbox | None
+    source: str = ""
+    rewritten: bool = False
+    notice: bool = False
+    digest: bool = False
+    signs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """What kind of mail it is, with each sign named (RFC 3834, RFC 2919, RFC 3464).
 
@@ -78,9 +98,10 @@ class Kind:
     receipt_of: tuple[str, ...] = ()  # the Message-IDs that it is about
     resent_from: Mailbox | None = None  # who passed the mail on as it was, RFC 5322 section 3.6.6
     is_feedback: bool = False  # abuse report, RFC 5965
-    is_spam_flagged: bool = False  # X-Spam-Flag: YES; only a trusted front server's counts
+    is_spam_flagged: bool = False  # by a filter's field or subject mark; only a trusted front server's counts
     forwarded: tuple[Forwarded, ...] = ()
     is_digest: bool = False  # of a mailing list: many people's mails in one
+    list_post: ListPost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +114,8 @@ class Mail:
     in order. `protection` tells what the message is put into: "signed:smime", "signed:openpgp" (nobody judged the signature),
     "encrypted:smime", "encrypted:openpgp" (the text says so in words). `is_digest`: it holds other mails of a list (RFC 2046
     section 5.1.5). `partial` are the parameters of a message/partial (RFC 2046 section 5.2.2). `defects` names everything that was wrong, as short stable words ("bad-base64", "charset-unknown:x").
+    `enclosed` is the author's own mail where a list wrapped it whole into one of its own, whose words are then shown;
+    `enclosed_source` are its bytes.
     """
 
     message_id: str | None
@@ -118,6 +141,8 @@ class Mail:
     protection: tuple[str, ...] = ()
     is_digest: bool = False
     partial: tuple[tuple[str, str], ...] = ()
+    enclosed: Mail | None = field(default=None, compare=False)
+    enclosed_source: bytes = field(default=b"", repr=False, compare=False)
 
     def header(self, name: str) -> str | None:
         """The first header of that name (case-insensitive), decoded, or None."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _LINE_END = re.compile(rb"\r?\n")
 _BLANKS = re.compile(rb"[ \t]+")
@@ -38,6 +38,13 @@ class SignedParts:
     def named(self, name: bytes) -> list[bytes]:
         """The fields of that name (lower case), folded as they came, without the last line end."""
         return self._fields.get(name, [])
+
+    def with_fields(self, changed: Mapping[bytes, list[bytes]]) -> SignedParts:
+        """The same mail with other fields of those names (lower case); an empty list takes them away."""
+        other = SignedParts.__new__(SignedParts)
+        other._fields = {**self._fields, **changed}
+        other._body, other._bodies = self._body, self._bodies
+        return other
 
     def body_digest(self, form: bytes, length: int | None) -> bytes:
         """SHA-256 of the body in that form (RFC 6376 section 3.4), of its first `length` bytes where given."""

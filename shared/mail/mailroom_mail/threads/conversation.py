@@ -16,6 +16,12 @@ _PREFIX = re.compile(
     r"\s*(?:[\[(]\d{1,3}[\])])?\s*[:：]\s*)",
     re.IGNORECASE,
 )
+# What filters put before a subject: SpamAssassin's and rspamd's defaults, MailScanner's, and those of mail providers.
+_SPAM_MARK = re.compile(
+    r"\s*(?:\*{3,}\s*(?:possible |probable |suspected )?spam\s*\*{3,}|\[\**\s*(?:possible |probable |suspected )?spam\??\s*\**\]|"
+    r"\{(?:disarmed|(?:definitely )?spam)\?\}|<spam\??>|\*\*spam\*\*|\[spam[ -]?verdacht\]|\[spam:[*# ]{1,30}\])\s*:?",
+    re.IGNORECASE,
+)
 _MAX_PREFIXES = 50
 
 
@@ -41,11 +47,26 @@ def conversation_root(mail: Mail) -> str:
     return "identity:" + identity(mail, b"")
 
 
+def is_marked_spam(subject: str) -> bool:
+    """Whether the subject begins with the mark that a filter gives spam; anybody can write one, only a front's counts."""
+    return _SPAM_MARK.match(subject) is not None
+
+
+def without_spam_mark(subject: str) -> str:
+    """The subject without the marks that filters have put before it."""
+    for _ in range(_MAX_PREFIXES):
+        found = _SPAM_MARK.match(subject)
+        if found is None:
+            break
+        subject = subject[found.end() :]
+    return subject.strip()
+
+
 def strip_subject(subject: str) -> str:
-    """The subject without reply and forward prefixes of any common language, white space squeezed."""
+    """The subject without reply and forward prefixes of any common language and filters' marks, white space squeezed."""
     rest = subject
     for _ in range(_MAX_PREFIXES):
-        found = _PREFIX.match(rest)
+        found = _PREFIX.match(rest) or _SPAM_MARK.match(rest)
         if found is None:
             break
         rest = rest[found.end() :]

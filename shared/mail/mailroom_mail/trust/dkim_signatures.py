@@ -26,6 +26,7 @@ from .dns_lookup import LookupFailedError
 from .verdict_records import DkimVerdict
 
 MOST_SIGNATURES = 5
+_MOST_KEYS = 8  # records at one name that are looked at
 _LEAST_BITS = 1024  # shorter RSA keys count for nothing (RFC 8301 section 3.2)
 _MOST_BITS, _MOST_EXPONENT_BITS = 8192, 64  # more is work that somebody else has chosen for us
 _LONGEST_RECORD = 4_000  # three times what RSA of 8,192 bits takes: what is remembered stays small
@@ -109,22 +110,31 @@ def check(
     identity = _identity(tags, domain)
     signature = _bytes(tags[b"b"])
     texts = records(f"{as_text(tags[b's'])}._domainkey.{as_text(domain)}")
-    if not texts or len(texts[0]) > _LONGEST_RECORD:
-        raise BrokenSignatureError("there is no key")
-    key = public_key(texts[0])
-    if isinstance(key, BrokenSignatureError):
-        raise key
-    if not isinstance(key.key, kind) or (key.strict and identity != domain):
-        raise BrokenSignatureError("the key is not for this signature")
+    # Several records at a name come in any order: each is tried (RFC 6376 section 6.1.2), what is no key is passed over.
+    keys = [public_key(text) for text in sorted(text for text in texts if len(text) <= _LONGEST_RECORD)[:_MOST_KEYS]]
+    usable = [
+        key.key
+        for key in keys
+        if isinstance(key, _Key) and isinstance(key.key, kind) and not (key.strict and identity != domain)
+    ]
+    if not usable:
+        broken = next((key for key in keys if isinstance(key, BrokenSignatureError)), None)
+        raise broken or BrokenSignatureError("there is no key for this signature")
     if not body_is_the_same():
         raise BadSignatureError("the body is another one")
+    if not any(_holds(key, signature, data) for key in usable):
+        raise BadSignatureError("the signature does not hold")
+
+
+def _holds(key: RSAPublicKey | Ed25519PublicKey, signature: bytes, data: bytes) -> bool:
     try:
-        if isinstance(key.key, RSAPublicKey):
-            key.key.verify(signature, data, _PADDING, _DIGEST)
+        if isinstance(key, RSAPublicKey):
+            key.verify(signature, data, _PADDING, _DIGEST)
         else:
-            key.key.verify(signature, hashlib.sha256(data).digest())  # RFC 8463 section 3
+            key.verify(signature, hashlib.sha256(data).digest())  # RFC 8463 section 3
     except InvalidSignature:
-        raise BadSignatureError("the signature does not hold") from None
+        return False
+    return True
 
 
 def _identity(tags: dict[bytes, bytes], domain: bytes) -> bytes:

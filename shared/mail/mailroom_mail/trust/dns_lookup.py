@@ -8,17 +8,22 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import dns.exception
+import dns.message
 import dns.rdatatype
 import dns.resolver
 
-_CACHED_NAMES = 20_000
+from .dmarc import Policy
+
+_CACHED_NAMES = 50_000
 _ONE_LOOKUP_S = 2.0
-_NOTHING_THERE_S = 60.0  # how long a name without records is taken to have none
+_NOTHING_THERE_S = 60.0  # how long a name without records is taken to have none, where the server does not say
+_LONGEST_NOTHING_S = 10_800.0  # RFC 2308 section 5
 _LONGEST_S = 86_400.0
 _WORKERS = 16
+_EXISTS = "EXISTS"  # asked as an A record: what counts is whether the name is there
 _T = TypeVar("_T")
 
 
@@ -86,7 +91,8 @@ class Resolver:
     def __init__(self, server: str | None = None) -> None:
         self.pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="verdicts")
         self.spf: Memory[str] = Memory()
-        self.dmarc: Memory[Any] = Memory()
+        self.dmarc: Memory[Policy] = Memory()
+        self.organisations: Memory[str] = Memory()
         self._answers: Memory[list[object]] = Memory()
         self._resolver: dns.resolver.Resolver | None
         try:
@@ -120,16 +126,26 @@ class Resolver:
         if self._resolver is None or left <= 0:
             raise LookupFailedError(name)
         nothing: Known[list[object]] = Known([], time.time() + _NOTHING_THERE_S)
+        exists = kind == _EXISTS
         try:
-            answers = self._resolver.resolve(name.rstrip("."), kind, lifetime=left, search=False)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.resolver.YXDOMAIN):
+            answers = self._resolver.resolve(name.rstrip("."), "A" if exists else kind, lifetime=left, search=False)
+        except dns.resolver.NXDOMAIN as error:
+            response = next(iter(error.responses().values()), None)  # type: ignore[no-untyped-call]
+            # a name that is an alias is there, though what it leads to is not (RFC 6604 section 3)
+            alias = exists and response is not None and bool(response.answer)
+            return Known([True] if alias else [], _until(response))
+        except dns.resolver.NoAnswer as error:
+            return Known([True] if exists else [], _until(error.response()))  # type: ignore[no-untyped-call]
+        except dns.resolver.YXDOMAIN:
             return nothing
         except (dns.resolver.NoNameservers, dns.exception.Timeout, OSError) as error:
             raise LookupFailedError(name) from error
         except (dns.exception.DNSException, UnicodeError, ValueError):
             return nothing  # not a name that could exist
         found: list[object]
-        if answers.rdtype == dns.rdatatype.TXT:
+        if exists:
+            found = [True]
+        elif answers.rdtype == dns.rdatatype.TXT:
             found = [tuple(rdata.strings) for rdata in answers]
         elif answers.rdtype == dns.rdatatype.MX:
             found = [(rdata.preference, rdata.exchange.to_text(True)) for rdata in answers]
@@ -138,6 +154,13 @@ class Resolver:
         else:
             found = [rdata.address for rdata in answers]
         return Known(found, min(answers.expiration, time.time() + _LONGEST_S))
+
+
+def _until(response: dns.message.Message | None) -> float:
+    """How long it holds that there is nothing (RFC 2308 section 5): as long as the zone's SOA in the answer says."""
+    authority = response.authority if response is not None else ()
+    found = [min(rrset.ttl, rrset[0].minimum) for rrset in authority if rrset.rdtype == dns.rdatatype.SOA]
+    return time.time() + (min(max(found[0], 1.0), _LONGEST_NOTHING_S) if found else _NOTHING_THERE_S)
 
 
 class Lookups:
@@ -161,6 +184,10 @@ class Lookups:
             raise
         self.until = min(self.until, known.until)
         return known.value
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a name or one below it: anything but NXDOMAIN (RFC 8020). Raises as `lookup`."""
+        return bool(self.lookup(name, _EXISTS))
 
     def texts(self, name: str) -> list[str]:
         """TXT records, their strings joined. Raises as `lookup`."""

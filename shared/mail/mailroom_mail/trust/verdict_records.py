@@ -28,6 +28,7 @@ class Verdicts:
     arc_domain: str | None = None
     source: str = "computed"
     forwarded_by: str | None = None
+    list_author: str | None = None  # who wrote behind a list, where that is proven by the author's own signature
 
 
 @dataclass(frozen=True, slots=True)

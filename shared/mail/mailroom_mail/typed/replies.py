@@ -10,12 +10,14 @@ from mailroom_mail.kinds.digests import is_digest
 from mailroom_mail.reading.model import Mail
 from mailroom_mail.showing.rendering import to_text
 
+from .company_words import above_notice, without_company_words
 from .quote_words import ANSWER_SUBJECT, FORWARD_SUBJECT
 from .reply_html import html_reply
 from .reply_text import plain_reply
 
 _MOST_NAMES = 10
 _WIDTHS = range(50, 100)  # characters at which programs break lines
+_LIST_FOOTER = '<div style="white-space:pre-wrap">____________________'
 _FORWARD_MARK = "moz-forward-container"
 
 
@@ -43,16 +45,16 @@ def extract_reply(mail: Mail) -> Reply:
     if _is_forward(mail, fields) or (not answers and (is_notice(mail, fields) or is_digest(mail))):
         return _whole(mail)
     names = _answered(mail)
-    plain = plain_reply(mail.text, names=names, answers=answers)
+    plain = plain_reply(without_company_words(mail.text), names=names, answers=answers)
     if plain.forwards:
         return _whole(mail)
     if not mail.html:
-        return Reply(plain.text, mail.html, plain.quoted)
+        return Reply(_typed(plain.text), mail.html, plain.quoted)
     shown = html_reply(mail.html, plain.quoted, names, answers=answers)
     text = plain.text
     if shown.html is not mail.html and (mail.text_from_html or (shown.quoted and not plain.quoted)):
         # The client's own marks say more than the words of a rendering.
-        plain = plain_reply(to_text(shown.html), names=names)
+        plain = plain_reply(without_company_words(to_text(shown.html)), names=names)
         text = plain.text or text
     elif shown.signature:
         text = plain.without(to_text(shown.signature))
@@ -61,7 +63,21 @@ def extract_reply(mail: Mail) -> Reply:
         unwrapped = to_text(shown.html)
         if unwrapped.split() == text.split():
             text = unwrapped
-    return Reply(text, shown.html, plain.quoted or shown.quoted)
+    return Reply(_typed(text), _without_list_footer(shown.html), plain.quoted or shown.quoted)
+
+
+def _typed(text: str) -> str:
+    """The words without a legal notice that stood above the history."""
+    return above_notice(text).rstrip() or text
+
+
+def _without_list_footer(html: str | None) -> str | None:
+    """The HTML without the footer that Mailman 3 appends to it, which the text loses as a signature."""
+    at = html.rfind(_LIST_FOOTER) if html is not None else -1
+    if html is None or at < 0:
+        return html
+    end = html.find("</div>", at)
+    return html[:at] + html[end + 6 :] if end >= 0 and not to_text(html[end + 6 :]).strip() else html
 
 
 def _whole(mail: Mail) -> Reply:

@@ -8,6 +8,7 @@ from typing import Any
 from mailroom_mail.writing.templates import TemplateBroken, TemplateContext, render
 from mailroom_oauth import Provider
 
+from mailroom_console.addresses import forwarders
 from mailroom_console.pages.frame.visit import Visit
 from mailroom_console.problems import Problem, invalid
 
@@ -22,7 +23,7 @@ _FIELDS = {"smtp.host": "host", "smtp.port": "port", "smtp.tls": "tls", "smtp.us
 _LABELS = {"active": "active", "full_name": "full name", "queue_id": "queue", "prefer_online": "prefer online agents",
            "auto_enabled": "automatic reply", "auto_subject": "its subject", "auto_content": "its text",
            "host": "server", "port": "port", "tls": "encryption", "username": "user name",
-           "forwards_to": "forwarding"}  # fmt: skip
+           "forwards_to": "forwarding", "forwarders": "lists and forwarders"}  # fmt: skip
 
 
 def blank() -> dict[str, Any]:
@@ -30,7 +31,7 @@ def blank() -> dict[str, Any]:
     return {
         "local_part": "", "domain": "", "email": "", "full_name": "", "queue_id": "", "prefer_online": True,
         "active": True, "auto_enabled": False, "auto_subject": DEFAULT_SUBJECT, "auto_content": DEFAULT_CONTENT,
-        "host": "", "port": 587, "tls": "", "username": "", "forwards_to": "", "revision": 1, "smtp_ok": "",
+        "host": "", "port": 587, "tls": "", "username": "", "forwards_to": "", "forwarders": "", "revision": 1, "smtp_ok": "",
         "auth": "password", "provider": "",
         "signature": "", "number_in_subject": False, "auto_outside": "",
     }  # fmt: skip
@@ -47,7 +48,8 @@ def of(address: Mapping[str, Any]) -> dict[str, Any]:
         "host": smtp.get("host", ""), "port": smtp.get("port", 587), "tls": smtp.get("tls", ""),
         "username": smtp.get("username", ""), "forwards_to": address["forwards_to"] or "",
         "auth": smtp.get("auth", "password"), "provider": smtp.get("provider") or "",
-        "revision": address["revision"], "signature": address["signature"],
+        "forwarders": forwarders.as_lines(address.get("forwarders") or []), "revision": address["revision"],
+        "signature": address["signature"],
         "number_in_subject": address["number_in_subject"], "auto_outside": reply["outside_content"],
     }  # fmt: skip
 
@@ -85,7 +87,8 @@ def read(visit: Visit) -> dict[str, Any]:
         "auto_enabled": visit.flag("auto_enabled"), "auto_subject": visit.text("auto_subject"),
         "auto_content": visit.text("auto_content"), "host": visit.text("host").strip(),
         "port": visit.text("port").strip(), "tls": visit.text("tls"), "username": visit.text("username").strip(),
-        "forwards_to": visit.text("forwards_to"), "auth": visit.text("auth") or "password", "revision": visit.number("revision") or 0,
+        "forwards_to": visit.text("forwards_to"), "auth": visit.text("auth") or "password",
+        "forwarders": visit.text("forwarders").replace("\r\n", "\n").strip(), "revision": visit.number("revision") or 0,
         "signature": visit.text("signature"), "number_in_subject": visit.flag("number_in_subject"),
         "auto_outside": visit.text("auto_outside"),
     }  # fmt: skip
@@ -102,6 +105,8 @@ def given(form: Mapping[str, Any], password: str, kind: str, before: Mapping[str
         wanted |= {"active": form["active"], "revision": form["revision"]}
         if kind != "internal":
             wanted |= {"signature": form["signature"], "number_in_subject": form["number_in_subject"]}
+        if form["forwarders"] != forwarders.as_lines(before.get("forwarders") or []):
+            wanted["forwarders"] = forwarders.from_lines(form["forwarders"])
     elif kind == "internal":
         wanted |= {"local_part": form["local_part"], "domain": form["domain"] or None}
     else:

@@ -122,7 +122,8 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
     """A message with what the templates need besides."""
     sender = message["from"] or {}
     author = message.get("author") or {}
-    name, email = sender.get("name", ""), sender.get("email", "")
+    wrote = message.get("written_by") or sender
+    name, email = wrote.get("name", ""), wrote.get("email", "")
     if message["direction"] != "in" and message["kind"] != "auto_reply":
         name = _name(agents, author.get("id")) or author.get("name") or name
     label, tone = _LABELS.get(message["kind"], ("", ""))
@@ -140,7 +141,7 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
     return {
         **message, **people, "delivery": delivery(message.get("delivery")),
         "who_name": name, "who_email": email, "label": label, "label_tone": tone,
-        "from_line": f"{sender.get('name', '')} <{email}>".strip() if sender else "unknown",
+        "from_line": f"{sender.get('name', '')} <{sender.get('email', '')}>".strip() if sender else "unknown",
         "doubts": in_doubt(message.get("defects") or []),
         "protection_words": "; ".join(_PROTECTION[one] for one in message.get("protection") or [] if one in _PROTECTION),
         "verdict_words": verdict_words(message["verdicts"]) if message["direction"] == "in" else "",
@@ -251,10 +252,33 @@ def warnings(message: Mapping[str, Any]) -> list[dict[str, Any]]:
         found.append(_warning("warn", f"It did not come from a server that {domain} names as its own (SPF)."))
     if message["spam"]:
         found.append(_warning("warn", "Judged to be spam. It gets no automatic reply."))
+    found += behind(message)
     if message["new_sender"]:
+        email = (message.get("written_by") or message["from"] or {}).get("email", "")
+        if message.get("written_by_grade") == "unknown":
+            return found
         told = f"{email} is new in this conversation, and gets no replies until somebody confirms."
         found.append(_warning("warn", told, confirm=email))
     return found
+
+
+def behind(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Who wrote a mail whose From is another's, and how sure that is."""
+    grade, lists = message.get("written_by_grade"), message.get("lists") or []
+    wrote = (message.get("written_by") or {}).get("email", "")
+    via = f"the mailing list {lists[0]}" if lists else "one of your own addresses"
+    if grade == "unknown":
+        return [_warning("warn", f"It came from {via}, and nobody can tell who wrote it: an answer needs a recipient, "
+                         "and what goes to the list is read by all of it.")]  # fmt: skip
+    if grade == "claimed":
+        return [
+            _warning("warn", f"It came from {via}. That {wrote} wrote it is what the mail says; nothing proves it.")
+        ]
+    if grade == "vouched":
+        return [_warning("", f"It came from {via}, which says that {wrote} wrote it.")]
+    if grade == "proven":
+        return [_warning("", f"It came from {via}. {wrote} wrote it: their own signature holds.")]
+    return []
 
 
 def _warning(tone: str, text: str, confirm: str | None = None) -> dict[str, Any]:
