@@ -26,7 +26,9 @@ def is_quiet(content: Content, *, answers_us: bool) -> bool:
     """Whether nothing is done for a mail. `answers_us`: it names a mail of ours in its thread headers."""
     if content.out_of_office or content.is_receipt:
         return True
-    signs = content.automatic_signs
+    post = content.list_post
+    of_list = post.signs if post is not None and not post.notice else []  # a person's post bears them too
+    signs = [sign for sign in content.automatic_signs if sign not in of_list]
     if any(sign.startswith(_ALWAYS) for sign in signs):
         return True
     if not answers_us:

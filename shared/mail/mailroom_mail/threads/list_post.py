@@ -289,8 +289,8 @@ def _list_signs(mail: Mail, signs: Iterable[str], lists: _Names) -> tuple[str, .
         mine += [sign for sign in kept if sign == "return-path:machine"]
     if "precedence:list" in kept and "precedence:bulk" in kept:  # Sympa says both
         mine.append("precedence:bulk")
-    if "x-loop" in kept and any(lists.has(value.strip()) for value in mail.all_headers("x-loop")):
-        mine.append("x-loop")
+    if any(lists.has(value.strip()) for value in mail.all_headers("x-loop")):
+        mine += [sign for sign in kept if sign.startswith("x-loop")]
     if mail.sender is not None and lists.is_control(mail.sender.email):
         mine += [sign for sign in kept if sign.startswith("sender:")]
     return tuple(dict.fromkeys(mine))
