@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mailroom_mail import organisational_domain
+from functools import lru_cache
+
+from publicsuffixlist import PublicSuffixList
 
 # What anybody can have a mailbox at. Names under them are theirs as well.
 _NAMES = """
@@ -27,4 +29,9 @@ def is_public(domain: str) -> bool:
     labels = domain.split(".")
     if any(".".join(labels[start:]) in PUBLIC for start in range(len(labels))):
         return True
-    return organisational_domain(f"x.{domain}") == f"x.{domain}"
+    return bool(_suffixes().is_public(domain))
+
+
+@lru_cache(maxsize=1)
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
