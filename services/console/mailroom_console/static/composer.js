@@ -190,6 +190,11 @@ function drafts(box, form) {
 }
 
 function keys(form) {
+  // What is typed into a recipients' field becomes a chip when one leaves it, and cautions may come with it: the button
+  // would move away under the pointer between pressing and letting go. So pressing it does not leave the field; sending does.
+  for (const button of form.querySelectorAll('button:not([type="button"])')) {
+    button.addEventListener('mousedown', (event) => event.preventDefault());
+  }
   form.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(); }
   });
