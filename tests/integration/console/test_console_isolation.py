@@ -31,6 +31,12 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/tickets/{ticket_id}/notes"): {"text": "x"},
     ("POST", "/tickets/{ticket_id}/confirm-sender"): {"email": "a@b.example"},
     ("PUT", "/tickets/{ticket_id}/draft"): {"text": "x"},
+    ("POST", "/tickets/{ticket_id}/forward"): {"to": ["thief@evil.example"], "text": "x"},
+    ("POST", "/tickets/{ticket_id}/snooze"): {"until": None},
+    ("POST", "/tickets/{ticket_id}/merge"): {"into": "another"},
+    ("POST", "/tickets/{ticket_id}/split"): {"message_id": "another"},
+    ("PUT", "/canned/{canned_id}"): {"name": "Hijacked", "text": "x"},
+    ("POST", "/addresses/smtp/connect"): {"provider": "microsoft", "email": "a@b.example"},
 }
 
 
@@ -75,6 +81,7 @@ async def _filled(console: RunningConsole, bus: Bus, s: Story) -> dict[str, str]
 
     (message,) = await eventually(there, 10)
     token = (await console.api.post("/tokens", json={"name": "t", "scopes": ["read"]})).json()
+    canned = (await console.api.post("/canned", json={"name": "c", "text": "confidential"})).json()
     name = f"{bus.settings.topic_prefix}.email.received.v1.dead"
     value = b'{"portal_id": "%s"}' % console.ids["portal"].encode()
     await (await bus.producer.post_raw(name, key=b"k", value=value, headers=[("mailroom_error", b"why")]))
@@ -86,7 +93,7 @@ async def _filled(console: RunningConsole, bus: Bus, s: Story) -> dict[str, str]
     return {
         "address_id": console.ids["address"], "queue_id": console.ids["queue"], "agent_id": console.ids["ana"],
         "ticket_id": s.ticket, "message_id": message["id"], "index": "0", "token_id": token["id"],
-        "dead_id": letter["id"], "portal_id": console.ids["portal"],
+        "dead_id": letter["id"], "portal_id": console.ids["portal"], "canned_id": canned["id"],
     }  # fmt: skip
 
 
