@@ -1,7 +1,7 @@
 """Providers' error codes in plain words, with what must be done. Pure.
 
 Sources: RFC 6749 sections 4.1.2.1 and 5.2; Microsoft, "Microsoft Entra authentication and authorization error codes"
-(learn.microsoft.com/entra/identity-platform/reference-error-codes, read 2026-11).
+(learn.microsoft.com/entra/identity-platform/reference-error-codes): the place to compare with, not read again for this.
 """
 
 from __future__ import annotations
