@@ -89,7 +89,8 @@ class Underway:
             else:
                 rivals.append(going)
         if rivals and index and now - self._held_since.setdefault(received.id, now) < PATIENCE_S:
-            self._add(received, now, {})
+            # what names the same mail must not overtake it
+            self._add(received, now, {}, wanted(received, clues))
             self._behind.append(received.id)
             return True
         self._held_since.pop(received.id, None)
@@ -114,10 +115,13 @@ class Underway:
         found.pop(received.id, None)
         return list(found.values())
 
-    def _add(self, received: EmailReceived, now: float, tickets: dict[str, TicketClue]) -> None:
+    def _add(
+        self, received: EmailReceived, now: float, tickets: dict[str, TicketClue], more: Sequence[Key] = ()
+    ) -> None:
         self._drop(received.id)
         content, portal = received.content, received.portal_id
         names = {(portal, "n", ticket_number(ticket)) for ticket in tickets}
+        names |= set(more)
         names |= {(portal, "m", name) for name in (content.message_id, root_of(received)) if name}
         if received.gmail is not None:
             names.add((portal, "g", f"{received.gmail.address_id}:{received.gmail.thread_id}"))
