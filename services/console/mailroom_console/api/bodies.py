@@ -100,6 +100,9 @@ class ForwarderIn(Body):
     value: Line = Field(description="The list's address, a domain, or a network (CIDR).")
 
 
+Forwarders = Annotated[list[ForwarderIn], Field(max_length=60)]
+
+
 class AddressIn(Body):
     kind: Literal["internal", "gmail", "smtp"]
     local_part: Line | None = Field(None, description="Internal: the part before the @.")
@@ -113,7 +116,7 @@ class AddressIn(Body):
     smtp: SmtpIn | None = None
     password: Line | None = Field(None, description="Write-only.")
     forwards_to: Id | None = Field(None, description="SMTP: id of the internal address that it forwards to.")
-    forwarders: list[ForwarderIn] | None = Field(None, description="Mailing lists and servers that hand mail on to it.")
+    forwarders: Forwarders | None = Field(None, description="Mailing lists and servers that hand mail on to it.")
 
 
 class AddressChange(Body):
@@ -128,9 +131,7 @@ class AddressChange(Body):
     gmail: GmailIn | None = None
     password: Line | None = Field(None, description="Write-only.")
     forwards_to: Id | None = None
-    forwarders: list[ForwarderIn] | None = Field(
-        None, description="All of them; what was learned is left out to forget it."
-    )
+    forwarders: Forwarders | None = Field(None, description="All of them; what was learned is left out to forget it.")
     revision: Revision | None = Field(
         None, description="The revision that was seen; 409 when it is not the present one."
     )
