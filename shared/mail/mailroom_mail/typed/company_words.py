@@ -11,7 +11,9 @@ _TOP = 1_500  # characters in which a banner stands
 _MOST_BANNERS = 4
 _WRAPPED = 60  # characters of a line that may have been broken
 _MOST_NOTICE_LINES = 60
-_LEAD = r"[\s*_\[(<>|=!⚠️-]*"
+# Possessive, since what follows begins with a letter: two such runs in a row, each giving back what the other may take,
+# cost the square of the banner's length.
+_LEAD = r"[\s*_\[(<>|=!⚠️-]*+"
 _CALL = (
     r"(?:(?:caution|warning|attention|notice|important|alert|security (?:notice|warning)|be careful|external(?: e-?mail| message| sender)?|"
     r"achtung|vorsicht|hinweis|warnung|wichtig|externe e-?mail|"
