@@ -50,13 +50,13 @@ async def test_a_mail_becomes_a_ticket(
                 "MAILROOM_KAFKA_USERNAME": "router", "MAILROOM_KAFKA_PASSWORD": PASSWORD}  # fmt: skip
     router = start_service("router", world.env(**env))
     await world.put(mail(1))
-    await eventually(world.states, 20)
+    await eventually(world.states, 45)
     (state,) = (await world.states()).values()
     command = await world.reply(state)
 
     async def answered() -> bool:
         return any(event.causation_id == command.id for event in await world.events(state.id))
 
-    await eventually(answered, 20)
+    await eventually(answered, 30)
     assert router.ready
     assert PASSWORD not in router.output()
