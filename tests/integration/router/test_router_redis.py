@@ -12,13 +12,13 @@ from mailroom_contracts import Trace
 from mailroom_router.agents import Agents
 from mailroom_router.conversation import Known, TicketClue, clues, route
 from mailroom_router.draft import Wanted
-from mailroom_router.facts import Facts
+from mailroom_router.facts import Facts, Ordered
 from mailroom_router.placement import Place
 from mailroom_router.redis_gate import RedisGate
 from mailroom_router.redis_index import Index, Query
 from mailroom_runtime.redis.presence import Presence
 from mailroom_runtime.redis.valkey import connect
-from support.router_desk import OK, RING
+from support.router_desk import NOW, OK, RING
 from support.router_world import mail
 from support.servers import ValkeyServer
 
@@ -69,7 +69,8 @@ async def test_a_choice_is_remembered_and_made_once_however_many_ask(client: red
 async def test_the_index_answers_a_batch_and_keeps_portals_apart(client: redis.asyncio.Redis) -> None:
     index = Index(client, "t", 35)
     facts = Facts("T1", "p1", clue="p1|q1|ad1|jo@customer.example", message_ids=("m1@x",), number="MR-00000000",
-                  thread="ad5:th1", ordered=(("own@acme", "o1", ("jo@customer.example",)),))  # fmt: skip
+                  thread="ad5:th1",
+                  ordered=(Ordered("own@acme", "o1", ("jo@customer.example",), NOW, answer=True),))  # fmt: skip
     await index.learn([facts, facts])
     received = [mail(1, references=["m1@x"]), mail(2, references=["m1@x"], portal="p2"), mail(3)]
     before, known = await index.look_up([Query(r, clues(r, RING)) for r in received])

@@ -27,7 +27,8 @@ class Member:
             self.input.topic, bootstrap_servers=kafka, group_id=self.group, enable_auto_commit=False,
             session_timeout_ms=6_000, heartbeat_interval_ms=500,
         )  # fmt: skip
-        self.transactions = Transactions(kafka, f"{prefix}.{name}", self.group)
+        self.access = ServiceSettings(kafka=kafka, topic_prefix=prefix)
+        self.transactions = Transactions(self.access, f"{prefix}.{name}", self.group)
 
     async def start(self) -> None:
         await self.consumer.start()
@@ -51,7 +52,7 @@ class Member:
         )  # fmt: skip
 
     async def committed(self) -> dict[TopicPartition, int]:
-        return await committed(self.consumer, self.group, [self.input], self.kafka)
+        return await committed(self.consumer, self.group, [self.input], self.access)
 
 
 @pytest.fixture
