@@ -35,7 +35,7 @@ async def secured(
         server.kill()
 
 
-@pytest.mark.slow  # three brokers with TLS; on a busy machine a first ticket took over 20 s
+@pytest.mark.slow  # on a busy machine the first ticket took over 20 s
 @pytest.mark.parametrize("way", ["SCRAM-SHA-512", pytest.param("mutual TLS", marks=pytest.mark.slow)])
 async def test_a_mail_becomes_a_ticket(
     secured: tuple[World, SecuredKafka, Authority], start_service: Starter, way: str
