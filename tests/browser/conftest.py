@@ -46,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingStack]:
             MailServer({MICROSOFT_ACCOUNT: "none"}, introspect_url=microsoft.front.introspect_url) as exchange,
         ):
             stack.env |= google_env(google.origin, auth=emulator.origin) | microsoft.env()
-            stack.env |= {"MAILROOM_SMTP_CA_FILE": str(exchange.ca_file)}
+            stack.env |= {"MAILROOM_SMTP_CA_FILE": str(exchange.ca_file), "MAILROOM_LOGIN_RETRY_S": "[1, 2]"}
             up = stack.call("up", timeout=280)
             assert up.returncode == 0, up.stdout[-3000:] + up.stderr[-3000:]
             made = StandingStack(stack.data, google, microsoft, exchange)

@@ -1,6 +1,6 @@
 """A subscriber with an older version of the contracts reads what today's services write, and more than that.
 
-The old version is kept as the wheel that was published (tests/data/old_contracts); it runs in a process of its own.
+The old version is kept as the wheel that was published (tests/data/old_release); it runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mailroom_contracts import Message, encode, schemas
 from mailroom_contracts.topics import Topic
 
 ROOT = Path(__file__).resolve().parents[2]
-WHEELS = sorted((ROOT / "tests" / "data" / "old_contracts").glob("*.whl"))
+WHEELS = sorted((ROOT / "tests" / "data" / "old_release").glob("*/mailroom_contracts-*.whl"))
 BASELINE = ROOT / "docs" / "contracts" / "baseline"
 READER = """
 import base64, json, sys

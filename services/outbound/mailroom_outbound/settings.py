@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 from mailroom_contracts import SmtpAccount
@@ -47,6 +48,11 @@ class OutboundSettings(ServiceSettings):
     lane_retry_first_s: float = Field(5.0, gt=0, description="First wait of a whole account after it did not answer.")
     parked_max_s: float = Field(14 * DAY_S, gt=0, description="Longest wait for an account to be mended.")
     parked_retry_s: float = Field(3_600.0, gt=0, description="How often a refused account is tried by itself.")
+    login_retry_s: list[Annotated[float, Field(gt=0)]] = Field(
+        [60.0, 300.0, 900.0],
+        max_length=10,
+        description="Waits before a login that worked and is refused now is tried again.",
+    )
 
     @field_validator("relay_url")
     @classmethod
@@ -99,4 +105,5 @@ class OutboundSettings(ServiceSettings):
             lane_first_s=self.lane_retry_first_s,
             parked_retry_s=self.parked_retry_s,
             uncertain_s=self.uncertain_retry_s,
+            login_retry_s=tuple(self.login_retry_s),
         )

@@ -1,7 +1,7 @@
-"""A rolling upgrade: services with the old contracts and services with today's work on the same topics, both ways.
+"""A rolling upgrade: services of an old release and today's work on the same topics, both ways.
 
-The old contracts are the wheel that was published (tests/data/old_contracts). With them run `ingest_smtp` (old writer,
-new reader), `autoreply` (old reader of a new writer, and old writer) and a subscriber; today's run the router.
+The old release is kept as the wheels of its packages (tests/data/old_release). From them run `ingest_smtp` (old writer,
+new reader), `autoreply` (old reader of a new writer, and old writer) and a subscriber; today's router runs beside them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import smtplib
 import sys
+import zipfile
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -25,7 +26,7 @@ from support.topics import delete_topics
 from support.waiting import eventually
 
 Starter = Callable[..., ServiceProcess]
-WHEELS = sorted((REPOSITORY / "tests" / "data" / "old_contracts").glob("*.whl"))
+RELEASES = sorted((REPOSITORY / "tests" / "data" / "old_release").iterdir())
 OLD_SUBSCRIBER = """
 import asyncio, json, os
 import mailroom_contracts
@@ -33,7 +34,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from mailroom_contracts import Actor, AddNote, decode, encode, ids, topics
 from datetime import UTC, datetime
 
-assert ".whl" in mailroom_contracts.__file__, mailroom_contracts.__file__
+assert os.environ["PYTHONPATH"] in mailroom_contracts.__file__, mailroom_contracts.__file__
 
 async def main():
     prefix, kafka = os.environ["MAILROOM_TOPIC_PREFIX"], os.environ["MAILROOM_KAFKA"]
@@ -70,12 +71,15 @@ async def world(kafka: str, valkey: ValkeyServer, topic_prefix: str, tmp_path: P
         await delete_topics(kafka, topic_prefix)
 
 
-@pytest.mark.parametrize("wheel", WHEELS, ids=[w.name for w in WHEELS])
+@pytest.mark.parametrize("release", RELEASES, ids=[r.name for r in RELEASES])
 async def test_old_and_new_services_share_the_topics(
-    world: World, wheel: Path, start_service: Starter, tmp_path: Path
+    world: World, release: Path, start_service: Starter, tmp_path: Path
 ) -> None:
+    code = tmp_path / "code"
+    for wheel in release.glob("*.whl"):
+        zipfile.ZipFile(wheel).extractall(code)
     port = free_port()
-    old = world.env(PYTHONPATH=str(wheel), MAILROOM_BLOBS=str(tmp_path / "blobs"), MAILROOM_SMTP_PORT=str(port),
+    old = world.env(PYTHONPATH=str(code), MAILROOM_BLOBS=str(tmp_path / "blobs"), MAILROOM_SMTP_PORT=str(port),
                     MAILROOM_LMTP_PORT="0", MAILROOM_DNS_SERVER="127.0.0.1:9")  # fmt: skip
     subscriber = Process([sys.executable, "-c", OLD_SUBSCRIBER], tmp_path / "subscriber.log", old)
     subscriber.launch()

@@ -61,7 +61,8 @@ def _end_tls_at_once() -> None:
     def close(self: Any, reason: Any = None, exc: Any = None) -> Any:
         writer = self._writer
         closed = original(self, reason, exc)
-        if writer is not None and writer.get_extra_info("ssl_object") is not None:
+        # not asked of the transport: where the broker has ended it, it no longer knows
+        if writer is not None and self._security_protocol.endswith("SSL"):
             writer.transport.abort()
         return closed
 

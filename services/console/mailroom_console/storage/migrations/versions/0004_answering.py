@@ -35,7 +35,7 @@ def upgrade() -> None:
     op.add_column("addresses", sa.Column("answering", sa.JSON(), nullable=False, server_default="{}"))
     op.create_table(
         "blocked",
-        sa.Column("portal_id", sa.String(64), sa.ForeignKey("portals.id"), primary_key=True),
+        sa.Column("portal_id", sa.String(64), sa.ForeignKey("portals.id", ondelete="RESTRICT"), primary_key=True),
         sa.Column("entry", sa.String(320), primary_key=True),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("by_name", sa.Text(), nullable=False),
@@ -43,7 +43,7 @@ def upgrade() -> None:
     op.create_table(
         "canned",
         sa.Column("id", sa.String(64), primary_key=True),
-        sa.Column("portal_id", sa.String(64), sa.ForeignKey("portals.id"), nullable=False),
+        sa.Column("portal_id", sa.String(64), sa.ForeignKey("portals.id", ondelete="RESTRICT"), nullable=False),
         sa.Column("queue_id", sa.String(64)),
         sa.Column("name", sa.String(80), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
