@@ -54,6 +54,14 @@ class Known:
     tickets: dict[str, TicketClue] = field(default_factory=dict)
 
 
+def named_addresses(clues: Clues, known: Known) -> list[str]:
+    """The addresses of the tickets that a mail names, nearest first."""
+    numbers = [t for n in clues.numbers if len(t := known.numbers.get(n, [])) == 1]
+    tickets = [*clues.signed, *clues.plus, *(t for one in numbers for t in one)]
+    tickets += [t for r in clues.references for t in known.references.get(r, ())]
+    return [known.tickets[t].address_id for t in tickets if t in known.tickets]
+
+
 def root_of(received: EmailReceived) -> str:
     """The conversation's root: the first of References, else In-Reply-To, else the mail's own id, else its identity."""
     content = received.content

@@ -9,14 +9,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from mailroom_contracts import EmailReceived, EmailRouted, Record, Undecodable, decode_as, encode, header, topics
+from mailroom_contracts import (
+    Address,
+    EmailReceived,
+    EmailRouted,
+    Record,
+    Undecodable,
+    decode_as,
+    encode,
+    header,
+    topics,
+)
+from mailroom_mail import comparable
 from mailroom_runtime.book import Book
 from mailroom_runtime.bus.tracing import child
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 
-from .conversation import Clues, Known, clues, route
-from .placement import places
+from .authorship import author
+from .conversation import Clues, Known, clues, named_addresses, route
+from .placement import places, settled, shares_its_way, undecided
 from .redis_gate import RedisGate
 from .redis_index import Index, Query, from_memory
 from .underway import Underway
@@ -25,6 +37,16 @@ log = get_logger()
 SOURCE = "router"
 Memory = list[dict[str, Any]]
 NO_CLUES = Clues()
+Writer = tuple[str, str]
+"""Portal, and who writes to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A mail may be for one of several addresses, of which its author wrote to `last` (None: to none of them yet)."""
+
+    among: list[Address]
+    last: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +116,13 @@ class FirstStep:
             answers = await self._gate.attempt(self._index.look_up(asked), empty)
             for i, memory, knows in zip(asking, *answers, strict=True):
                 before[i], known[i] = memory, knows
+        doubts = await self._doubts(queries)
+        wrote: dict[Writer, str] = {}  # in this batch
         fresh: list[list[EmailRouted] | None] = []
         now = time.monotonic()
         self._underway.begin(now)
         for number, (query, knows) in enumerate(zip(queries, known, strict=True)):
-            fresh.append(self._way(query, before[number], knows, now))
+            fresh.append(self._way(query, before[number], knows, now, doubts.get(number), wrote))
             if number % 50 == 49:
                 await asyncio.sleep(0)
         new = [(i, ways) for i, ways in enumerate(fresh) if ways is not None and before[i] is None]
@@ -106,12 +130,31 @@ class FirstStep:
         if new:
             to_remember = [(queries[i].received, ways) for i, ways in new]
             kept = await self._gate.attempt(self._index.remember(to_remember), kept)
+            await self._note_writers(to_remember)
         memories = dict(enumerate(before))
         memories.update(zip((i for i, _ in new), kept, strict=False))
         return [
             [from_memory(m, ways[0]) for m in memory] if ways and (memory := memories.get(i)) else ways
             for i, ways in enumerate(fresh)
         ]
+
+    async def _doubts(self, queries: Sequence[Query]) -> dict[int, Doubt]:
+        """Mails that may be for one of several addresses, by their position."""
+        found = {i: among for i, q in enumerate(queries) if (among := undecided(q.received, self._book))}
+        if not found:
+            return {}
+        asked = [queries[i].received for i in found]
+        nothing: list[str | None] = [None] * len(asked)
+        lasts = await self._gate.attempt(self._index.wrote_to(asked), nothing)
+        return {i: Doubt(among, last) for (i, among), last in zip(found.items(), lasts, strict=True)}
+
+    async def _note_writers(self, routed: Sequence[tuple[EmailReceived, list[EmailRouted]]]) -> None:
+        wrote = [(received, way.address_id) for received, ways in routed for way in self._sharing(ways)]
+        if wrote:
+            await self._gate.attempt(self._index.note_writers(wrote), None)
+
+    def _sharing(self, ways: Sequence[EmailRouted]) -> list[EmailRouted]:
+        return [way for way in ways if shares_its_way(self._book.address(way.address_id), self._book)]
 
     def _with_related(self, query: Query) -> Query:
         """To be looked up: the mail's own clues, and the mails under way that bear on it."""
@@ -121,7 +164,15 @@ class FirstStep:
         references = tuple(dict.fromkeys((*query.clues.references, *related)))
         return replace(query, clues=replace(query.clues, references=references))
 
-    def _way(self, query: Query, before: Memory | None, known: Known, now: float) -> list[EmailRouted] | None:
+    def _way(
+        self,
+        query: Query,
+        before: Memory | None,
+        known: Known,
+        now: float,
+        doubt: Doubt | None,
+        wrote: dict[Writer, str],
+    ) -> list[EmailRouted] | None:
         """Where a mail goes; None: that depends on mail which is under way."""
         if before is None and self._underway.waits(
             query.received, query.clues, known, now, index=self._gate.up
@@ -129,7 +180,16 @@ class FirstStep:
             return None
         received, book = query.received, self._book
         ours = partial(book.is_ours, portal_id=received.portal_id)
-        ways = route(received, places(received, book), query.clues, known, ours)
+        chosen = None
+        if doubt is not None:
+            last = wrote.get(_writer(received), doubt.last)
+            chosen = settled(doubt.among, named_addresses(query.clues, known), last)
+        ways = route(received, places(received, book, chosen), query.clues, known, ours)
         if before is None:
             self._underway.note(query.received, ways, now)
+            wrote.update((_writer(received), way.address_id) for way in self._sharing(ways))
         return ways
+
+
+def _writer(received: EmailReceived) -> Writer:
+    return received.portal_id, comparable(author(received).email)

@@ -15,13 +15,16 @@ from typing import Any
 import orjson
 import redis.asyncio
 from mailroom_contracts import EmailReceived, EmailRouted
+from mailroom_mail import comparable
 
+from .authorship import author
 from .conversation import Clues, Known, TicketClue
 from .facts import Facts
 
 CAP = 32  # tickets under one message id; a newsletter's readers find their own tickets by derived ids
 BOUNCE_DAYS = 40
 RECIPIENT_DAYS = 5
+WRITER_DAYS = 180
 
 _ADD = """
 for i = 1, #KEYS do
@@ -92,6 +95,9 @@ class Index:
 
     def _answered(self, portal: str, email: str) -> str:
         return f"{self._prefix}a:{portal}:{_short(email)}"
+
+    def _writer(self, received: EmailReceived) -> str:
+        return f"{self._prefix}w:{received.portal_id}:{_short(comparable(author(received).email))}"
 
     def _receipt(self, received: EmailReceived) -> str:
         # two forwarded copies of one mail differ only in their traces, and may reach two addresses
@@ -201,6 +207,18 @@ class Index:
     async def note_learnt(self, to: Mapping[int, int]) -> None:
         """It knows everything of these partitions up to these offsets."""
         await self._client.hset(self._learnt, mapping={str(number): offset for number, offset in to.items()})
+
+    async def wrote_to(self, received: Sequence[EmailReceived]) -> list[str | None]:
+        """The address that each mail's author wrote to last, of those that share their internal address with others."""
+        found = await self._client.mget([self._writer(r) for r in received]) if received else []
+        return [str(address) if address else None for address in found]
+
+    async def note_writers(self, wrote: Sequence[tuple[EmailReceived, str]]) -> None:
+        """Remember who wrote to which of such addresses."""
+        pipe = self._client.pipeline(transaction=False)
+        for received, address_id in wrote:
+            pipe.set(self._writer(received), address_id, ex=WRITER_DAYS * 86_400)
+        await pipe.execute()
 
     async def learn(self, many: Iterable[Facts]) -> None:
         """Write what tickets' changes say, except loads (see `agents`)."""

@@ -5,21 +5,34 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest_asyncio
 import redis.asyncio
-from mailroom_contracts import Trace
+from mailroom_contracts import (
+    Address,
+    EmailReceived,
+    EmailRouted,
+    Forwarder,
+    Trace,
+    Verdicts,
+    decode_as,
+    encode,
+    topics,
+)
 from mailroom_router.agents import Agents
 from mailroom_router.conversation import Known, TicketClue, clues, route
 from mailroom_router.draft import Wanted
 from mailroom_router.facts import Facts, Ordered
+from mailroom_router.first_step import Arrival, FirstStep
 from mailroom_router.placement import Place
 from mailroom_router.redis_gate import RedisGate
 from mailroom_router.redis_index import Index, Query
+from mailroom_runtime.book import Book
 from mailroom_runtime.redis.presence import Presence
 from mailroom_runtime.redis.valkey import connect
 from support.router_desk import NOW, OK, RING
-from support.router_world import mail
+from support.router_world import acme, mail
 from support.servers import ValkeyServer
 
 
@@ -102,6 +115,50 @@ async def test_receipts_go_where_they_went_before_and_the_first_decision_wins(cl
     )
     before, _ = await index.look_up([Query(copy, clues(copy, RING))])
     assert before == [None]
+
+
+async def test_a_mail_that_may_be_for_two_addresses_goes_where_its_author_wrote_last(
+    client: redis.asyncio.Redis,
+) -> None:
+    forwarder = Forwarder(kind="spf_domain", value="fwd.example")
+    book = Book()
+    for topic, message in acme():
+        if isinstance(message, Address) and message.id == "ad3":
+            message = message.model_copy(update={"forwarders": [forwarder]})
+            other = {"id": "ad5", "email": "sales@customer-shop.example", "queue_id": "q2"}
+            book.apply(topic.name, "ad5", message.model_copy(update=other))
+        book.apply(topic.name, message.record_key, message)
+
+    async def routed(*mails: EmailReceived) -> list[tuple[str, str]]:
+        """By a process that has just started."""
+        step = FirstStep(book, Index(client, "t", 35), RedisGate(client, "t"), RING, rebuild_wait_s=0)
+        step._gate.up = step._gate.ready = True
+        records = [encode(topics.EMAIL_RECEIVED, m, source="test") for m in mails]
+        found = []
+        for result in await step.route([Arrival(r.value, r.headers) for r in records]):
+            assert isinstance(result, list)
+            found += [decode_as(EmailRouted, r.value) for r in result if r.value]
+        return [(one.address_id, one.queue_id) for one in found]
+
+    verdicts = Verdicts(spf="pass", spf_domain="fwd.example")
+
+    def blind(number: int, **more: Any) -> EmailReceived:
+        return mail(number, rcpt=("shop@acme.example",), to=("undisclosed@c.example",), verdicts=verdicts, **more)
+
+    def to_sales(number: int, **more: Any) -> EmailReceived:
+        return mail(number, rcpt=("shop@acme.example",), to=("sales@customer-shop.example",), verdicts=verdicts, **more)
+
+    assert await routed(blind(1), blind(1)) == [("ad4", "q1")] * 2, "the server forwards it for both: one ticket"
+    assert await routed(to_sales(2)) == [("ad5", "q2")]
+    assert await routed(blind(3)) == [("ad5", "q2")]
+    assert await routed(blind(1)) == [("ad4", "q1")], "a copy that comes late goes where it went"
+    assert await routed(blind(4, sender="kim@customer.example")) == [("ad4", "q1")], "another's habit is not Kim's"
+    later = mail(5, rcpt=("shop@acme.example",), to=("shop@customer-shop.example",), verdicts=verdicts)
+    assert await routed(later, blind(6)) == [("ad3", "q1")] * 2, "written to in the same batch"
+    # a ticket that it answers goes before habits
+    ticket = Facts("T1", "p1", clue="p1|q2|ad5|jo@customer.example", message_ids=("own@sales",))
+    await Index(client, "t", 35).learn([ticket])
+    assert await routed(blind(7, in_reply_to=["own@sales"])) == [("ad5", "q2")]
 
 
 async def test_nobody_waits_for_a_redis_that_is_away(client: redis.asyncio.Redis, valkey: ValkeyServer) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mailroom_contracts import Address, EmailReceived, Forwarder, SmtpAccount, Trace, Verdicts
-from mailroom_router.placement import places
+from mailroom_router.placement import places, settled, undecided
 from mailroom_runtime.book import Book
 from support.router_world import acme, mail
 
@@ -138,3 +140,74 @@ def test_book_follows_changes() -> None:
     made.apply("agents", "a2", made.agents["a2"].model_copy(update={"active": False}))
     assert made.agents_of("q1", "p1") == ["a1"]
     assert made.agents_of("q1", "p2") == []
+
+
+BY_SPF = Forwarder(kind="spf_domain", value="fwd.example")
+
+
+def two_shops(forwarder: Forwarder = BY_SPF) -> Book:
+    """Two addresses, forwarded by one server to one internal address."""
+    made = book(forwarders=[forwarder])
+    other = made.addresses["ad3"].model_copy(
+        update={"id": "ad5", "email": "sales@customer-shop.example", "queue_id": "q1"}
+    )
+    made.apply("addresses", "ad5", other)
+    return made
+
+
+BCC = mail(rcpt=("shop@acme.example",), to=("undisclosed@c.example",),
+           verdicts=Verdicts(spf="pass", spf_domain="fwd.example"))  # fmt: skip
+
+
+def test_a_mail_that_may_be_for_two_addresses_is_for_one() -> None:
+    made = two_shops()
+    assert {a.id for a in undecided(BCC, made)} == {"ad3", "ad5"}
+    assert [p.address_id for p in places(BCC, made, "ad5")] == ["ad5"]
+    assert [p.address_id for p in places(BCC, made, "ad3")] == ["ad3"]
+    assert [(p.address_id, p.queue_id) for p in places(BCC, made)] == [("ad4", "q1")], "the internal one's own queue"
+    assert [(p.address_id, p.queue_id) for p in places(BCC, made, "gone")] == [("ad4", "q1")]
+    # a mail that says for whom it is, is not in doubt, whoever forwards it
+    named = mail(rcpt=("shop@acme.example",), to=(SHOP,), verdicts=Verdicts(spf="pass", spf_domain="fwd.example"))
+    assert undecided(named, made) == []
+    assert [p.address_id for p in places(named, made, "ad5")] == ["ad3"]
+    assert undecided(BCC, book(forwarders=[BY_SPF])) == []
+
+
+def test_a_ticket_that_is_answered_goes_before_whom_the_sender_wrote_to_last() -> None:
+    among = undecided(BCC, two_shops())
+    assert settled(among, ["ad5"], "ad3") == "ad5"
+    assert settled(among, ["ad1"], "ad3") == "ad3"
+    assert settled(among, [], "ad1") is None
+    assert settled(among, [], None) is None
+
+
+_TRACED = st.sampled_from([(), (SHOP,), ("sales@customer-shop.example",), ("else@x.example",)])
+_VISIBLE = st.sampled_from(
+    [("undisclosed@c.example",), (SHOP,), ("sales@customer-shop.example",), ("shop@acme.example",)]
+)
+
+
+@given(traced=_TRACED, visible=_VISIBLE, forwarded=st.booleans(), chosen=st.sampled_from([None, "ad3", "ad5", "gone"]))
+def test_who_is_named_alone_decides_how_many_tickets_a_forwarded_mail_makes(
+    traced: tuple[str, ...], visible: tuple[str, ...], forwarded: bool, chosen: str | None
+) -> None:
+    verdicts = Verdicts(spf="pass", spf_domain="fwd.example") if forwarded else Verdicts(spf="none")
+    received = mail(rcpt=("shop@acme.example",), to=visible, verdicts=verdicts,
+                    traces=[Trace(header="Delivered-To", address=address) for address in traced])  # fmt: skip
+    made = two_shops()
+    reached_there = places(received, made, chosen)
+    assert len(reached_there) == 1
+    if undecided(received, made):
+        assert forwarded
+        assert reached_there[0].address_id == (chosen if chosen in ("ad3", "ad5") else "ad4")
+    else:
+        assert reached_there == places(received, made), "nobody's habit moves a mail that says for whom it is"
+
+
+def test_a_mail_that_stays_with_the_internal_address_was_forwarded_all_the_same() -> None:
+    failing = mail(rcpt=("shop@acme.example",), to=("undisclosed@c.example",), client_ip="192.0.2.7",
+                   verdicts=Verdicts(spf="fail", dmarc="fail"))  # fmt: skip
+    made = two_shops(Forwarder(kind="network", value="192.0.2.0/24"))
+    assert [(p.address_id, p.verdicts.spf, p.verdicts.dmarc) for p in places(failing, made)] == [
+        ("ad4", "forwarded", "forwarded")
+    ]
