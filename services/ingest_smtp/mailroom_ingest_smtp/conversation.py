@@ -1,8 +1,8 @@
 """The frame of an SMTP conversation: lines, replies, time-outs and the end, on aiosmtpd's connection.
 
 Own here: strict line ends, pipelined replies in one write, one timer instead of one for each command, drain
-(docs/decisions/0011-smtp-engine.md says why). Input comes straight from the transport, and commands that need no
-waiting are answered as they come: the conversation's task is only woken for the rest.
+(docs/decisions/0011-smtp-engine.md says why). Input comes straight from the transport, and commands are answered as
+they come; the conversation's task is only woken for what needs waiting (`_then`: a mail's data, a TLS handshake).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .settings import IngestSmtpSettings
 
 log = get_logger()
 BLOCK = 262_144
-_AFTER_NAME = (b" ", b"\r")
+Handler = Callable[[str], None]  # answers a command, given its argument
 
 
 class Over(Exception):
@@ -61,8 +61,9 @@ class Conversation(SMTP):
         self._admitted = False
         self._over = False
         self._waiter: asyncio.Future[None] | None = None  # the conversation's task waits for input
-        self._at_command = False  # and what it waits for is a command
-        self._then: Callable[[], Awaitable[None]] | None = None  # what the next input belongs to, if no command
+        self._at_commands = False  # and what it waits for are commands
+        self._then: Callable[[], Awaitable[None]] | None = None  # what a command leaves to be waited for
+        self._overlong = False  # the rest of a line that is too long is thrown away as it comes
         self._eof = False
         self._paused = False
         self._idle_at = 0.0
@@ -71,19 +72,13 @@ class Conversation(SMTP):
         self._errors = 0
         self._commands = 0
         self._take_off: Callable[[], None] | None = None
-        self._handlers: dict[str, Callable[[str], Awaitable[None]]] = {
-            name: getattr(self, f"smtp_{name}") for name in self.commands()
-        }
-        self._at_once = self.commands_at_once()
+        self._handlers = self.commands()
 
-    @classmethod
-    def commands(cls) -> tuple[str, ...]:
-        """The commands that are understood, those included that are only refused politely."""
-        return ("HELO", "EHLO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "STARTTLS", "HELP", "VRFY", "EXPN",
-                "AUTH")  # fmt: skip
+    def commands(self) -> dict[str, Handler]:
+        """The commands that are understood, those included that are only refused politely.
 
-    def commands_at_once(self) -> dict[str, Callable[[str], None]]:
-        """The commands that are answered without waiting, all of four letters; `_then` is what follows the answer."""
+        A handler never waits: what does, it leaves in `_then`, and no further command is read until that is done.
+        """
         return {}
 
     @property
@@ -101,28 +96,16 @@ class Conversation(SMTP):
                 self._paused = True
                 self.transport.pause_reading()  # type: ignore[attr-defined]
             return
-        if self._at_command and self._then is None:
+        if self._at_commands:
             try:
-                if self._answered_at_once():
+                self._answer_commands()
+                if self._then is None:
+                    self._before_waiting()
                     return
             except Exception as error:  # noqa: BLE001  # the conversation's task ends with it, or logs it
                 waiter.set_exception(error)
                 return
         waiter.set_result(None)
-
-    def _answered_at_once(self) -> bool:
-        """Whether all that came are commands that need no waiting: then they are answered."""
-        while self._input:
-            handler = self._at_once.get(self._input[:4].decode("latin-1").upper())
-            if handler is None or self._input[4:5] not in _AFTER_NAME or (line := self._next_line()) is None:
-                return False
-            if (command := self._admitted_command(line)) is not None:
-                handler(command[1])
-            if self._then is not None and self._input:
-                return False
-        self._flush()
-        self._reset_timeout()
-        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._admitted:
@@ -200,12 +183,16 @@ class Conversation(SMTP):
         self._flush()
         raise Over
 
-    async def _more(self) -> None:
-        """Wait for more input; what there is to say is said first."""
+    def _before_waiting(self) -> None:
+        """Say what there is to say, or the last of it where the service stops; the client has its whole time again."""
         if self._house.stopping and not self.under_way:
             self._end_with(replies.STOPPING)
         self._flush()
         self._reset_timeout()
+
+    async def _more(self) -> None:
+        """Wait for more input; what there is to say is said first."""
+        self._before_waiting()
         if self._eof:
             raise Over
         if self._paused and self.transport is not None:
@@ -220,35 +207,21 @@ class Conversation(SMTP):
     def _next_line(self) -> bytes | Reply | None:
         """The next command line without its end, or the reply that refuses it; None: it has not all come yet."""
         end = self._input.find(b"\n") + 1
+        longest = self._settings.smtp_max_command_line
         if end == 0:
+            if self._overlong or len(self._input) > longest:
+                self._overlong = True
+                self._input.clear()
             return None
         line = bytes(self._input[:end])
         del self._input[:end]
-        if end > self._settings.smtp_max_command_line:
+        if self._overlong or end > longest:
+            self._overlong = False
             return replies.LINE_TOO_LONG
         if not line.endswith(b"\r\n"):
             return replies.BARE_IN_COMMAND
         line = line[:-2]
         return line if line.isascii() and line.decode().isprintable() else _checked(line)
-
-    async def _line(self) -> bytes | Reply:
-        """As `_next_line`, and waits for it. Empty when what comes next is no command but for `_then`."""
-        while (line := self._next_line()) is None:
-            if len(self._input) > self._settings.smtp_max_command_line:
-                # the rest of the line is thrown away as it comes
-                while b"\n" not in self._input:
-                    self._input.clear()
-                    await self._more()
-                del self._input[: self._input.find(b"\n") + 1]
-                return replies.LINE_TOO_LONG
-            self._at_command = True
-            try:
-                await self._more()
-            finally:
-                self._at_command = False
-            if self._then is not None:
-                return b""
-        return line
 
     async def _handle_client(self) -> None:
         assert self.session is not None
@@ -262,7 +235,14 @@ class Conversation(SMTP):
             self._take_off = self._house.on_stop(self._stop)
             self._say(Reply(f"220 {self.hostname} {'LMTP' if self.lmtp else 'ESMTP'} Mailroom"))
             while True:
-                await self._command()
+                self._answer_commands()
+                if self._then is None:
+                    self._at_commands = True
+                    await self._more()
+                    self._at_commands = False
+                else:
+                    then, self._then = self._then, None
+                    await then()
         except Over:
             pass
         except (ConnectionError, ssl.SSLError, TimeoutError):
@@ -277,24 +257,12 @@ class Conversation(SMTP):
                 self._flush()
                 self.transport.close()
 
-    async def _command(self) -> None:
-        line = await self._line()
-        if self._then is not None:
-            then, self._then = self._then, None
-            await then()
-            return
-        command = self._admitted_command(line)
-        if command is None:
-            return
-        name, argument = command
-        handler = self._handlers.get(name.upper())
-        if handler is None:
-            self._refuse(replies.UNRECOGNIZED if name.isalpha() and name.isascii() else replies.BAD_SYNTAX)
-        else:
-            await handler(argument)
+    def _answer_commands(self) -> None:
+        """Answer all commands that have come, up to one that leaves something to be waited for."""
+        while self._then is None and (line := self._next_line()) is not None:
+            self._answer_line(line)
 
-    def _admitted_command(self, line: bytes | Reply) -> tuple[str, str] | None:
-        """The command and its argument, counted; None: it was refused."""
+    def _answer_line(self, line: bytes | Reply) -> None:
         if self._house.stopping and not self.under_way:
             self._end_with(replies.STOPPING)
         self._commands += 1
@@ -302,9 +270,13 @@ class Conversation(SMTP):
             self._end_with(replies.TOO_MANY_COMMANDS)
         if isinstance(line, Reply):
             self._refuse(line)
-            return None
+            return
         name, _, argument = line.decode("utf-8", "surrogateescape").partition(" ")
-        return name, argument.strip(" ")
+        handler = self._handlers.get(name.upper())
+        if handler is None:
+            self._refuse(replies.UNRECOGNIZED if name.isalpha() and name.isascii() else replies.BAD_SYNTAX)
+        else:
+            handler(argument.strip(" "))
 
     def _refuse(self, reply: Reply) -> None:
         """Say it and count it: who errs all the time is sent away (RFC 5321 section 4.3.2, RFC 3463 x.7.0)."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from mailroom_runtime.process.logs import get_logger
 
 from . import replies
-from .conversation import Over
+from .conversation import Handler, Over
 from .house import House
 from .mail_data import MailData, has_bare_newlines
 from .paths import BadPath, Path, parameters, parse
@@ -74,7 +74,17 @@ class Session(FrontConversation):
         self._sender = None
         self._recipients = []
 
-    async def smtp_HELO(self, hostname: str) -> None:
+    def commands(self) -> dict[str, Handler]:
+        return {
+            **super().commands(),
+            "HELO": self._helo, "EHLO": self._ehlo, "STARTTLS": self._starttls,
+            "MAIL": self._take_mail, "RCPT": self._take_rcpt, "DATA": self._go_ahead, "RSET": self._rset,
+            "NOOP": lambda _: self._say(replies.OK), "QUIT": lambda _: self._end_with(replies.BYE),
+            "HELP": lambda _: self._say(replies.HELP), "VRFY": lambda _: self._say(replies.NO_VERIFY),
+            "EXPN": lambda _: self._refuse(replies.NO_EXPAND), "AUTH": lambda _: self._refuse(replies.NO_AUTH),
+        }  # fmt: skip
+
+    def _helo(self, hostname: str) -> None:
         if not hostname:
             self._refuse(replies.NEEDS_NAME)
             return
@@ -82,7 +92,7 @@ class Session(FrontConversation):
         self._name = hostname
         self._say(Reply(f"250 {self.hostname}"))
 
-    async def smtp_EHLO(self, hostname: str) -> None:
+    def _ehlo(self, hostname: str) -> None:
         if not hostname:
             self._refuse(replies.NEEDS_NAME)
             return
@@ -96,66 +106,44 @@ class Session(FrontConversation):
             self._say(Reply(f"250-{line}"))
         self._say(Reply(f"250 {lines[-1]}"))
 
-    async def smtp_NOOP(self, arg: str) -> None:
-        self._say(replies.OK)
-
-    async def smtp_RSET(self, arg: str) -> None:
+    def _rset(self, arg: str) -> None:
         if arg:
             self._refuse(replies.NO_ARGUMENT_EXPECTED)
             return
         self._set_rset_state()
         self._say(replies.OK)
 
-    async def smtp_QUIT(self, arg: str) -> None:
-        self._end_with(replies.BYE)
-
-    async def smtp_HELP(self, arg: str) -> None:
-        self._say(replies.HELP)
-
-    async def smtp_VRFY(self, arg: str) -> None:
-        self._say(replies.NO_VERIFY)
-
-    async def smtp_EXPN(self, arg: str) -> None:
-        self._refuse(replies.NO_EXPAND)
-
-    async def smtp_AUTH(self, arg: str) -> None:
-        self._refuse(replies.NO_AUTH)
-
-    async def smtp_STARTTLS(self, arg: str) -> None:
-        assert self.session is not None
-        assert self.transport is not None
+    def _starttls(self, arg: str) -> None:
         if arg:
             self._refuse(replies.NO_ARGUMENT_EXPECTED)
-        elif self.session.ssl is not None:
+        elif self.session is not None and self.session.ssl is not None:
             self._refuse(replies.TLS_ALREADY)
         elif self.tls_context is None:
             self._refuse(replies.NO_TLS)
         else:
-            self._say(replies.READY_FOR_TLS)
-            # whatever came in clear after the command is thrown away (RFC 3207 section 5, command injection)
-            plain: Any = self.transport
-            self._flush()
-            self._input.clear()
-            transport: Any = await self.loop.start_tls(
-                plain,
-                self,
-                self.tls_context,
-                server_side=True,
-                ssl_handshake_timeout=30,
-            )
-            self._original_transport, self.transport = plain, transport
-            self._paused = False
-            self.session = self._create_session()
-            self.session.peer = transport.get_extra_info("peername")
-            self.session.ssl = {"cipher": transport.get_extra_info("cipher")}
-            self._name = ""
-            self._set_rset_state()
+            self._then = self._start_tls
 
-    def commands_at_once(self) -> dict[str, Callable[[str], None]]:
-        return {"MAIL": self._take_mail, "RCPT": self._take_rcpt, "DATA": self._go_ahead}
-
-    async def smtp_MAIL(self, arg: str | None) -> None:
-        self._take_mail(arg or "")
+    async def _start_tls(self) -> None:
+        assert self.tls_context is not None
+        self._say(replies.READY_FOR_TLS)
+        # whatever came in clear after the command is thrown away (RFC 3207 section 5, command injection)
+        plain: Any = self.transport
+        self._flush()
+        self._input.clear()
+        transport: Any = await self.loop.start_tls(
+            plain,
+            self,
+            self.tls_context,
+            server_side=True,
+            ssl_handshake_timeout=30,
+        )
+        self._original_transport, self.transport = plain, transport
+        self._paused = False
+        self.session = self._create_session()
+        self.session.peer = transport.get_extra_info("peername")
+        self.session.ssl = {"cipher": transport.get_extra_info("cipher")}
+        self._name = ""
+        self._set_rset_state()
 
     def _take_mail(self, arg: str) -> None:
         reply = self._mail(arg)
@@ -191,9 +179,6 @@ class Session(FrontConversation):
         self._sender = sender
         return replies.SENDER_OK
 
-    async def smtp_RCPT(self, arg: str | None) -> None:
-        self._take_rcpt(arg or "")
-
     def _take_rcpt(self, arg: str) -> None:
         reply = self._rcpt(arg)
         if not reply.refused:
@@ -228,9 +213,6 @@ class Session(FrontConversation):
             return decision
         self._recipients.append(decision)
         return replies.RECIPIENT_OK
-
-    async def smtp_DATA(self, arg: str | None) -> None:
-        self._go_ahead(arg or "")
 
     def _go_ahead(self, arg: str) -> None:
         if arg:
@@ -335,13 +317,9 @@ class LmtpSession(Session):
 
     lmtp = True
 
-    @classmethod
-    def commands(cls) -> tuple[str, ...]:
-        return ("LHLO", *(name for name in super().commands() if name not in ("HELO", "EHLO")))
-
-    async def smtp_LHLO(self, hostname: str) -> None:
-        """The greeting of LMTP (RFC 2033 section 4.1)."""
-        await self.smtp_EHLO(hostname)
+    def commands(self) -> dict[str, Handler]:
+        """LHLO is the greeting, in place of both of SMTP's (RFC 2033 section 4.1)."""
+        return {n: h for n, h in super().commands().items() if n not in ("HELO", "EHLO")} | {"LHLO": self._ehlo}
 
     def _answer(self, answers: list[Reply]) -> None:
         for reply in answers:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from . import replies
-from .conversation import Conversation
+from .conversation import Conversation, Handler
 from .replies import Reply
 
 OFFERS = (
@@ -47,9 +47,8 @@ class FrontConversation(Conversation):
     _next: Told | None = None  # XFORWARD: for the next mail
     _lasting: Told | None = None  # XCLIENT: for all that follow
 
-    @classmethod
-    def commands(cls) -> tuple[str, ...]:
-        return (*super().commands(), "XFORWARD", "XCLIENT")
+    def commands(self) -> dict[str, Handler]:
+        return {**super().commands(), "XFORWARD": self._xforward, "XCLIENT": self._xclient}
 
     @property
     def front_offers(self) -> tuple[str, ...]:
@@ -61,7 +60,7 @@ class FrontConversation(Conversation):
         found, self._next = self._next or self._lasting, None
         return found if found is not None and found.client_ip else None
 
-    async def smtp_XFORWARD(self, arg: str) -> None:
+    def _xforward(self, arg: str) -> None:
         if not self._may_tell(arg):
             return
         try:
@@ -71,7 +70,7 @@ class FrontConversation(Conversation):
             return
         self._say(replies.OK)
 
-    async def smtp_XCLIENT(self, arg: str) -> None:
+    def _xclient(self, arg: str) -> None:
         if not self._may_tell(arg):
             return
         try:
