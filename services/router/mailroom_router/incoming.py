@@ -5,13 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from mailroom_contracts import (
-    Actor,
-    Answers,
     EmailRouted,
     MessageAdded,
     MessageSummary,
-    NoteAdded,
-    Person,
     TicketCreated,
     TicketMessage,
     TicketState,
@@ -19,23 +15,23 @@ from mailroom_contracts import (
 )
 from mailroom_mail import comparable, their_numbers, ticket_number
 
-from .answers import answers, customer_of
-from .authorship import CERTAIN, CLAIMED, DIRECT, PROVEN, UNKNOWN, not_people
+from .answers import customer_of
+from .authorship import CERTAIN, CLAIMED, UNKNOWN
 from .bounced import add_bounce
-from .capping import full_note, is_full
-from .conversation import own_ids, root_of, unproven_root
-from .draft import MOST_PEOPLE, ROUTER, Draft
+from .capping import is_full
+from .conversation import own_ids
+from .draft import MOST_PEOPLE, Draft
+from .mail_message import actor_of, fingerprint, is_false, is_spam, message_of, summary_of, writer_of
 from .merges import keep_in_mind
 from .orders import quote_of
-from .outgoing import call_off_held, subject_of
-from .participants import lists_of, meet_lists, take_in
+from .outgoing import call_off_held
+from .participants import meet_lists, take_in
 from .quiet import is_quiet
-from .shelves import is_blocked, wake
+from .sending_on import MOST_HOPS, follow_up_of_full, send_on, unplaced
+from .shelves import wake
 
-FULL = 1_000_000  # stands for "full" where follow-ups count closings
 MOST_NUMBERS = 8  # of other desks that a ticket is known by
 MOST_OTHER_IDS = 5
-MOST_HOPS = 50  # follow-ups of follow-ups; strangers are sent on once
 _PROVES_SIGHT = ("signed_id", "plus_address", "redirected")
 ABSENCE_LASTS = timedelta(days=5)  # how long after our answer an absence note without thread headers belongs to it
 
@@ -43,7 +39,7 @@ ABSENCE_LASTS = timedelta(days=5)  # how long after our answer an absence note w
 def add_mail(draft: Draft, routed: EmailRouted) -> None:
     """What a routed mail does to its ticket."""
     if routed.reason in ("no_address", "unmatched_bounce", "unmatched_receipt"):
-        _unplaced(draft, routed)
+        unplaced(draft, routed)
         return
     state = draft.state
     if state is None:
@@ -53,14 +49,14 @@ def add_mail(draft: Draft, routed: EmailRouted) -> None:
         elif routed.reason == "new" or routed.hop > 0:
             _create(draft, routed)
         elif routed.reason == "bounce" and routed.received.content.bounce and routed.received.content.bounce.formal:
-            _unplaced(draft, routed)
+            unplaced(draft, routed)
         elif routed.reason == "own_mail" and _is_probe(routed):
             draft.ignore("email.routed", "probe", "A probe of Check forwarding.", receipt_id=routed.receipt_id)
         else:
-            _send_on(draft, routed)  # the ticket that it names does not exist (any more)
+            send_on(draft, routed)  # the ticket that it names does not exist (any more)
         return
     if state.portal_id != routed.portal_id:
-        _send_on(draft, routed)
+        send_on(draft, routed)
         return
     if routed.reason != "redirected" and (own := _own_message(state, routed)) is not None:
         _learn_id(draft, own, routed.received.content.message_id)
@@ -69,16 +65,16 @@ def add_mail(draft: Draft, routed: EmailRouted) -> None:
     if routed.reason == "bounce":
         if not add_bounce(draft, routed, message_of(draft, routed, kind="bounce")):
             if routed.received.content.bounce and routed.received.content.bounce.formal:
-                _unplaced(draft, routed)
+                unplaced(draft, routed)
             else:
-                _send_on(draft, routed)
+                send_on(draft, routed)
         return
     _add(draft, state, routed)
 
 
 def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
     content = routed.received.content
-    sender, grade = comparable(_writer(routed).email), routed.author_grade
+    sender, grade = comparable(writer_of(routed).email), routed.author_grade
     # what somebody passed on bears our own address, whose DMARC breaks on the way; that our mail was seen is proven
     failed = routed.reason != "redirected" and is_false(routed)
     if routed.received.gmail is not None and routed.received.gmail.sent:
@@ -90,34 +86,34 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
     by_sight = routed.reason in _PROVES_SIGHT
     if first_step and (failed or (not by_sight and (not takes_part or grade not in CERTAIN))):
         # a number or a reference proves nothing; neither do a From that fails DMARC and what a list says
-        _send_on(draft, routed, linked_to=state.id)
+        send_on(draft, routed, linked_to=state.id)
         return
     if state.merged_into is not None and routed.hop < MOST_HOPS:
-        _send_on(draft, routed, ticket=state.merged_into, why="Its ticket was merged into another one.")
+        send_on(draft, routed, ticket=state.merged_into, why="Its ticket was merged into another one.")
         return
     if routed.reason == "absence" and not _answered_lately(draft, sender, routed.received.received_at):
-        _send_on(draft, routed)
+        send_on(draft, routed)
         return
     print_ = fingerprint(routed)
     if (original := draft.find(fingerprint=print_, direction="in")) is not None:
         draft.emit(
             MessageAdded,
             message=message_of(draft, routed, kind="mail").model_copy(update={"copy_of": original.id}),
-            actor=_customer(routed),
+            actor=actor_of(routed),
         )
         return
-    spam = _is_spam(draft, routed)
+    spam = is_spam(draft, routed)
     quiet = is_quiet(content, answers_us=_answers_us(state, routed)) or spam
     new_sender = first_step and not takes_part and not third_party
     if is_full(state):
-        _follow_up_of_full(draft, state, routed)
+        follow_up_of_full(draft, state, routed)
         return
     if state.status == "closed" and not quiet and not new_sender and state.closed_at is not None:
         portal = draft.context.book.portals.get(state.portal_id)
         lasts = timedelta(days=portal.follow_up_after_days if portal else 14)
         if routed.received.received_at - state.closed_at > lasts and routed.hop < MOST_HOPS:
             follow_up = ids.follow_up_id(state.id, state.closing_count)
-            _send_on(draft, routed, ticket=follow_up, follow_up_of=state.id)
+            send_on(draft, routed, ticket=follow_up, follow_up_of=state.id)
             return
     kind = "out_of_office" if content.out_of_office else "mail"
     passed_on = routed.reason == "redirected"  # our own words: no quotation of the customer's
@@ -126,8 +122,8 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
         "new_sender": new_sender, "third_party": third_party, "spam": spam, "quiet": quiet, "sets_answers": leads
     }  # fmt: skip
     message = message_of(draft, routed, kind=kind).model_copy(update=marks)
-    draft.emit(MessageAdded, message=message, actor=_customer(routed))
-    draft.add_summary(_summary(draft, routed, message, print_))
+    draft.emit(MessageAdded, message=message, actor=actor_of(routed))
+    draft.add_summary(summary_of(draft, routed, message, print_))
     if third_party:
         _tell_third_party(draft, quiet)
         return
@@ -138,7 +134,7 @@ def _add(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
     elif quiet:
         meet_lists(draft, routed)
     else:
-        take_in(draft, routed, _writer(routed))
+        take_in(draft, routed, writer_of(routed))
     if not quiet:
         _keep_their_numbers(draft, routed)
         if not new_sender:
@@ -163,35 +159,11 @@ def _tell_third_party(draft: Draft, quiet: bool) -> None:
         wake(draft, "customer_replied")
 
 
-def _follow_up_of_full(draft: Draft, state: TicketState, routed: EmailRouted) -> None:
-    """The mail goes to the ticket's follow-up; at the end of a long row of full ones it begins a ticket of its own."""
-    if routed.hop >= MOST_HOPS:
-        root = unproven_root(routed.received)
-        fresh = ids.ticket_id(routed.portal_id, routed.queue_id, root, routed.customer.email)
-        _send_on(draft, routed, ticket=fresh, linked_to=state.id)
-        return
-    follow_up = ids.follow_up_id(state.id, FULL)
-    note = full_note(state.id)
-    if draft.find(id=note) is None:
-        said = TicketMessage(
-            id=note,
-            direction="note",
-            kind="note",
-            text=f"This ticket is full. What the customer writes from now on is in {ticket_number(follow_up)}.",
-            author=ROUTER,
-            sent_at=draft.at,
-            at=draft.at,
-        )
-        draft.emit(NoteAdded, message=said)
-        draft.add_summary(MessageSummary(id=note, direction="note", kind="note", at=draft.at))
-    _send_on(draft, routed, ticket=follow_up, follow_up_of=state.id)
-
-
 def _create(draft: Draft, routed: EmailRouted) -> None:
     book, content = draft.context.book, routed.received.content
     address = book.address(routed.address_id)
     customer = customer_of(routed.received, routed.customer, lambda email: book.is_ours(email, routed.portal_id))
-    spam = _is_spam(draft, routed)
+    spam = is_spam(draft, routed)
     gmail = routed.received.gmail
     draft.state = TicketState(
         id=routed.ticket_id,
@@ -226,12 +198,12 @@ def _create(draft: Draft, routed: EmailRouted) -> None:
         received_at=routed.received.received_at,
         spam=spam,
         imported=gmail is not None and gmail.imported,
-        actor=_customer(routed),
+        actor=actor_of(routed),
     )
     message = message_of(draft, routed, kind="mail").model_copy(update={"spam": spam, "sets_answers": True})
-    draft.emit(MessageAdded, message=message, actor=_customer(routed))
-    draft.add_summary(_summary(draft, routed, message, fingerprint(routed)))
-    take_in(draft, routed, _writer(routed))
+    draft.emit(MessageAdded, message=message, actor=actor_of(routed))
+    draft.add_summary(summary_of(draft, routed, message, fingerprint(routed)))
+    take_in(draft, routed, writer_of(routed))
     _keep_their_numbers(draft, routed)
     _remember_for_answers(draft, routed, message)
     if draft.ticket.prefer_online and not spam:
@@ -242,60 +214,8 @@ def _add_external_reply(draft: Draft, routed: EmailRouted) -> None:
     """Somebody answered in Gmail itself: part of the conversation, ours."""
     message = message_of(draft, routed, kind="external_reply").model_copy(update={"direction": "out"})
     draft.emit(MessageAdded, message=message)
-    draft.add_summary(_summary(draft, routed, message, fingerprint(routed)))
-    take_in(draft, routed, _writer(routed))
-
-
-def _send_on(
-    draft: Draft,
-    routed: EmailRouted,
-    *,
-    ticket: str | None = None,
-    linked_to: str | None = None,
-    follow_up_of: str | None = None,
-    why: str | None = None,
-) -> None:
-    """The mail belongs to another ticket: it goes there, once, and this one only says so."""
-    unproven = is_false(routed) or routed.author_grade not in CERTAIN
-    root = unproven_root(routed.received) if unproven else root_of(routed.received)
-    customer = routed.customer
-    if ticket is None:
-        ticket = ids.ticket_id(routed.portal_id, routed.queue_id, root, customer.email)
-        if ticket == routed.ticket_id:
-            root = unproven_root(routed.received)
-            ticket = ids.ticket_id(routed.portal_id, routed.queue_id, root, customer.email)
-    hop = routed.hop + 1
-    draft.sent_on = routed.model_copy(
-        update={
-            "id": ids.routed_id(routed.receipt_id, ticket, hop),
-            "ticket_id": ticket,
-            "root": root,
-            "customer": customer,
-            "reason": "sent_on",
-            "linked_to": linked_to or routed.linked_to,
-            "follow_up_of": follow_up_of,
-            "hop": hop,
-        }
-    )
-    why = why or ("A follow-up ticket takes it." if follow_up_of else "Its sender takes no part in this ticket.")
-    draft.ignore("email.routed", "sent_on", why, sent_on_to=ticket, receipt_id=routed.receipt_id)
-
-
-_UNPLACED = {
-    "no_address": "The portal has no queue that could take it.",
-    "unmatched_receipt": "A receipt that fits no mail of ours.",
-}
-
-
-def _unplaced(draft: Draft, routed: EmailRouted) -> None:
-    bounce = routed.reason != "no_address"
-    draft.ignore(
-        "email.routed",
-        "unmatched_bounce" if bounce else "no_address",
-        _UNPLACED.get(routed.reason, "A bounce that fits no mail of ours."),
-        receipt_id=routed.receipt_id,
-        detail=message_of(draft, routed, kind="bounce" if bounce else "mail"),
-    )
+    draft.add_summary(summary_of(draft, routed, message, fingerprint(routed)))
+    take_in(draft, routed, writer_of(routed))
 
 
 def _own_message(state: TicketState, routed: EmailRouted) -> MessageSummary | None:
@@ -312,12 +232,6 @@ def _learn_id(draft: Draft, own: MessageSummary, other: str | None) -> None:
     """A provider put an id of its own in place of ours: answers to it belong here too."""
     if other and other != own.message_id and other not in own.other_ids:
         draft.replace_summary(own.model_copy(update={"other_ids": [*own.other_ids, other][-MOST_OTHER_IDS:]}))
-
-
-def is_false(routed: EmailRouted) -> bool:
-    """Whether From is shown to be false; behind a list that is said of the list, not of an author who is proven."""
-    failed = routed.verdicts is not None and routed.verdicts.dmarc_failed
-    return failed and routed.author_grade != PROVEN
 
 
 def _is_probe(routed: EmailRouted) -> bool:
@@ -345,99 +259,10 @@ def _answered_lately(draft: Draft, sender: str, at: datetime) -> bool:
     )
 
 
-def _writer(routed: EmailRouted) -> Person:
-    """Who sends the mail: its author, or who passed a mail of ours on (Resent-From)."""
-    passed_on = routed.received.content.resent_from if routed.reason == "redirected" else None
-    return passed_on or routed.customer
-
-
-def fingerprint(routed: EmailRouted) -> str:
-    """Equal for two copies of one mail: Message-ID, From and Date (or the identity, where there is no Message-ID)."""
-    content = routed.received.content
-    date = content.date.isoformat() if content.date else ""
-    own = content.message_id or f"identity:{routed.received.identity}"
-    return ids.derive("fingerprint", own, comparable(_writer(routed).email), date)
-
-
-def message_of(draft: Draft, routed: EmailRouted, *, kind: str) -> TicketMessage:
-    """The mail as a message of a ticket."""
-    received, content = routed.received, routed.received.content
-    post = content.list_post
-    # behind a list that the address names stands a person, who may be answered: the list's own signs do not count
-    of_list = post.signs if post is not None and routed.list_named and not post.notice else []
-    return TicketMessage(
-        id=ids.message_id(draft.ticket_id, routed.receipt_id),
-        direction="in",
-        kind=kind,
-        message_id=content.message_id,
-        from_=_writer(routed) if routed.reason == "redirected" else content.from_,
-        redirected=content.from_ if routed.reason == "redirected" else None,
-        to=content.to,
-        cc=content.cc,
-        bcc=[],
-        reply_to=content.reply_to,
-        subject=content.subject,
-        text=content.text,
-        text_ref=content.text_ref,
-        html=content.html,
-        html_ref=content.html_ref,
-        reply_text=content.reply_text,
-        attachments=content.attachments,
-        raw=received.raw,
-        verdicts=routed.verdicts or received.verdicts,
-        defects=content.defects,
-        protection=content.protection,
-        automatic_signs=[sign for sign in content.automatic_signs if sign not in of_list],
-        written_by=routed.customer if routed.author_grade != DIRECT and routed.author_grade != UNKNOWN else None,
-        written_by_grade=routed.author_grade,
-        lists=not_people(received),
-        spam=content.spam,
-        address_id=routed.address_id,
-        receipt_id=routed.receipt_id,
-        in_reply_to=content.in_reply_to[0] if content.in_reply_to else None,
-        sent_at=content.date,
-        at=received.received_at,
-        answers=_answers(draft, routed) if kind in ("mail", "out_of_office") else None,
-    )
-
-
-def _answers(draft: Draft, routed: EmailRouted) -> Answers:
-    book, portal = draft.context.book, routed.portal_id
-    return answers(
-        routed.received,
-        _writer(routed),
-        lambda email: book.is_ours(email, portal),
-        verdicts=routed.verdicts,
-        domains=book.domains(portal) if routed.received.content.traces else frozenset(),
-        grade=routed.author_grade,
-        lists=lists_of(draft, routed),
-    )
-
-
-def _is_spam(draft: Draft, routed: EmailRouted) -> bool:
-    portal = draft.context.book.portals.get(routed.portal_id)
-    blocked = portal is not None and is_blocked(routed.customer.email, portal.blocked)
-    return routed.received.content.spam or blocked
-
-
-def _summary(draft: Draft, routed: EmailRouted, message: TicketMessage, print_: str) -> MessageSummary:
-    return MessageSummary(
-        id=message.id,
-        direction=message.direction,
-        kind=message.kind,
-        message_id=message.message_id,
-        fingerprint=print_,
-        from_email=_writer(routed).email,
-        at=message.at,
-        address_id=message.address_id,
-        subject=subject_of(message.subject, draft.ticket),
-    )
-
-
 def _keep_their_numbers(draft: Draft, routed: EmailRouted) -> None:
     """The numbers of the sender's own desk in the subject: its later mails may carry nothing else of the thread."""
     content = routed.received.content
-    domain = comparable(_writer(routed).email).rpartition("@")[2]
+    domain = comparable(writer_of(routed).email).rpartition("@")[2]
     if content.is_list or not domain or routed.reason == "redirected":
         return
     new = [f"{domain}|{tag}" for tag in their_numbers(content.subject)]
@@ -462,10 +287,3 @@ def _remember_for_answers(draft: Draft, routed: EmailRouted, message: TicketMess
         ),
     )
     keep_in_mind(draft)
-
-
-def _customer(routed: EmailRouted) -> Actor:
-    gmail = routed.received.gmail
-    if gmail is not None and gmail.sent:
-        return ROUTER
-    return Actor(kind="customer", id=None, name=_writer(routed).name or None)
