@@ -44,6 +44,7 @@ from mailroom_console.storage.schema import domains, forwarding_checks
 
 from . import records as addresses
 from .forwarders import learned, merged
+from .publication import publish_address
 
 log = get_logger()
 PROBE = "probe"  # first part of a probe's Message-ID
@@ -242,7 +243,7 @@ async def _finish(console: Console, row: Any, state: str, reason: str, forwarder
                 subject_id=row.address_id, name=address.email, revision=address.revision + 1,
                 changes={"forwarders": [address.forwarders, known]}, now=now,
             )  # fmt: skip
-            await addresses.publish_address(connection, row.address_id, now)
+            await publish_address(connection, row.address_id, now)
     log.info("forwarding.checked", address_id=row.address_id, check_id=row.id, state=state)
 
 

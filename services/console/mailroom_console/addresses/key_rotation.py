@@ -15,7 +15,7 @@ from mailroom_console.portals.records import publish_portal
 from mailroom_console.principals import PLATFORM, Principal
 from mailroom_console.storage.schema import addresses, portals
 
-from .records import publish_address
+from .publication import publish_address
 
 
 async def rotate(console: Console, principal: Principal) -> dict[str, Any]:

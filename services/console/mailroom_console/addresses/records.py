@@ -5,30 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mailroom_contracts import Address, AutoReply, Forwarder, GmailAccount, SmtpAccount, ids, topics
-from mailroom_mail.writing.templates import LONGEST_TEMPLATE, check_template
-from mailroom_oauth import OAuthTrouble
+from mailroom_contracts import ids, topics
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mailroom_console import times
 from mailroom_console.access import audit
 from mailroom_console.context import Console
-from mailroom_console.mailboxes import domain_name, email_address, local_part, person_name
+from mailroom_console.mailboxes import person_name
 from mailroom_console.portals.records import domains_of
 from mailroom_console.principals import CONFIG, READ, Principal
 from mailroom_console.problems import Problem, conflict, invalid, not_found, revision_conflict
-from mailroom_console.storage.outbox import publish, retract
+from mailroom_console.storage.outbox import retract
 from mailroom_console.storage.paging import MAX_LIMIT, Page, cursor, keys_of
 from mailroom_console.storage.portal_rows import portal_row
 from mailroom_console.storage.schema import addresses, domains, queues
 
-from . import account_check, forwarders, smtp_accounts
+from . import forwarders
+from . import given as fields
+from .account_sealing import sealed
+from .publication import publish_address
 from .shape import shown
-
-LONGEST_SIGNATURE = 2_000
-LONGEST_SUBJECT_TEMPLATE = 1000  # characters of an automatic reply's subject as it is written
 
 
 async def listed(
@@ -84,7 +81,7 @@ async def create(console: Console, principal: Principal, given: Mapping[str, Any
     now = console.now()
     async with console.database.read() as connection:
         hosted = await domains_of(connection, principal.portal_id)
-        email = _internal_email(given, hosted) if kind == "internal" else _smtp_email(given, hosted)
+        email = fields.internal_email(given, hosted) if kind == "internal" else fields.smtp_email(given, hosted)
         if kind == "smtp":
             await _check_nobody_elses(connection, principal, email)
         await _check_free(connection, email)
@@ -93,14 +90,14 @@ async def create(console: Console, principal: Principal, given: Mapping[str, Any
         "id": ids.derive("address", principal.portal_id, email), "portal_id": principal.portal_id, "kind": kind,
         "email": email, "full_name": person_name(str(given.get("full_name") or "")),
         "queue_id": given.get("queue_id"), "prefer_online": bool(given.get("prefer_online", False)),
-        "active": bool(given.get("active", True)), "auto_reply": _auto_reply(given.get("auto_reply"), {}),
+        "active": bool(given.get("active", True)), "auto_reply": fields.auto_reply(given.get("auto_reply"), {}),
         "smtp": None, "gmail": None, "forwards_to": given.get("forwards_to"),
         "forwarders": forwarders.given(given.get("forwarders") or [], []),
     }  # fmt: skip
     if not values["queue_id"]:
         raise invalid("queue_id", "Choose the queue that the tickets go to.")
     if kind == "smtp":
-        values["smtp"] = await _smtp(console, values, given, None)
+        values["smtp"] = await sealed(console, values, given, None)
     async with console.database.write() as connection:
         await _check_links(connection, principal, kind, given)
         await insert_row(connection, values, by=principal, now=now)
@@ -128,10 +125,10 @@ async def change(console: Console, principal: Principal, address_id: str, given:
             raise invalid("queue_id", "Choose the queue that the tickets go to.")
         values["queue_id"] = given["queue_id"]
     if given.get("auto_reply") is not None:
-        values["auto_reply"] = _auto_reply(given["auto_reply"], row.auto_reply)
+        values["auto_reply"] = fields.auto_reply(given["auto_reply"], row.auto_reply)
     answering = {name: given[name] for name in ("signature", "number_in_subject") if given.get(name) is not None}
     if answering:
-        values["answering"] = row.answering | _answering(answering)
+        values["answering"] = row.answering | fields.answering(answering)
     if "forwards_to" in given:
         values["forwards_to"] = given["forwards_to"] or None
         if values["forwards_to"] != row.forwards_to:
@@ -139,10 +136,10 @@ async def change(console: Console, principal: Principal, address_id: str, given:
     if given.get("forwarders") is not None:
         values["forwarders"] = forwarders.given(given["forwarders"], values.get("forwarders", row.forwarders))
     if row.kind == "gmail" and given.get("gmail"):
-        values["gmail"] = row.gmail | _gmail(given["gmail"])
+        values["gmail"] = row.gmail | fields.gmail_settings(given["gmail"])
     if row.kind == "smtp" and (given.get("smtp") or given.get("password") or given.get("signed_in")):
         base = {"id": row.id, "email": row.email, "full_name": values.get("full_name", row.full_name)}
-        values["smtp"] = await _smtp(console, base, given, row.smtp)
+        values["smtp"] = await sealed(console, base, given, row.smtp)
     await store(console, principal, row, values)
     return await one(console, principal, address_id)
 
@@ -210,169 +207,18 @@ async def remove(console: Console, principal: Principal, address_id: str) -> Non
 async def check_new(console: Console, principal: Principal, given: Mapping[str, Any]) -> None:
     """Raise what `create` would about an SMTP address, before anybody signs in for it."""
     async with console.database.read() as connection:
-        email = _smtp_email(given, await domains_of(connection, principal.portal_id))
+        email = fields.smtp_email(given, await domains_of(connection, principal.portal_id))
         await _check_free(connection, email)
         await _check_links(connection, principal, "smtp", given)
     person_name(str(given.get("full_name") or ""))
-    _auto_reply(given.get("auto_reply"), {})
+    fields.auto_reply(given.get("auto_reply"), {})
     if not given.get("queue_id"):
         raise invalid("queue_id", "Choose the queue that the tickets go to.")
-
-
-async def as_published(console: Console, address_id: str) -> Address:
-    """The address as other services know it."""
-    async with console.database.read() as connection:
-        return _published((await connection.execute(select(addresses).where(addresses.c.id == address_id))).one())
-
-
-async def publish_address(connection: AsyncConnection, address_id: str, now: int) -> None:
-    """Put the address as it is now into the outbox."""
-    row = (await connection.execute(select(addresses).where(addresses.c.id == address_id))).one()
-    await publish(connection, topics.ADDRESSES, _published(row), now=times.moment(now))
-
-
-def _published(row: Any) -> Address:
-    return Address(
-        id=row.id, portal_id=row.portal_id, kind=row.kind, email=row.email, full_name=row.full_name,
-        queue_id=row.queue_id, prefer_online=row.prefer_online, active=row.active,
-        auto_reply=AutoReply.model_validate(row.auto_reply),
-        smtp=SmtpAccount.model_validate(row.smtp) if row.smtp else None,
-        gmail=GmailAccount.model_validate(row.gmail) if row.gmail else None,
-        signature=row.answering.get("signature", ""),
-        number_in_subject=bool(row.answering.get("number_in_subject", False)),
-        plus_replies=bool(row.answering.get("plus_replies", False)),
-        forwards_to=row.forwards_to, forwarders=[Forwarder.model_validate(f) for f in row.forwarders],
-        revision=row.revision, updated_at=times.moment(row.updated_at),
-    )  # fmt: skip
 
 
 async def row_of(connection: AsyncConnection, principal: Principal, address_id: str) -> Any:
     """The row of an address of the principal's portal. Raises `Problem` 404."""
     return await portal_row(connection, addresses, principal, address_id, "address")
-
-
-async def _smtp(
-    console: Console, values: Mapping[str, Any], given: Mapping[str, Any], previous: dict[str, Any] | None
-) -> dict[str, Any]:
-    """The account, its login tried, its new password or tokens sealed."""
-    wanted = dict(given.get("smtp") or {})
-    if (sign_in := given.get("signed_in")) is not None:
-        return await _signed_in(console, values, wanted, previous, sign_in)
-    password = given.get("password")
-    if password is not None and not wanted.get("auth"):
-        wanted["auth"] = "password" if (previous or {}).get("auth") == "oauth" else None
-    account = smtp_accounts.account(wanted, values["email"], previous)
-    if account["auth"] == "oauth":
-        return await _still_signed_in(console, values, account, previous)
-    if password is None:
-        if not account["secret"] or (previous or {}).get("auth") == "oauth":  # tokens are nobody's password
-            raise invalid("password", "The password of the account is missing.")
-        if previous is not None and any(
-            account[name] != previous.get(name) for name in ("host", "port", "tls", "username")
-        ):
-            # else anybody who may edit could have the stored password sent to a server of their own, or in the clear
-            raise invalid("password", "Host, port, TLS or login name changed: give the password again.")
-        password = console.sealer.open(account["secret"], bound_to=values["id"])
-    await account_check.check(console, account, str(password), email=values["email"])
-    if given.get("password") is not None or account != previous:
-        account["secret"] = console.sealer.seal(str(password), bound_to=values["id"])
-        account["secret_revision"] = int(account["secret_revision"]) + 1
-    account["checked_at"] = times.rfc3339(console.now())
-    return account
-
-
-async def _signed_in(
-    console: Console, values: Mapping[str, Any], wanted: dict[str, Any], previous: dict[str, Any] | None,
-    sign_in: smtp_accounts.SignIn,
-) -> dict[str, Any]:  # fmt: skip
-    """The account of somebody who has just signed in: its login tried, its tokens sealed."""
-    account = smtp_accounts.signed_in(
-        wanted, values["email"], sign_in.provider, sign_in.login, previous,
-        any_host=console.settings.allow_private_hosts,
-    )  # fmt: skip
-    await account_check.check(console, account, sign_in.tokens.access_token, email=values["email"])
-    account["secret"] = console.sealer.seal(sign_in.tokens.sealable(), bound_to=values["id"])
-    account["secret_revision"] = int(account["secret_revision"]) + 1
-    account["checked_at"] = times.rfc3339(console.now())
-    return account
-
-
-async def _still_signed_in(
-    console: Console, values: Mapping[str, Any], account: dict[str, Any], previous: dict[str, Any] | None
-) -> dict[str, Any]:
-    """Other settings of an account that is signed in: the login tried with them."""
-    if previous is None or previous.get("auth") != "oauth" or not previous.get("secret"):
-        raise invalid("smtp.auth", "Sign in at the provider: POST /addresses/smtp/connect gives the address to go to.")
-    if any(account[name] != previous[name] for name in ("host", "port", "tls")):
-        raise invalid("smtp.host", "Another server wants another sign-in: sign in again.")
-    try:
-        token = await console.keeper.token(await as_published(console, values["id"]))
-    except OAuthTrouble as trouble:
-        raise Problem(422, "smtp_check_failed", str(trouble), reason="sign_in_needed", field="smtp.provider") from None
-    await account_check.check(console, account, token, email=values["email"])
-    account["checked_at"] = times.rfc3339(console.now())
-    return account
-
-
-def _internal_email(given: Mapping[str, Any], hosted: list[str]) -> str:
-    if not hosted:
-        raise conflict("no_domain", "The portal has no mail domain yet: add one first.")
-    local = str(given.get("local_part") or "")
-    if not local and given.get("email"):
-        local, _, domain = str(given["email"]).partition("@")
-        if domain and domain_name(domain, "email") not in hosted:
-            raise invalid("email", f"An internal address is at {' or '.join(hosted)}.")
-        given = {**given, "domain": domain or None}
-    domain = domain_name(str(given["domain"]), "domain") if given.get("domain") else hosted[0]
-    if domain not in hosted:
-        raise invalid("domain", f"An internal address is at {' or '.join(hosted)}.")
-    return f"{local_part(local)}@{domain}"
-
-
-def _smtp_email(given: Mapping[str, Any], hosted: list[str]) -> str:
-    email = email_address(str(given.get("email") or ""))
-    if email.rpartition("@")[2] in hosted:
-        raise invalid("email", "We receive this domain's mail ourselves: add it as an internal address.")
-    return email
-
-
-def _gmail(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a Gmail account may be changed, as it is kept: JSON, times as text in UTC."""
-    kept: dict[str, Any] = {}
-    if given.get("label_ids") is not None:
-        kept["label_ids"] = given["label_ids"]
-    if "import_since" in given:
-        since = given["import_since"]
-        try:
-            kept["import_since"] = None if since is None else times.rfc3339(times.micros(since))
-        except OverflowError:  # 0001-01-01 in a zone east of Greenwich
-            raise invalid("gmail.import_since", "In UTC this is not within the years 1 to 9999.") from None
-    return kept
-
-
-def _answering(given: Mapping[str, Any]) -> dict[str, Any]:
-    if len(str(given.get("signature", ""))) > LONGEST_SIGNATURE:
-        raise invalid("signature", f"A signature has at most {LONGEST_SIGNATURE} characters.")
-    return {name: bool(value) if name == "number_in_subject" else str(value) for name, value in given.items()}
-
-
-def _auto_reply(given: Any, before: Mapping[str, Any]) -> dict[str, Any]:
-    wanted = {"enabled": False, "subject": "", "content": "", "outside_content": "", **before}
-    if given is None:
-        return wanted
-    wanted |= {k: v for k, v in dict(given).items() if k in wanted and v is not None}
-    if len(str(wanted["subject"])) > LONGEST_SUBJECT_TEMPLATE or len(str(wanted["content"])) > LONGEST_TEMPLATE:
-        raise invalid(
-            "auto_reply", f"The subject has at most {LONGEST_SUBJECT_TEMPLATE} characters, the text {LONGEST_TEMPLATE}."
-        )
-    if (wanted["enabled"] or wanted["content"]) and (
-        problems := [
-            *check_template(str(wanted["subject"]), str(wanted["content"])),
-            *(check_template(str(wanted["subject"]), outside) if (outside := str(wanted["outside_content"])) else ()),
-        ]
-    ):
-        raise Problem(422, "bad_template", " ".join(problems), field="auto_reply", problems=problems)
-    return wanted
 
 
 async def _check_nobody_elses(connection: AsyncConnection, principal: Principal, email: str) -> None:

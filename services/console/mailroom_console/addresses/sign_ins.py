@@ -28,6 +28,7 @@ from mailroom_console.storage.schema import addresses as addresses_table
 from mailroom_console.storage.schema import oauth_states, queues
 
 from . import records, smtp_accounts, trial_mails
+from .publication import as_published
 
 log = get_logger()
 STATE_US = 15 * 60 * times.SECOND
@@ -157,7 +158,7 @@ async def disconnect(console: Console, principal: Principal, address_id: str) ->
         raise conflict("not_connected", "Nobody is signed in for this address.")
     revoked = False
     try:
-        tokens = await console.keeper.present(await records.as_published(console, row.id))
+        tokens = await console.keeper.present(await as_published(console, row.id))
         revoked = await console.providers.revoke(str(account.get("provider")), tokens)
     except (ProviderAway, SealBroken) as trouble:
         raise Problem(502, "provider_unavailable", f"{trouble} Try again later.") from None
