@@ -11,7 +11,7 @@ from mailroom_console.addresses import key_rotation
 from mailroom_console.principals import ADMIN, READ
 from mailroom_console.tickets import reading as tickets
 
-from .bodies import InvitationAnswer, PasswordChange, SignInBody, TokenIn
+from .access_bodies import InvitationAnswer, PasswordChange, SignInBody, TokenIn
 from .configuration_routes import Json, Limit, Name, Next, Short
 from .security import ConsoleDep, PrincipalDep
 

@@ -16,7 +16,7 @@ from mailroom_console.portals import records as portals
 from mailroom_console.portals.office_hours import UNSET
 from mailroom_console.principals import CONFIG, READ
 
-from .bodies import (
+from .configuration_bodies import (
     AccountCheck,
     AddressChange,
     AddressIn,

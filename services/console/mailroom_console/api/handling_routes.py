@@ -10,9 +10,10 @@ from mailroom_console.portals import blocked, canned
 from mailroom_console.tickets import commands, handling, lists
 from mailroom_console.tickets import reading as tickets
 
-from .bodies import BlockIn, CannedIn, MergeIn, SnoozeIn, SpamIn, SplitIn, TogetherIn
+from .configuration_bodies import BlockIn, CannedIn
 from .configuration_routes import Json, Name, Short
 from .security import ConsoleDep, PrincipalDep
+from .ticket_bodies import MergeIn, SnoozeIn, SpamIn, SplitIn, TogetherIn
 from .ticket_routes import Key
 
 router = APIRouter(tags=["tickets"])

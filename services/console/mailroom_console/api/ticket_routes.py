@@ -12,10 +12,10 @@ from mailroom_console.tickets import commands, drafts, writing
 from mailroom_console.tickets import reading as tickets
 from mailroom_console.uploads import records as uploads
 
-from .bodies import ComposeIn, ConfirmIn, DraftIn, ForwardIn, NoteIn, ReplyIn, ResendIn, TicketChange
 from .configuration_routes import Json, Limit, Name, Next, Short
 from .downloads import download
 from .security import ConsoleDep, PrincipalDep
+from .ticket_bodies import ComposeIn, ConfirmIn, DraftIn, ForwardIn, NoteIn, ReplyIn, ResendIn, TicketChange
 
 router = APIRouter(tags=["tickets"])
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, description="Sending twice does it once.")]
