@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from mailroom_mail.showing import rendering
 
 from . import charsets, flowed, parameters, pgp_armour, transfer
+from .charset_labels import codec_name
 from .defect_names import add
 from .model import Attachment
 from .structure import Part
@@ -154,7 +155,7 @@ class Bodies:
             return known
         data = self.content(part)
         label = part.parameters.get("charset")
-        if part.kind == "text/html" and (not label or charsets.codec_name(label) in (None, "ascii")):
+        if part.kind == "text/html" and (not label or codec_name(label) in (None, "ascii")):
             meta = _META_CHARSET.search(data[:4096])
             if meta and not data.isascii():
                 label = meta.group(1).decode("latin-1")

@@ -15,6 +15,7 @@ from mailroom_mail.showing import rendering
 
 from . import addresses, bodies, charsets, dates, encoded_words, names, parameters, tnef, transfer
 from .careful import message_id, message_ids, unstructured
+from .charset_labels import codec_name
 from .model import Attachment, Mail, Mailbox
 
 MAX_SIZE = 4 << 20
@@ -298,7 +299,7 @@ def _bodies(found: _Found, hint: str | None, defects: list[str]) -> tuple[str, s
 def _decoded(leaf: _Leaf, hint: str | None, defects: list[str]) -> str:
     data = _content(leaf, defects)
     label = leaf.parameters.get("charset")
-    html_may_say = leaf.kind == "text/html" and label and charsets.codec_name(label) in (None, "ascii")
+    html_may_say = leaf.kind == "text/html" and label and codec_name(label) in (None, "ascii")
     if not data.isascii() and (not label or html_may_say):
         raise _Odd
     text = charsets.decode(data, label, defects, hint)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from . import charsets
 from .charset_guess import likeliest, of_language
+from .charset_labels import codec_name
 from .defect_names import add
 
 MAX_FIELDS = 5000  # a section with more is no mail of a person; the raw source keeps the rest
@@ -198,7 +199,7 @@ def _unlabelled(data: bytes, raw: bytes, body: int, defects: list[str], language
 def _codec_of_all(lines: list[bytes], hint: str | None, language: str) -> str | None:
     """The one charset that all fields are in: what the mail names for its text, else what its language is written in."""
     joined = b"\n".join(lines)
-    named = charsets.codec_name(hint) if hint else None
+    named = codec_name(hint) if hint else None
     for codec in (named, of_language(joined, language) if language else None, likeliest(joined)):
         if codec is not None:
             try:
@@ -214,7 +215,7 @@ def _charset_named(data: bytes, raw: bytes, body: int) -> str | None:
     for where, start, end in ((data, 0, len(data)), (raw, body, min(len(raw), body + _NAMED_WITHIN))):
         for count, found in enumerate(_CHARSET.finditer(where, start, end)):
             label = found.group(1).decode("latin-1")
-            if charsets.codec_name(label) not in (None, "ascii", "utf-8", "cp1252"):
+            if codec_name(label) not in (None, "ascii", "utf-8", "cp1252"):
                 return label
             if count > 20:
                 break

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from . import charsets, encoded_words
+from .charset_labels import codec_name
 from .defect_names import add
 
 _TOKEN = re.compile(r"\s*([^\s;\"/,()<>=]+)\s*/\s*([^\s;\"/,()<>=]+)")
@@ -120,7 +121,7 @@ def _loose(value: str, defects: list[str]) -> str:
             return decoded
     if "'" in value and "%" in value:
         starred = _STARRED_VALUE.fullmatch(value)
-        if starred and charsets.codec_name(starred[1]):
+        if starred and codec_name(starred[1]):
             add(defects, "unmarked-rfc2231-parameter")
             return charsets.decode(unquote_to_bytes(starred[2]), starred[1], defects)
     return value

@@ -9,6 +9,7 @@ import compressed_rtf
 from striprtf.striprtf import rtf_to_text
 
 from . import charsets
+from .charset_labels import codec_name
 
 MAX_BYTES = 4 << 20  # of rich text that is read: what is longer is no letter
 _TOKEN = re.compile(
@@ -48,7 +49,7 @@ def read(compressed: bytes) -> tuple[str | None, str | None]:
 
 def _codepage(data: bytes) -> str:
     found = re.search(rb"\\ansicpg(\d{1,5})", data[:2000])
-    return (charsets.codec_name(f"cp{found.group(1).decode()}") if found else None) or "cp1252"
+    return (codec_name(f"cp{found.group(1).decode()}") if found else None) or "cp1252"
 
 
 def _encapsulated(data: bytes, *, tags: bool) -> str:

@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass
 
 from . import charsets, parameters, rtf
+from .charset_labels import codec_name
 from .defect_names import add
 from .model import Attachment
 
@@ -61,7 +62,7 @@ def read(data: bytes, defects: list[str]) -> Opened | None:
         position += 9 + length + 2
         if attribute == _CODEPAGE and len(content) >= 4:
             number = struct.unpack_from("<I", content)[0]
-            codepage = charsets.codec_name(f"cp{number}") or codepage
+            codepage = codec_name(f"cp{number}") or codepage
         elif attribute == _BODY:
             text = _text(content, codepage)
         elif attribute == _MESSAGE_PROPERTIES:

@@ -7,24 +7,14 @@ the run alone, so it is worked out once and remembered.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from html import unescape
 
+from .html_runs import PARTS, TAG, attribute, pieces, without_open_values
+
 MAX_LENGTH = 1 << 20  # characters of HTML that are rendered; nobody reads more, and the HTML itself is kept whole
 
-# No alternative runs past the next "<", so that unclosed quotes and brackets cost linear time.
-_REST = r"[a-zA-Z/!?][^<>\"']*(?:(?:\"[^\"<]*\"|'[^'<]*')[^<>\"']*){0,60}>|[a-zA-Z/!?][^<>]*>"
-_RUN = re.compile(rf"(<(?:{_REST})(?:[ \t\r\n\f]*<(?:{_REST})){{0,40}}[ \t\r\n\f]*)")
-# The same where no attribute holds a bracket, which is nearly always.
-_PLAIN_RUN = re.compile(r"(<[a-zA-Z/!?][^<>]*>(?:[ \t\r\n\f]*<[a-zA-Z/!?][^<>]*>){0,40}[ \t\r\n\f]*)")
-_BRACKET_IN_VALUE = re.compile(r"=[ \t\r\n]*[\"'][^\"'<>]*[<>]")
-# A value whose first bracket opens: what is in it until the same quote, before the next attribute or the tag's end, is no tag.
-_OPEN_IN_VALUE = re.compile(r"""(=[ \t\r\n]*)("[^"<>]*<[^"]{0,2000}"|'[^'<>]*<[^']{0,2000}')(?=[\s/>])""")
-_TAG = re.compile(f"<(?:{_REST})")
-_PARTS = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]*)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_ATTRIBUTE = re.compile(r"\b([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+))")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all|visibility\s*:\s*hidden", re.IGNORECASE)
 _DATA_URL = re.compile(r"data:[\w/+.-]{1,60};base64,[A-Za-z0-9+/=]+")
@@ -64,35 +54,11 @@ def to_text(html: str) -> str:
     return text
 
 
-def without_open_values(html: str, stand_in: str = "&lt;") -> str:
-    """The document with something else for each "<" within quoted attribute values: it opens no tag there."""
-    if _BRACKET_IN_VALUE.search(html) is None:
-        return html
-    return _OPEN_IN_VALUE.sub(lambda found: found[1] + found[2].replace("<", stand_in), html)
-
-
-def _pieces(html: str) -> Iterable[tuple[str, str]]:
-    """Text and the run of tags after it, in turn."""
-    if len(html) < 200_000:
-        split = (_RUN if _BRACKET_IN_VALUE.search(html) else _PLAIN_RUN).split(html)
-        split.append("")
-        return zip(split[::2], split[1::2], strict=True)
-    return _pieces_of_long(html)
-
-
-def _pieces_of_long(html: str) -> Iterator[tuple[str, str]]:
-    position = 0
-    for match in _RUN.finditer(html):
-        yield html[position : match.start()], match.group()
-        position = match.end()
-    yield html[position:], ""
-
-
 @lru_cache(maxsize=4096)
 def _effect(run: str, space: bool) -> str | None:
     """What a run puts between two texts outside lists, quotes and preformatted text; None where that is not all."""
-    for tag in _TAG.findall(run):
-        parts = _PARTS.match(tag)
+    for tag in TAG.findall(run):
+        parts = PARTS.match(tag)
         if parts and (parts[2].lower() in _STATEFUL or "hid" in tag or "none" in tag):
             return None
         if parts and parts[1] and parts[2] in "pP" and run.startswith(tag):
@@ -131,7 +97,7 @@ class _Renderer:
 
     def render(self, html: str) -> str:
         out = self._out
-        for text, run in _pieces(html):
+        for text, run in pieces(html):
             if self._skip or self._quotes or self._pre or self._breaks or not text or len(run) > 300:
                 if text and not self._skip:
                     self.text(text)
@@ -199,13 +165,13 @@ class _Renderer:
     def run(self, run: str) -> None:
         """Tags in a row, with white space before, between and after them."""
         position = 0
-        for match in _TAG.finditer(run):
+        for match in TAG.finditer(run):
             start = match.start()
             if start > position and not self._skip:
                 self._white(run[position:start])
             position = match.end()
             tag = match.group()
-            parts = _PARTS.match(tag)
+            parts = PARTS.match(tag)
             if parts is None:
                 continue
             name = parts[2].lower()
@@ -312,9 +278,9 @@ class _Renderer:
                 self._out.append("\t")
                 self._space = False
         elif name == "a":
-            self._links.append((_attribute(tag, "href"), len(self._out)))
+            self._links.append((attribute(tag, "href"), len(self._out)))
         elif name == "img":
-            alt = _SPACE.sub(" ", unescape(_attribute(tag, "alt"))).strip()
+            alt = _SPACE.sub(" ", unescape(attribute(tag, "alt"))).strip()
             if alt and not alt.startswith("http"):
                 self._pictures.append(f"[{alt}]")
 
@@ -363,12 +329,5 @@ class _Renderer:
 
 
 def _is_hidden(tag: str) -> bool:
-    style = _attribute(tag, "style")
+    style = attribute(tag, "style")
     return bool(style and _HIDDEN_STYLE.search(style))
-
-
-def _attribute(tag: str, name: str) -> str:
-    for match in _ATTRIBUTE.finditer(tag):
-        if match[1].lower() == name:
-            return match[2] or match[3] or match[4] or ""
-    return ""

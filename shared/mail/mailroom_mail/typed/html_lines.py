@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import unescape
 
-from mailroom_mail.showing.rendering import without_open_values
+from mailroom_mail.showing.html_runs import without_open_values
 
 from .attribution import apart
 
