@@ -41,9 +41,9 @@ if __name__ == "__main__":
 from bench.outbound_smtp import SINK
 from bench.signed_mails import SignedMail, Signer, fill_zone, signed_mails
 from bench.ticket_watch import TicketWatch
-from integration.mail.dns_server import DnsServer
 from layout import Layout
 from supervision import Supervision
+from support.dns_server import DnsServer
 from support.processes import REPOSITORY, Process
 from support.stacks import Stack
 

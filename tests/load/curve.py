@@ -22,8 +22,8 @@ from bench.pipeline import WARM, deliver, one_round, used, with_stack, write_mai
 from bench.router import TEXT
 from bench.signed_mails import Signer, fill_zone, signed_mails
 from bench.ticket_watch import TicketWatch
-from integration.mail.dns_server import DnsServer
 from mailroom_contracts import topics
+from support.dns_server import DnsServer
 from support.processes import Process, ServiceProcess, free_port
 from support.router_world import World, mail
 from support.servers import KafkaServer, ValkeyServer

@@ -7,29 +7,23 @@ greylisting or any other policy, a size limit.
 
 from __future__ import annotations
 
-import datetime
 import os
 import pwd
 import shutil
-import socketserver
 import subprocess
 import tempfile
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from . import dovecot
+from .certificates import Authority
+from .policy_server import Policy, PolicyServer
 from .processes import Process, free_port, port_open
 from .waiting import wait_until
 
 POSTFIX, DAEMONS = "/usr/sbin/postfix", "/usr/lib/postfix/sbin"
-Policy = Callable[[dict[str, str]], str]  # request attributes -> action: "DUNNO", "450 4.2.0 Greylisted", ...
+# 127.0.0.1 is not among them: a test needs a certificate that is not valid for the host
+_CERTIFIED = ("localhost", "mail.provider.example")
 
 _SERVICES = """\
 {port} inet n - n - - smtpd
@@ -93,7 +87,7 @@ class MailServer:
         self._introspect_url = introspect_url
         self._forwards: dict[str, tuple[str, bool]] = {}
         self._routes: dict[str, int] = {}
-        self._policy_server = _PolicyServer(self)
+        self._policy_server = PolicyServer(lambda attributes: self.policy(attributes))
         self._postfix = Process(
             [f"{DAEMONS}/master", "-c", str(self.folder / "etc"), "-d"], self.folder / "postfix.out"
         )
@@ -127,7 +121,7 @@ class MailServer:
         nobody, postfix = pwd.getpwnam("nobody"), pwd.getpwnam("postfix")
         os.chown(self.folder / "mail", nobody.pw_uid, nobody.pw_gid)
         os.chown(self.folder / "data", postfix.pw_uid, postfix.pw_gid)
-        self._certificates()
+        self._chain = Authority(self.folder).issue("server", *_CERTIFIED)
         self._write_users()
         self._policy_server.start()
         self._write_postfix()
@@ -251,7 +245,7 @@ class MailServer:
             "queue_run_delay": "1s",
             "smtpd_tls_security_level": "may",
             "smtpd_tls_auth_only": "yes",
-            "smtpd_tls_chain_files": f"{self.folder}/key.pem, {self.folder}/cert.pem",
+            "smtpd_tls_chain_files": f"{self._chain[1]}, {self._chain[0]}",
             "smtpd_sasl_auth_enable": "yes",
             "smtpd_sasl_type": "dovecot",
             "smtpd_sasl_path": "private/auth",
@@ -274,76 +268,6 @@ class MailServer:
     def _write_dovecot(self) -> None:
         for name, content in dovecot.configuration(self.folder, self._introspect_url).items():
             _replace(self.folder / name, content)
-
-    def _certificates(self) -> None:
-        now = datetime.datetime.now(datetime.UTC)
-        ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")])
-        span = {
-            "not_valid_before": now - datetime.timedelta(days=1),
-            "not_valid_after": now + datetime.timedelta(days=9),
-        }
-
-        def build(name: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-            return (
-                x509.CertificateBuilder().subject_name(name).issuer_name(ca_name).public_key(public)
-                .serial_number(x509.random_serial_number()).not_valid_before(span["not_valid_before"])
-                .not_valid_after(span["not_valid_after"])
-            )  # fmt: skip
-
-        usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
-        ca = (
-            build(ca_name, ca_key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(usage, critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
-            .sign(ca_key, hashes.SHA256())
-        )
-        # 127.0.0.1 is not among them: a test needs a certificate that is not valid for the host
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName("mail.provider.example")])
-        certificate = (
-            build(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), key.public_key())
-            .add_extension(names, critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-            .sign(ca_key, hashes.SHA256())
-        )
-        encoding = serialization.Encoding.PEM
-        self.ca_file.write_bytes(ca.public_bytes(encoding))
-        (self.folder / "cert.pem").write_bytes(certificate.public_bytes(encoding))
-        private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        (self.folder / "key.pem").write_bytes(private)
-
-
-class _PolicyServer:
-    """Postfix's policy delegation protocol (SMTPD_POLICY_README): attributes in, one action out."""
-
-    def __init__(self, owner: MailServer) -> None:
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self) -> None:
-                attributes: dict[str, str] = {}
-                for line in self.rfile:
-                    name, found, value = line.decode("utf-8", "replace").rstrip("\n").partition("=")
-                    if found:
-                        attributes[name] = value
-                    elif attributes:
-                        self.wfile.write(f"action={owner.policy(attributes)}\n\n".encode())
-                        attributes = {}
-
-        class Server(socketserver.ThreadingTCPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        if self._thread.is_alive():
-            self._server.shutdown()
-        self._server.server_close()
 
 
 def _replace(path: Path, text: str) -> None:

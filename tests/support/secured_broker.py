@@ -1,72 +1,18 @@
-"""A real broker that lets nobody in without TLS and a name: SASL_SSL with SCRAM or PLAIN, and mutual TLS; and its certificates."""
+"""A real broker that lets nobody in without TLS and a name: SASL_SSL with SCRAM or PLAIN, and mutual TLS."""
 
 from __future__ import annotations
 
-import ipaddress
 import subprocess
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from broker import Broker, ensure_jars
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from .certificates import Authority
 from .processes import free_port
 from .servers import KafkaServer
 
 PASSWORD = "correct-horse"
-
-
-class Authority:
-    """A certificate authority of this test's own; what it makes lies in its folder as PEM."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        self._own = self._signed(self._name, self._key, ca=True)
-        self.ca_file = folder / "ca.pem"
-        self.ca_file.write_bytes(self._own.public_bytes(serialization.Encoding.PEM))
-
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """Certificate and key of `name`, good for 127.0.0.1."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        made = self._signed(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, ca=False)
-        certificate, key_file = self._folder / f"{name}.crt", self._folder / f"{name}.key"
-        certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-        key_file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return certificate, key_file
-
-    def keystore(self, name: str) -> Path:
-        """Key and certificate in one PEM file, as Kafka reads them."""
-        certificate, key = self.issue(name)
-        both = self._folder / f"{name}.pem"
-        both.write_bytes(key.read_bytes() + certificate.read_bytes() + self.ca_file.read_bytes())
-        return both
-
-    def _signed(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
-        now = datetime.now(UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=2))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-            )
-            .sign(self._key, hashes.SHA256())
-        )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ The emulator's first user is a sentinel: it answers for every token that it does
 from __future__ import annotations
 
 import base64
-import datetime
 import http.server
 import json
 import ssl
@@ -22,11 +21,8 @@ from typing import Any, Self
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import httpx
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from .certificates import Authority
 from .gmail_emulator import installed
 from .processes import Process, free_port, port_open
 from .waiting import wait_until
@@ -162,8 +158,7 @@ class Front:
 
         self._server = Server(("127.0.0.1", self._servers.port), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        certificate(self._folder, self._servers.ca_file)
-        context.load_cert_chain(self._folder / "front.pem", self._folder / "front-key.pem")
+        context.load_cert_chain(*Authority(self._folder, self._servers.ca_file).issue("front", "localhost"))
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._plain = Server(("127.0.0.1", 0), Handler)  # for Dovecot: introspection without TLS
         self.introspect_url = f"http://dovecot:d0vecot@127.0.0.1:{self._plain.server_address[1]}/introspect"
@@ -284,32 +279,3 @@ def _reply(request: http.server.BaseHTTPRequestHandler, status: int, body: bytes
 
 def _plain(text: str) -> str:
     return text.replace("&amp;", "&").replace("&#x2F;", "/").replace("&quot;", '"')
-
-
-def certificate(folder: Path, ca_file: Path) -> None:
-    """A certificate for localhost, by an authority of the test's own."""
-    now = datetime.datetime.now(datetime.UTC)
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Front CA")])
-
-    def made(name: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder().subject_name(name).issuer_name(ca_name).public_key(public)
-            .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=9))
-        )  # fmt: skip
-
-    usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
-    ca = (
-        made(ca_name, ca_key.public_key())
-        .add_extension(x509.BasicConstraints(True, 0), True)
-        .add_extension(usage, True)
-    )
-    own = made(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), key.public_key()).add_extension(
-        x509.SubjectAlternativeName([x509.DNSName("localhost")]), False
-    )
-    encoding = serialization.Encoding.PEM
-    ca_file.write_bytes(ca.sign(ca_key, hashes.SHA256()).public_bytes(encoding))
-    (folder / "front.pem").write_bytes(own.sign(ca_key, hashes.SHA256()).public_bytes(encoding))
-    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "front-key.pem").write_bytes(private)

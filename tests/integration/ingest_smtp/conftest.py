@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import secrets
 import select
 import smtplib
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -221,21 +218,6 @@ def shared_intake(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     finally:
         process.kill()
         run_apart(delete_topics(kafka, prefix))
-
-
-@pytest.fixture(scope="session")
-def dns_module() -> Any:
-    """The DNS server of the mail library's tests."""
-    name = "mailroom_tests_dns_server"
-    if name not in sys.modules:
-        path = Path(__file__).parents[1] / "mail" / "dns_server.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 @pytest.fixture

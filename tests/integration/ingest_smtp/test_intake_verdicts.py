@@ -11,6 +11,7 @@ from typing import Any
 import aiosmtplib
 import pytest
 from mailroom_contracts import EmailReceived
+from support.dns_server import DnsServer
 
 from .conftest import Intake
 
@@ -29,8 +30,8 @@ async def send(intake: Intake, subject: bytes, headers: bytes = b"") -> EmailRec
     return events[0]
 
 
-async def test_computed_by_dns(make_intake: Callable[..., Intake], dns_module: Any) -> None:
-    async with dns_module.DnsServer() as dns:
+async def test_computed_by_dns(make_intake: Callable[..., Intake]) -> None:
+    async with DnsServer() as dns:
         intake = await asyncio.to_thread(make_intake, dns_server=dns.address, verdicts_timeout_s=1.5)
         dns.zone.txt("sender.example", "v=spf1 ip4:127.0.0.1 -all")
         dns.zone.txt("_dmarc.sender.example", "v=DMARC1; p=reject")

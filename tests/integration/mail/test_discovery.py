@@ -16,9 +16,8 @@ from mailroom_console.addresses import discovery
 from mailroom_console.context import Console
 from mailroom_console.settings import ConsoleSettings
 from mailroom_oauth import OAuthSettings, Providers
-from support.sign_in_servers import certificate
-
-from .dns_server import DnsServer, Zone
+from support.certificates import Authority
+from support.dns_server import DnsServer, Zone
 
 
 @pytest.fixture
@@ -76,13 +75,13 @@ class _Server:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        certificate(folder, folder / "ca.pem")
+        authority = Authority(folder)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "front.pem", folder / "front-key.pem")
+        context.load_cert_chain(*authority.issue("front", "localhost"))
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
-        self.context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        self.context = ssl.create_default_context(cafile=str(authority.ca_file))
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self) -> None:

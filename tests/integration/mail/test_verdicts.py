@@ -3,64 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import dkim
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from mailroom_mail import Forwarder, Resolver, Verdicts, dkim_sign, forwarded_verdict, forwarder_of, verdicts
+from mailroom_mail import Forwarder, Resolver, dkim_sign, forwarded_verdict, forwarder_of
 
-RAW = (
-    b"Received: from mx.sender.test by acme.example; Tue, 24 Nov 2026 12:00:00 +0000\r\nFrom: Ann <ann@sender.test>\r\nTo: support@acme.example\r\n"
-    b"Subject: Where is my order\r\nDate: Tue, 24 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@sender.test>\r\n\r\nWhere is it?\r\n"
-)
-NOBODY = "203.0.113.77".__eq__  # the one front that there is
-DMARC_REJECT = "v=DMARC1; p=reject; sp=quarantine"
-
-
-@pytest.fixture(scope="module")
-def key() -> tuple[bytes, str]:
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    )
-    public = private.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return pem, base64.b64encode(public).decode()
-
-
-@pytest.fixture
-def resolver(dns_server: Any) -> Iterator[Resolver]:
-    made = Resolver(dns_server.address)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def zone(dns_server: Any, key: tuple[bytes, str]) -> Any:
-    zone = dns_server.zone
-    zone.txt("sender.test", "v=spf1 ip4:192.0.2.0/24 include:_spf.sender.test -all")
-    zone.txt("_spf.sender.test", "v=spf1 a:mx.sender.test mx ~all")
-    zone.add("mx.sender.test", "A", "198.51.100.7")
-    zone.add("_spf.sender.test", "MX", "10 mx.sender.test.")
-    zone.txt("_dmarc.sender.test", DMARC_REJECT)
-    zone.txt("s1._domainkey.sender.test", f"v=DKIM1; k=rsa; p={key[1]}")
-    zone.txt("f1._domainkey.forwarder.test", f"v=DKIM1; k=rsa; p={key[1]}")
-    zone.txt("forwarder.test", "v=spf1 ip4:203.0.113.0/24 -all")
-    return zone
-
-
-async def judge(resolver: Resolver, raw: bytes = RAW, **changes: Any) -> Verdicts:
-    values: dict[str, Any] = {
-        "client_ip": "192.0.2.1", "helo": "mx.sender.test", "mail_from": "ann@sender.test", "from_domain": "sender.test",
-        "resolver": resolver,
-    }  # fmt: skip
-    return await verdicts(raw, **{**values, **changes})
+from .conftest import RAW, judge
 
 
 @pytest.mark.parametrize(
@@ -291,68 +241,6 @@ async def test_unusable_spf_records(zone: Any, resolver: Resolver, record: str) 
 async def test_nothing_raises(zone: Any, resolver: Resolver, raw: bytes, where: str) -> None:
     found = await judge(resolver, raw, mail_from=f"a@{where}", from_domain=where, helo=where, client_ip="not an ip")
     assert found.dmarc in ("none", "fail", "temperror")
-
-
-async def test_trusted_front_server_is_believed_and_nobody_else(zone: Any, resolver: Resolver) -> None:
-    line = (
-        b"Authentication-Results: front.acme.example; spf=pass smtp.mailfrom=ann@sender.test;\r\n dkim=pass header.d=sender.test header.s=s1; "
-        b"dmarc=fail (p=REJECT sp=NONE) header.from=sender.test; arc=pass\r\n"
-    )
-    found = await judge(
-        resolver, line + RAW, client_ip="203.0.113.9", authserv_trusted=["front.acme.example"], is_front=NOBODY
-    )
-    assert found.source == "front.acme.example"
-    assert (found.spf, found.spf_domain, found.dkim[0].domain, found.dmarc, found.arc) == (
-        "pass",
-        "sender.test",
-        "sender.test",
-        "fail",
-        "pass",
-    )
-    assert found.dmarc_policy == "reject"
-    forged = await judge(resolver, line + RAW, client_ip="203.0.113.9")
-    assert (forged.source, forged.spf) == ("computed", "fail")
-    question: dict[str, Any] = {"client_ip": "203.0.113.77", "is_front": NOBODY}
-    other = await judge(resolver, line + RAW, authserv_trusted=["other.acme.example"], **question)
-    assert (other.source, other.spf, other.dmarc) == ("computed", "none", "none")
-    assert (await judge(resolver, line + RAW, client_ip="203.0.113.9")).source == "computed"
-
-
-FRONT = (
-    b"Received: from mx.sender.test (unknown [%s])\r\n\tby front.acme.example (Postfix) with ESMTP id 1;\r\n"
-    b"\tMon, 30 Nov 2026 04:49:35 +0000\r\n"
-)
-
-
-@pytest.mark.parametrize(
-    ("header", "spf", "dmarc"),
-    [
-        (FRONT % b"192.0.2.1", "pass", "pass"),
-        (FRONT % b"203.0.113.9", "fail", "fail"),
-        # filters hand the mail around on the same machine, and between fronts
-        (b"Received: from localhost (localhost [127.0.0.1]) by front.acme.example (Postfix)\r\n" + FRONT % b"192.0.2.1", "pass", "pass"),
-        (FRONT % b"203.0.113.77" + FRONT % b"192.0.2.1", "pass", "pass"),
-        # what the client claims below counts for nothing
-        (FRONT % b"203.0.113.9" + FRONT % b"192.0.2.1", "fail", "fail"),
-        (b"Received-SPF: pass (mailfrom) client-ip=192.0.2.1; helo=x; envelope-from=ann@sender.test\r\n", "pass", "pass"),
-        # a front that says nothing at all: not known, and no failure
-        (b"", "none", "none"),
-        (b"Received: by front.acme.example (Postfix, from userid 1000)\r\n", "none", "none"),
-    ],
-)  # fmt: skip
-async def test_behind_a_front_the_client_is_whom_the_front_names(
-    zone: Any, resolver: Resolver, header: bytes, spf: str, dmarc: str
-) -> None:
-    mail = RAW.partition(b"\r\n")[2]  # without the Received of its own
-    found = await judge(resolver, header + mail, client_ip="203.0.113.77", helo="front.acme.example", is_front=NOBODY)
-    assert (found.spf, found.dmarc, found.dmarc_policy, found.source) == (spf, dmarc, "reject", "computed")
-
-
-async def test_what_a_front_left_out_is_found_out_here(zone: Any, resolver: Resolver) -> None:
-    line = b"Authentication-Results: front.acme.example; spf=pass smtp.mailfrom=ann@sender.test\r\n"
-    trusted: dict[str, Any] = {"authserv_trusted": ["front.acme.example"], "is_front": NOBODY, "client_ip": None}
-    found = await judge(resolver, line + FRONT % b"203.0.113.9" + RAW, **trusted)
-    assert (found.spf, found.dmarc, found.source) == ("pass", "pass", "front.acme.example")
 
 
 async def test_a_domain_that_was_seen_costs_no_question(

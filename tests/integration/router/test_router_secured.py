@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from support.certificates import Authority
 from support.kafka_acls import allow_all
 from support.processes import ServiceProcess
 from support.router_world import World, mail
-from support.secured_broker import PASSWORD, Authority, SecuredKafka
+from support.secured_broker import PASSWORD, SecuredKafka
 from support.servers import ValkeyServer
 from support.waiting import eventually
 

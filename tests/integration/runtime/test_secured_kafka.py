@@ -15,8 +15,9 @@ from mailroom_contracts import Actor, AddNote, topics
 from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.kafka import Producer, read_to_end
 from mailroom_runtime.process.settings import ServiceSettings
+from support.certificates import Authority
 from support.kafka_acls import allow_all
-from support.secured_broker import PASSWORD, Authority, SecuredKafka
+from support.secured_broker import PASSWORD, SecuredKafka
 from support.topics import create_topics, run_apart
 
 PREFIX = "secured"

@@ -15,8 +15,8 @@ from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.tokens import TokenProvider
 from mailroom_runtime.process.settings import ServiceSettings
 from pydantic import ValidationError
+from support.certificates import Authority
 from support.processes import free_port
-from support.secured_broker import Authority
 
 
 @pytest.mark.parametrize(
