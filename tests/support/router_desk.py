@@ -21,7 +21,7 @@ from mailroom_router.placement import Place
 from mailroom_router.ticket import Context, Decision, Input, decide, finish
 from mailroom_runtime.book import Book
 
-from support.router_world import KEYS, acme
+from support.router_world import KEYS, acme, mail
 
 RING = {"k1": b64decode(KEYS.partition(":")[2])}
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -61,6 +61,13 @@ def run(
     """Decide and finish; `agent` is who would be found online."""
     draft = decide(state, message, context(at, online))
     return finish(draft, agent if draft.wanted else None)
+
+
+def ticket(agent: str | None = "a1", **more: Any) -> TicketState:
+    """The ticket that one new mail makes, given to `agent`; the rest is about the mail."""
+    state = run(None, routed(mail(1, at=NOW, **more)), agent=agent).state
+    assert state is not None
+    return state
 
 
 def command(cls: type[C], state: TicketState | str, key: str = "1", **fields: Any) -> C:

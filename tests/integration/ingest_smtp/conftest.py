@@ -32,6 +32,12 @@ ADDRESSES = [
 ]  # fmt: skip
 
 
+PLAIN = (
+    b"From: Jo Customer <jo@customer.example>\r\nTo: support@acme.example\r\nSubject: My order\r\n"
+    b"Message-ID: <m1@customer.example>\r\nDate: Tue, 24 Nov 2026 09:00:00 +0000\r\n\r\nWhere is it?\r\n.dot\r\n"
+)
+
+
 async def publish(bootstrap: str, prefix: str, rows: list[tuple[Topic, Message]]) -> None:
     """Put configuration records on their topics."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
@@ -201,6 +207,17 @@ def surround(env: dict[str, str], process: ServiceProcess) -> Intake:
 
 def configuration() -> list[tuple[Topic, Message]]:
     return [*((topics.PORTALS, row) for row in PORTALS), *((topics.ADDRESSES, row) for row in ADDRESSES)]
+
+
+def send(intake: Intake, raw: bytes, *to: str, sender: str = "jo@customer.example") -> str:
+    """Send one mail; the text of the last reply."""
+    with intake.client() as client:
+        client.ehlo()
+        assert client.mail(sender)[0] == 250
+        for recipient in to or ("support@acme.example",):
+            assert client.rcpt(recipient)[0] == 250
+        code, text = client.data(raw)
+        return f"{code} {text.decode()}"
 
 
 @pytest.fixture(scope="session")

@@ -28,14 +28,8 @@ from mailroom_contracts import (
     ids,
 )
 from mailroom_mail import verify_message_id, verify_plus_address
-from support.router_desk import NOW, RING, after, command, report, routed, run, types
+from support.router_desk import NOW, RING, after, command, report, routed, run, ticket, types
 from support.router_world import mail
-
-
-def ticket(agent: str | None = "a1", **more: Any) -> TicketState:
-    state = run(None, routed(mail(1, at=NOW, **more)), agent=agent).state
-    assert state is not None
-    return state
 
 
 def refused(state: TicketState | None, message: TicketCommand, **more: Any) -> str:
