@@ -9,31 +9,19 @@ from typing import Any
 
 from mailroom_contracts import AddNote, Assign, Reply, ResendMessage, SetStatus, TicketCommand, TicketEvent, ids
 from mailroom_runtime.blobs.store import BlobStore
-from sqlalchemy import create_engine, text
+from support.console_story import Story, router_of
 from support.waiting import eventually
 
-from .conftest import Bus, RunningConsole, Starter, Story, router_of
+from .conftest import Bus, RunningConsole, Starter
 
 MakeStory = Callable[..., Story]
 
 
-async def _gmail(console: RunningConsole, name: str = "sales", active: bool = True) -> str:
+def _gmail(console: RunningConsole, name: str = "sales", active: bool = True) -> str:
     """A send-capable address, put where connecting one would put it."""
-    email = f"{name}@gmail-{console.domain}"
-    address_id = ids.derive("address", console.ids["portal"], email)
-    engine = create_engine(f"sqlite:///{console.settings.data / 'console.db'}")
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO addresses (id, portal_id, kind, email, full_name, queue_id, prefer_online, active, "
-                "auto_reply, gmail, forwarders, revision, created_at, updated_at) VALUES (:id, :portal, 'gmail', "
-                ":email, 'Sales', :queue, 0, :active, '{}', '{\"secret\": \"sealed:k1:x\"}', '[]', 1, 0, 0)"
-            ),
-            {"id": address_id, "portal": console.ids["portal"], "email": email, "queue": console.ids["queue"],
-             "active": active},
-        )  # fmt: skip
-    engine.dispose()
-    return address_id
+    return console.put_address(
+        "gmail", f"{name}@gmail-{console.domain}", active=active, gmail={"secret": "sealed:k1:x"}
+    )
 
 
 async def _known(console: RunningConsole, bus: Bus, s: Story) -> None:
@@ -48,7 +36,7 @@ async def _known(console: RunningConsole, bus: Bus, s: Story) -> None:
 async def test_a_reply_is_answered_once_it_shows_and_done_once(
     console: RunningConsole, bus: Bus, story: MakeStory
 ) -> None:
-    s = story(1, address=await _gmail(console))
+    s = story(1, address=_gmail(console))
     await _known(console, bus, s)
     body = {"text": "On its way.", "cc": ["Boss <boss@customer.example>"],
             "attachments": [{"filename": "../a\r\nb.pdf", "content_type": "application/pdf",
@@ -82,7 +70,7 @@ async def test_a_reply_is_answered_once_it_shows_and_done_once(
 
 async def test_without_a_router_the_answer_is_202_after_the_wait(start_console: Starter, bus: Bus) -> None:
     console = await start_console(wait_s=0.5)
-    s = Story(2, portal=console.ids["portal"], queue=console.ids["queue"], address=await _gmail(console))
+    s = Story(2, portal=console.ids["portal"], queue=console.ids["queue"], address=_gmail(console))
     await _known(console, bus, s)
     reply = await console.api.post(f"/tickets/{s.ticket}/replies", json={"text": "x"})
     assert (reply.status_code, reply.json()["shown"]) == (202, False)
@@ -92,8 +80,8 @@ async def test_without_a_router_the_answer_is_202_after_the_wait(start_console: 
 async def test_a_receive_only_address_refuses_at_once_and_offers_others(
     console: RunningConsole, bus: Bus, story: MakeStory
 ) -> None:
-    offered = await _gmail(console)
-    await _gmail(console, "off", active=False)
+    offered = _gmail(console)
+    _gmail(console, "off", active=False)
     s = story(3)
     await _known(console, bus, s)
     async with bus.answering(console, lambda _: []) as commands:
@@ -108,7 +96,7 @@ async def test_a_receive_only_address_refuses_at_once_and_offers_others(
 
 
 async def test_what_the_router_refuses_is_said(console: RunningConsole, bus: Bus, story: MakeStory) -> None:
-    s = story(4, address=await _gmail(console))
+    s = story(4, address=_gmail(console))
     await _known(console, bus, s)
 
     def answer(command: TicketCommand) -> list[TicketEvent]:
@@ -124,7 +112,7 @@ async def test_what_the_router_refuses_is_said(console: RunningConsole, bus: Bus
 
 
 async def test_notes_changes_and_resends_are_commands(console: RunningConsole, bus: Bus, story: MakeStory) -> None:
-    s = story(5, address=await _gmail(console))
+    s = story(5, address=_gmail(console))
     await _known(console, bus, s)
     first = s.reply("c0")
     await bus.events(first, s.delivery(first, "failed", "550 no"))
@@ -170,7 +158,7 @@ async def test_notes_changes_and_resends_are_commands(console: RunningConsole, b
 
 
 async def test_headers_cannot_be_injected(console: RunningConsole, bus: Bus, story: MakeStory) -> None:
-    s = story(6, address=await _gmail(console))
+    s = story(6, address=_gmail(console))
     await _known(console, bus, s)
     async with bus.answering(console, router_of(s)) as commands:
         for cc in ("a@b.example\r\nBcc: x@y.example", "a@b.example\nX: y", "x\u2028@b.example", "no address",
@@ -182,7 +170,7 @@ async def test_headers_cannot_be_injected(console: RunningConsole, bus: Bus, sto
 
 async def test_uploads_and_their_limit(start_console: Starter, bus: Bus) -> None:
     console = await start_console(upload_limit_bytes=100_000)
-    s = Story(7, portal=console.ids["portal"], queue=console.ids["queue"], address=await _gmail(console))
+    s = Story(7, portal=console.ids["portal"], queue=console.ids["queue"], address=_gmail(console))
     await _known(console, bus, s)
     kept = await console.api.post("/attachments", files=[("file", ("plan.txt", b"x" * 70_000, "text/plain"))])
     assert kept.status_code == 201, kept.text

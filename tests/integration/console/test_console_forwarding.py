@@ -18,30 +18,17 @@ from mailroom_contracts import (
     topics,
 )
 from mailroom_mail import sign_message_id
-from sqlalchemy import create_engine, text
+from support.console_story import START
 from support.waiting import eventually
 
-from .conftest import START, Bus, RunningConsole, Starter
+from .conftest import Bus, RunningConsole, Starter
 
 
 def _smtp(console: RunningConsole, name: str = "sales") -> str:
     """An SMTP address that forwards to support@, put where a checked login would put it."""
+    account = {"host": "h.example", "port": 587, "tls": "starttls", "username": "u"}
     email = f"{name}@{console.domain.replace('acme', 'customer')}"
-    address_id = ids.derive("address", console.ids["portal"], email)
-    engine = create_engine(f"sqlite:///{console.settings.data / 'console.db'}")
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO addresses (id, portal_id, kind, email, full_name, queue_id, prefer_online, active, "
-                "auto_reply, smtp, forwards_to, forwarders, revision, created_at, updated_at) VALUES (:id, :portal, "
-                "'smtp', :email, 'Sales', :queue, 0, 1, '{}', :smtp, :target, '[]', 1, 0, 0)"
-            ),
-            {"id": address_id, "portal": console.ids["portal"], "email": email, "queue": console.ids["queue"],
-             "smtp": '{"host": "h.example", "port": 587, "tls": "starttls", "username": "u"}',
-             "target": console.ids["address"]},
-        )  # fmt: skip
-    engine.dispose()
-    return address_id
+    return console.put_address("smtp", email, smtp=account, forwards_to=console.ids["address"])
 
 
 async def _probe(bus: Bus, address_id: str) -> OutboundMail:

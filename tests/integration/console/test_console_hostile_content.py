@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from mailroom_contracts import AttachmentRef, BlobRef, TicketEvent
+from support.console_story import Story
 from support.waiting import eventually
 
-from .conftest import Bus, Starter, Story
-from .postgres import Postgres
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    server.start()
-    yield server
-    server.stop()
+from .conftest import Bus, Starter
 
 
 def hostile(story: Story) -> list[TicketEvent]:

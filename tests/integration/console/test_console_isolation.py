@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
+from support.console_story import Story
 from support.waiting import eventually
 
-from .conftest import Bus, RunningConsole, Story
+from .conftest import Bus, RunningConsole
 
 MakeStory = Callable[..., Story]
 OPEN = {("POST", "/session"), ("POST", "/invitation")}  # how one comes in

@@ -11,9 +11,10 @@ import pytest
 from mailroom_console.portals.domain_proof import record
 from mailroom_console.portals.public_providers import is_public
 from mailroom_contracts import Assign, MoveQueue, topics
+from support.console_story import Story
 from support.waiting import eventually
 
-from .conftest import Bus, RunningConsole, Starter, Story
+from .conftest import Bus, RunningConsole, Starter
 
 
 @pytest.mark.parametrize("domain", ["gmail.com", "eu.gmail.com", "co.uk", "outlook.com", "web.de"])

@@ -12,9 +12,10 @@ from mailroom_console.storage.schema import outbox
 from mailroom_contracts import Queue, topics
 from mailroom_runtime.bus.kafka import BusDown, Producer
 from sqlalchemy import func, select
+from support.console_story import START
 from support.waiting import eventually
 
-from .conftest import START, Bus, RunningConsole, Starter
+from .conftest import Bus, RunningConsole, Starter
 
 
 class Stuttering(Producer):

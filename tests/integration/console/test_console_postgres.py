@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from mailroom_console.storage.database import Database, alembic_config
 from mailroom_console.storage.schema import metadata
 from mailroom_contracts import Reply, TicketCommand, TicketEvent, topics
 from sqlalchemy import Connection, text
+from support.console_story import Story
 from support.processes import ServiceProcess, free_port
 from support.upload_desk import UploadDesk
 from support.waiting import eventually
 
-from .conftest import KEY, Bus, Starter, Story
+from .conftest import KEY, Bus, Starter
 from .postgres import Postgres
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    server.start()
-    yield server
-    server.stop()
 
 
 async def test_the_console_on_postgresql(start_console: Starter, bus: Bus, postgres: Postgres) -> None:

@@ -12,9 +12,10 @@ from mailroom_console.tickets.lists import STATUSES
 from mailroom_contracts import Actor, TicketEvent, topics
 from mailroom_contracts.codec import encode
 from sqlalchemy import create_engine, select
+from support.console_story import Story
 from support.waiting import eventually
 
-from .conftest import Bus, RunningConsole, Starter, Story
+from .conftest import Bus, RunningConsole, Starter
 
 MakeStory = Callable[..., Story]
 

@@ -10,9 +10,10 @@ from mailroom_console.uploads import purge as upload_purge
 from mailroom_contracts import AttachmentRef, BlobRef
 from mailroom_runtime.blobs.store import BlobStore
 from sqlalchemy import create_engine, text
+from support.console_story import Story
 from support.waiting import eventually
 
-from .conftest import Bus, Starter, Story
+from .conftest import Bus, Starter
 
 
 async def test_unused_files_go_and_used_ones_stay(
