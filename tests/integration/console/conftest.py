@@ -23,6 +23,7 @@ from mailroom_contracts import (
     TicketEvent,
     Topic,
     decode,
+    ids,
     topics,
 )
 from mailroom_runtime.bus.kafka import Producer, read_to_end
