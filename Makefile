@@ -8,7 +8,7 @@ PY := .venv/bin/python
 LOCAL := $(PY) deploy/local/stack.py
 MEMBERS := $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)
 CODE := shared services deploy
-export PYTHON RELEASE JSON ONLY SEED DURATION RATE FOLLOW STACK ARGS
+export PYTHON RELEASE AGAINST JSON ONLY SEED DURATION RATE FOLLOW STACK ARGS
 
 .PHONY: help up down clean status logs demo test test-all check fmt bench load chaos scale compatibility screenshots test-compose fresh lock packages
 
@@ -58,7 +58,7 @@ check: .venv/installed ## ruff, mypy --strict, import-linter, schema compatibili
 fmt: .venv/installed ## format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix -q . ; .venv/bin/ruff format -q .
 
-bench: .venv/installed ## measure against the references, update docs/performance.md (ONLY=name, JSON=1)
+bench: packages ## measure against the references, update docs/performance.md (ONLY=name, JSON=1, AGAINST=commit)
 	@PYTHONPATH=tests:deploy/local $(PY) -m bench
 
 load: .venv/installed ## send mail to the running stack, account for every one (RATE= mails/s, DURATION= s, SEED=, JSON=1)

@@ -94,7 +94,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def kafka_server(tmp_path: Path) -> Iterator[KafkaServer]:
     """A running broker of this test's own: stop(), start(), pause(), resume(), kill(); `bootstrap`."""
-    server = KafkaServer(tmp_path / "kafka", short_lived=True)
+    server = KafkaServer(tmp_path / "kafka")
     server.start()
     try:
         yield server

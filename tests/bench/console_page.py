@@ -33,6 +33,7 @@ ABOUT = "any list, search or ticket with 1,000,000 tickets, against the same on 
 TICKETS = int(os.environ.get("TICKETS", "1000000"))
 QUEUES = 8
 LIMIT_MS = 100.0
+MINUTES = 6.0
 _SERIES = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count) "
 
 

@@ -28,6 +28,7 @@ from support.processes import ServiceProcess
 from support.servers import KafkaServer
 
 TARGET = 0.7
+MINUTES = 3.0
 ABOUT = "Gmail inboxes read, stored and published, beside a bare loop of the same client calls"
 COMMAND = "make bench ONLY=gmail_sync"
 ACCOUNTS, MAILS, THREADS, CHUNK = 8, 400, 16, 50  # long enough that the first calls do not count

@@ -30,6 +30,7 @@ from support.topics import create_topics, delete_topics, run_apart
 from support.waiting import wait_until
 
 TARGET = 0.5
+MINUTES = 5.0
 ABOUT = "5 kB mails taken in, stored and published, beside an aiosmtpd handler that does nothing"
 COMMAND = "make bench ONLY=ingest_smtp"
 

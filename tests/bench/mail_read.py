@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from ordinary_mails import ordinary_mails
 
 COMMAND = "python tests/bench/mail_read.py"
+MINUTES = 1.0
 
 
 def reference(raw: bytes) -> tuple[Any, ...]:

@@ -31,6 +31,7 @@ from support.waiting import wait_until
 
 ABOUT = "orders to mails at smtp-sink through one outbound process, against bare aiosmtplib with as many connections"
 TARGET = 0.6
+MINUTES = 6.0
 SINK = "/usr/sbin/smtp-sink"
 SIZE = 2_000
 CONNECTIONS = 2

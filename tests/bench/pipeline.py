@@ -49,6 +49,7 @@ from support.stacks import Stack
 
 ABOUT = "SMTP in to ticket event through all services, against django-helpdesk's get_email on the same mails"
 TARGET = 10.0
+MINUTES = 75.0
 HELPDESK = REPOSITORY / ".cache" / "django-helpdesk"
 CONNECTIONS = 60  # enough that a wait for the disk or for the scheduler leaves work for the others
 WARM = 400

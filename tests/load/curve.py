@@ -74,7 +74,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.kafka = KafkaServer(folder / "kafka", heap_mb=512, short_lived=True)
+        self.kafka = KafkaServer(folder / "kafka", heap_mb=512)
         self.valkey = ValkeyServer(folder / "valkey")
 
     async def __aenter__(self) -> Bench:

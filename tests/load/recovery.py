@@ -42,7 +42,7 @@ class Place:
         if not file.exists():
             file.write_text(json.dumps({"kafka": free_port(), "valkey": free_port()}))
         ports = json.loads(file.read_text())
-        self.kafka = KafkaServer(folder / "kafka", port=ports["kafka"], heap_mb=512, short_lived=True)
+        self.kafka = KafkaServer(folder / "kafka", port=ports["kafka"], heap_mb=512)
         self.valkey = ValkeyServer(folder / "valkey", port=ports["valkey"])
         self.data = folder / "data"
         self.world = World(self.kafka.bootstrap, self.valkey.url, PREFIX, self.data, PARTITIONS)

@@ -48,7 +48,7 @@ class SecondBroker(KafkaServer):
     """A further broker of `first`'s cluster."""
 
     def __init__(self, first: KafkaServer, folder: Path) -> None:
-        super().__init__(folder, short_lived=True)
+        super().__init__(folder)
         known = first.broker
         self.broker = JoiningBroker(
             free_port(), known.controller_port, folder, 256, known.java_options, known.data / "log" / "meta.properties"

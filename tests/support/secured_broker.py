@@ -73,7 +73,7 @@ class SecuredKafka(KafkaServer):
     """The broker as a process."""
 
     def __init__(self, folder: Path, authority: Authority, *users: str) -> None:
-        super().__init__(folder, short_lived=True)
+        super().__init__(folder)
         self.broker = SecuredBroker(
             free_port(), free_port(), folder, 384, ("-XX:TieredStopAtLevel=1",), free_port(), free_port(),
             authority.keystore("broker"), authority.ca_file, users,

@@ -17,10 +17,9 @@ from .waiting import wait_until
 class KafkaServer(Process):
     """A broker of its own on free ports. `bootstrap` stays the same over stop and start."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, heap_mb: int = 384, short_lived: bool = False) -> None:
-        # A broker that lives for seconds never earns back what its best compiler costs: a third of its CPU.
-        java = ("-XX:TieredStopAtLevel=1",) if short_lived else ()
-        self.broker = Broker(port or free_port(), free_port(), folder, heap_mb, java)
+    def __init__(self, folder: Path, *, port: int | None = None, heap_mb: int = 384) -> None:
+        # A broker of tests never earns back what its best compiler costs, a third of its processor time at first.
+        self.broker = Broker(port or free_port(), free_port(), folder, heap_mb, ("-XX:TieredStopAtLevel=1",))
         super().__init__([], folder / "broker.log")
 
     @property

@@ -9,7 +9,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from bench.__main__ import BEGIN, BenchmarkWrong, discover, figures_block, measured, plot, with_figures
+from bench import against
+from bench.__main__ import BenchmarkWrong, discover, each, measured
+from bench.report import BEGIN, figures_block, plot, with_figures
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -57,3 +59,31 @@ def test_modules_without_run_are_no_benchmarks(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "shared.py").write_text("X = 1\n")
     (tmp_path / "_private.py").write_text("raise RuntimeError\n")
     assert list(discover(tmp_path)) == ["one"]
+
+
+def test_one_that_fails_costs_the_others_nothing() -> None:
+    kept: list[list[str]] = []
+
+    def measure(name: str) -> dict[str, Any]:
+        if name == "bad":
+            raise OSError("no smtp-sink")
+        return measured(name, _benchmark(FIGURES), 1, NOW)
+
+    results, failed = each(["one", "bad", "two"], measure, lambda _: None, lambda so_far: kept.append(list(so_far)))
+    assert list(results) == ["one", "two"]
+    assert failed == {"bad": "OSError: no smtp-sink"}
+    assert kept == [["one"], ["one", "two"]], "what was measured is kept before the next one begins"
+
+
+@pytest.mark.parametrize(("unit", "ratio"), [("mails/s", 2.0), ("ms", 0.5)])
+def test_against_another_build_more_than_one_is_better(unit: str, ratio: float) -> None:
+    other = [{"ours": n, "unit": unit, "cpu_ms_per_mail": 4.0} for n in (90, 100, 500)]
+    today = [{"ours": n, "unit": unit, "cpu_ms_per_mail": 1.0} for n in (200, 20, 300)]
+    figures = against.compared(today, other, "abc")
+    assert (figures["ours"], figures["reference"], figures["ratio"]) == (200, 100, ratio)
+    assert figures["cpu_ms_per_mail_share"] == 0.25
+
+
+def test_a_commit_that_is_not_there_is_told() -> None:
+    with pytest.raises(against.BuildMissing, match="no such commit"):
+        against.build("0000000000000000000000000000000000000000")
