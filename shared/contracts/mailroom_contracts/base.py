@@ -26,7 +26,9 @@ Time = Annotated[datetime, AwareDatetime, AfterValidator(_utc)]
 class Model(BaseModel):
     """A frozen record that skips fields it does not know, so that an older reader reads a newer writer."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, ser_json_timedelta="float")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, ser_json_timedelta="float", defer_build=True
+    )
 
 
 def says(description: str, example: Any, **kwargs: Any) -> Any:
