@@ -184,7 +184,7 @@ class StandingStack:
         page.goto("/sign-in")
         page.fill("#f-email", email or self.email)
         page.fill("#f-password", password or self.password)
-        page.click("button:has-text('Sign in')")
+        page.click("form[action='/sign-in'] button")
         page.wait_for_url("**/tickets*")
         return page
 

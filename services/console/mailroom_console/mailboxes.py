@@ -9,6 +9,8 @@ from typing import Any
 from mailroom_contracts import Person
 from mailroom_mail import ascii_domain
 
+from mailroom_console.languages import say
+
 from .problems import invalid
 
 # What RFC 5321 allows without quotes; quoted local parts are left to mail that comes in
@@ -26,9 +28,9 @@ def domain_name(text: str, field: str = "domains") -> str:
     try:
         ascii_form = ascii_domain(text)
     except ValueError:
-        raise invalid(field, f"{text!r} is not a domain name.") from None
+        raise invalid(field, say("{value!r} is not a domain name.", value=text)) from None
     if len(ascii_form) > 253 or not _DOMAIN.fullmatch(ascii_form):
-        raise invalid(field, f"{text!r} is not a domain name like acme.example.")
+        raise invalid(field, say("{value!r} is not a domain name like acme.example.", value=text))
     return ascii_form
 
 
@@ -37,7 +39,7 @@ def local_part(text: str, field: str = "local_part") -> str:
     text = text.strip().lower()
     if len(text) > 64 or not _LOCAL.fullmatch(text) or "+" in text:
         raise invalid(
-            field, "The part before the @ has letters, digits, dots and hyphens, and no spaces or plus signs."
+            field, say("The part before the @ has letters, digits, dots and hyphens, and no spaces or plus signs.")
         )
     return text
 
@@ -46,7 +48,7 @@ def email_address(text: str, field: str = "email") -> str:
     """A whole address, lower case. Raises `Problem` 422."""
     local, at, domain = text.strip().rpartition("@")
     if not at or len(local) > 64 or not _LOCAL.fullmatch(local):
-        raise invalid(field, f"{_shown(text)} is not an email address.")
+        raise invalid(field, say("{value} is not an email address.", value=_shown(text)))
     return f"{local}@{domain_name(domain, field)}".lower()
 
 
@@ -58,14 +60,14 @@ def recipient(text: str, field: str) -> str:
     local, at, domain = text.strip().rpartition("@")
     visible = all(c in _JOINERS or unicodedata.category(c)[0] in "LMNPS" for c in local)
     if not at or not visible or len(local.encode()) > 64 or not _LOCAL.fullmatch(_BEYOND_ASCII.sub("x", local)):
-        raise invalid(field, f"{_shown(text)} is not an email address.")
+        raise invalid(field, say("{value} is not an email address.", value=_shown(text)))
     return f"{local}@{domain_name(domain, field)}"
 
 
 def person_name(text: str, field: str = "full_name") -> str:
     """A display name that fits into one header line. Raises `Problem` 422."""
     if _UNSAFE.search(text) or len(text) > 200:
-        raise invalid(field, "A name is one line of at most 200 characters.")
+        raise invalid(field, say("A name is one line of at most 200 characters."))
     return " ".join(text.split())
 
 
@@ -75,17 +77,17 @@ def people(values: list[Any], field: str) -> list[Person]:
     for value in values[:101]:
         if isinstance(value, str):
             if _UNSAFE.search(value):
-                raise invalid(field, "A recipient is one line.")
+                raise invalid(field, say("A recipient is one line."))
             name, bracket, rest = value.rpartition("<")
             email, name = (rest.rstrip("> \t"), name.strip().strip('"')) if bracket else (value, "")
         else:
             email, name = str(value.get("email", "")), str(value.get("name") or "")
         if _UNSAFE.search(email) or _UNSAFE.search(name):
-            raise invalid(field, "A recipient is one line.")
+            raise invalid(field, say("A recipient is one line."))
         if email.strip():
             found.append(Person(email=recipient(email, field), name=person_name(name, field)))
     if len(found) > 100:
-        raise invalid(field, "At most 100 recipients.")
+        raise invalid(field, say("At most 100 recipients."))
     return found
 
 

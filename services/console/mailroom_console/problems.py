@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mailroom_console.languages import mark, say
+
 PROBLEM_TYPE = "application/problem+json"  # RFC 9457
 
 
@@ -21,23 +23,23 @@ class Problem(Exception):
 
 
 TITLES = {
-    400: "Bad request",
-    401: "Not signed in",
-    403: "Not allowed",
-    404: "Not found",
-    408: "Too slow",
-    409: "Conflict",
-    413: "Too large",
-    422: "Not valid",
-    429: "Too many requests",
-    502: "The other side failed",
-    503: "Not available",
+    400: mark("Bad request"),
+    401: mark("Not signed in"),
+    403: mark("Not allowed"),
+    404: mark("Not found"),
+    408: mark("Too slow"),
+    409: mark("Conflict"),
+    413: mark("Too large"),
+    422: mark("Not valid"),
+    429: mark("Too many requests"),
+    502: mark("The other side failed"),
+    503: mark("Not available"),
 }
 
 
 def not_found(what: str) -> Problem:
     """There is no such thing, or it is another portal's: nobody can tell which."""
-    return Problem(404, "not_found", f"There is no such {what}.")
+    return Problem(404, "not_found", say("There is no such {what}.", what=say(what)))
 
 
 def forbidden(detail: str) -> Problem:
@@ -56,5 +58,5 @@ def conflict(code: str, detail: str, **more: Any) -> Problem:
 def revision_conflict(current: int) -> Problem:
     """Somebody else changed it in the meantime."""
     return Problem(409, "revision_conflict",
-                   "Somebody else changed this in the meantime. Look at it again, then make your change.",
+                   say("Somebody else changed this in the meantime. Look at it again, then make your change."),
                    revision=current)  # fmt: skip

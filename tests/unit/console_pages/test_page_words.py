@@ -50,11 +50,6 @@ def test_size(number: int, told: str) -> None:
     assert words.size(number) == told
 
 
-def test_count() -> None:
-    assert words.count(1, "ticket") == "1 ticket"
-    assert words.count(1200, "reply", "replies") == "1,200 replies"
-
-
 @pytest.mark.parametrize(
     ("name", "email", "letters"),
     [("Jo Miller", "x@y.example", "JM"), ("", "jo.miller@y.example", "JM"), ("Łukasz", "", "Ł"), ("田中 花子", "", "田花"),

@@ -9,6 +9,7 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
+from mailroom_console.languages import say
 from mailroom_console.problems import invalid
 
 SHORTEST, LONGEST = 10, 200
@@ -22,11 +23,15 @@ _NOBODY = (
 def acceptable(password: str, *, email: str = "") -> str:
     """The password. Raises `Problem` 422 for one that is too short, too long, or the address itself."""
     if not SHORTEST <= len(password) <= LONGEST:
-        raise invalid("password", f"A password has {SHORTEST} to {LONGEST} characters.", "weak_password")
+        raise invalid(
+            "password",
+            say("A password has {shortest} to {longest} characters.", shortest=SHORTEST, longest=LONGEST),
+            "weak_password",
+        )
     if email and password.lower() in (email.lower(), email.lower().partition("@")[0]):
-        raise invalid("password", "The password must not be your address.", "weak_password")
+        raise invalid("password", say("The password must not be your address."), "weak_password")
     if len(set(password)) < 4:
-        raise invalid("password", "The password repeats itself too much.", "weak_password")
+        raise invalid("password", say("The password repeats itself too much."), "weak_password")
     return password
 
 

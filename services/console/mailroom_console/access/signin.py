@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console import times
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.principals import Principal, agent_principal
 from mailroom_console.problems import Problem
 from mailroom_console.storage.schema import agents, invitations, login_failures, portals, queue_agents, sessions
@@ -42,7 +43,7 @@ async def sign_in(console: Console, email: str, password: str, *, client: str = 
             )
         ).one_or_none()  # fmt: skip
     if not await passwords.matches(row.password_hash if row else None, password[:1000]) or row is None:
-        raise Problem(401, "wrong_login", "Address or password is wrong.")
+        raise Problem(401, "wrong_login", say("Address or password is wrong."))
     async with console.database.write() as connection:
         await _forgive(connection, email, client)
         await connection.execute(delete(sessions).where(sessions.c.expires_at < now))
@@ -80,7 +81,7 @@ async def principal_of(console: Console, token: str) -> Principal | None:
             )
     return agent_principal(agent_id=row.id, portal_id=row.portal_id, name=row.name, email=row.email, role=row.role,
                            queue_ids=queue_ids, csrf=row.csrf, session_id=session_id,
-                           must_change=bool(row.must_change))  # fmt: skip
+                           must_change=bool(row.must_change), language=row.language, zone=row.zone)  # fmt: skip
 
 
 async def sign_out(console: Console, principal: Principal) -> None:
@@ -94,10 +95,10 @@ async def change_password(console: Console, principal: Principal, old: str, new:
     async with console.database.read() as connection:
         row = (await connection.execute(select(agents).where(agents.c.id == principal.agent_id))).one_or_none()
     if row is None:
-        raise Problem(403, "forbidden", "Only agents have passwords.")
+        raise Problem(403, "forbidden", say("Only agents have passwords."))
     await _begin_try(console, row.email, "")
     if not await passwords.matches(row.password_hash, old):
-        raise Problem(403, "wrong_password", "The present password is wrong.")
+        raise Problem(403, "wrong_password", say("The present password is wrong."))
     stored = await passwords.hashed(passwords.acceptable(new, email=row.email))
     async with console.database.write() as connection:
         await _forgive(connection, row.email, "")
@@ -117,12 +118,12 @@ async def accept_invitation(console: Console, token: str, password: str, *, clie
     async with console.database.read() as connection:
         row = await _invited(connection, token, now)
     if row is None:
-        raise Problem(404, "link_ended", "This link was used already or is too old. Ask for another one.")
+        raise Problem(404, "link_ended", say("This link was used already or is too old. Ask for another one."))
     stored = await passwords.hashed(passwords.acceptable(password, email=row.email))
     async with console.database.write() as connection:
         used = await connection.execute(delete(invitations).where(invitations.c.id == passwords.digest(token)))
         if used.rowcount != 1:
-            raise Problem(404, "link_ended", "This link was used already. Ask for another one.")
+            raise Problem(404, "link_ended", say("This link was used already. Ask for another one."))
         await _set_password(connection, row, stored, now, keep="")
         return await _start(console, connection, row, client, now)
 
@@ -171,7 +172,7 @@ async def _begin_try(console: Console, email: str, client: str) -> None:
     wait_us = int(console.settings.login_wait_s * times.SECOND)
     for who in _throttled(email, client):
         most = console.settings.login_tries * (1 if who.startswith("email:") else 5)
-        await throttle.take(console, who, most=most, within_us=wait_us, told="Too many wrong passwords.")
+        await throttle.take(console, who, most=most, within_us=wait_us, told=say("Too many wrong passwords."))
 
 
 async def _forgive(connection: AsyncConnection, email: str, client: str) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mailroom_console import times
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.problems import Problem
 from mailroom_console.storage.schema import login_failures
 
@@ -30,4 +31,6 @@ async def take(console: Console, who: str, *, most: int, within_us: int, told: s
         if (await connection.execute(add.returning(f.c.tries))).first() is None:
             last = int(await connection.scalar(select(f.c.last_at).where(f.c.who == who)) or now)
             left = max(0, last + within_us - now) // times.SECOND + 1
-            raise Problem(429, "too_many_tries", f"{told} Try again in {left} seconds.", retry_after=left)
+            raise Problem(
+                429, "too_many_tries", told + " " + say("Try again in {left} seconds.", left=left), retry_after=left
+            )

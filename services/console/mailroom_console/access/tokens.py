@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console import times
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.principals import ADMIN, CONFIG, PLATFORM, READ, SCOPES, TICKETS, Principal
 from mailroom_console.problems import Problem, invalid
 from mailroom_console.storage.paging import Page
@@ -38,13 +39,15 @@ async def create(
     """Make a token; `token` in the answer is shown this once. Nobody gives more than they have."""
     principal.require(ADMIN)
     if not name.strip() or len(name) > 100:
-        raise invalid("name", "Say in 1 to 100 characters what the token is for.")
+        raise invalid("name", say("Say in 1 to 100 characters what the token is for."))
     if unknown := set(scopes) - set(SCOPES):
-        raise invalid("scopes", f"No scope {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}.")
+        raise invalid(
+            "scopes", say("No scope {names}; there are {all}.", names=", ".join(sorted(unknown)), all=", ".join(SCOPES))
+        )
     if not scopes:
-        raise invalid("scopes", "A token needs at least one scope.")
+        raise invalid("scopes", say("A token needs at least one scope."))
     if more := set(scopes) - principal.scopes:
-        raise Problem(403, "scope_missing", f"You cannot give the scope {', '.join(sorted(more))}.")
+        raise Problem(403, "scope_missing", say("You cannot give the scope {names}.", names=", ".join(sorted(more))))
     now = console.now()
     async with console.database.write() as connection:
         secret = await add(connection, portal_id=principal.portal_id, name=name.strip(), scopes=sorted(set(scopes)),

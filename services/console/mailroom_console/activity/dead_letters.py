@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mailroom_console import times
 from mailroom_console.access import audit
 from mailroom_console.context import Console
+from mailroom_console.languages import mark, say
 from mailroom_console.principals import ADMIN, PLATFORM, Principal
 from mailroom_console.problems import Problem, conflict, invalid, not_found
 from mailroom_console.settings import ConsoleSettings
@@ -94,7 +95,7 @@ async def listed(
     """Dead letters of the portal, newest first."""
     principal.require(ADMIN)
     if state not in (*STATES, "all"):
-        raise invalid("state", f"A state is one of {', '.join(STATES)}, all.")
+        raise invalid("state", say("A state is one of {names}, all.", names=", ".join(STATES)))
     d = dead_letters
     # not their values: a page of them may be 100 MB
     columns = [column for column in d.c if column.name not in ("key", "value", "headers")]
@@ -129,7 +130,7 @@ async def replay(console: Console, principal: Principal, dead_id: str) -> dict[s
     principal.require(ADMIN)
     row = await _found(console, principal, dead_id)
     if row.state == "discarded":
-        raise conflict("discarded", "This dead letter was discarded.")
+        raise conflict("discarded", say("This dead letter was discarded."))
     try:
         future = await console.producer.post_raw(
             by_name(row.topic).full_name(console.settings.topic_prefix), key=row.key, value=row.value,
@@ -137,10 +138,12 @@ async def replay(console: Console, principal: Principal, dead_id: str) -> dict[s
         )  # fmt: skip
         await asyncio.wait_for(future, 10)
     except (RecordTooLarge, MessageSizeTooLargeError):
-        raise conflict("too_large", "Kafka takes no record as large as this one. Change what it is about.") from None
+        raise conflict(
+            "too_large", say("Kafka takes no record as large as this one. Change what it is about.")
+        ) from None
     except (BusDown, KafkaError, TimeoutError):
         raise Problem(
-            503, "bus_unavailable", "Kafka does not answer now. Try again: a second time does no harm."
+            503, "bus_unavailable", say("Kafka does not answer now. Try again: a second time does no harm.")
         ) from None
     return await _set_state(console, principal, row, "replayed")
 
@@ -171,7 +174,7 @@ async def _found(console: Console, principal: Principal, dead_id: str) -> Any:
     async with console.database.read() as connection:
         row = (await connection.execute(query)).one_or_none()
     if row is None:
-        raise not_found("dead letter")
+        raise not_found(mark("dead letter"))
     return row
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.principals import READ, Principal
 from mailroom_console.problems import Problem
 from mailroom_console.storage.paging import Page
@@ -57,7 +58,7 @@ async def lag(console: Console, principal: Principal) -> Page:
         async with asyncio.timeout(15):
             return Page(await _lags(console))
     except (KafkaError, TimeoutError):
-        raise Problem(503, "bus_unavailable", "Kafka does not answer.") from None
+        raise Problem(503, "bus_unavailable", say("Kafka does not answer.")) from None
 
 
 async def ends(console: Console) -> dict[str, int]:
@@ -81,7 +82,11 @@ async def _services(console: Console) -> dict[str, dict[str, Any]]:
             answer = await console.http.get(f"{url.rstrip('/')}/health", timeout=2.0)
             report = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            return name, {"state": "down", "url": url, "reason": f"does not answer ({type(error).__name__})"}
+            return name, {
+                "state": "down",
+                "url": url,
+                "reason": say("does not answer ({error})", error=type(error).__name__),
+            }
         conditions = report.get("conditions", {})
         reasons = [f"{n}: {c.get('reason', 'not ready')}" for n, c in conditions.items() if not c.get("ok")]
         found = {"state": report.get("state", "unknown"), "url": url, "uptime_s": report.get("uptime_s"),
@@ -105,7 +110,7 @@ async def _database(console: Console) -> dict[str, Any]:
         async with console.database.read() as connection:
             await connection.execute(text("SELECT 1"))
     except DBAPIError as error:
-        return {"ok": False, "says": f"does not answer ({type(error).__name__})"}
+        return {"ok": False, "says": say("does not answer ({error})", error=type(error).__name__)}
     return {"ok": True, "says": "SQLite" if console.database.sqlite else "PostgreSQL"}
 
 

@@ -9,6 +9,7 @@ from mailroom_oauth import OAuthTrouble
 
 from mailroom_console import times
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.problems import Problem, invalid
 
 from . import account_check, smtp_accounts
@@ -33,12 +34,12 @@ async def sealed(
         return await _still_signed_in(console, values, account, previous)
     if password is None:
         if not account["secret"] or (previous or {}).get("auth") == "oauth":  # tokens are nobody's password
-            raise invalid("password", "The password of the account is missing.")
+            raise invalid("password", say("The password of the account is missing."))
         if previous is not None and any(
             account[name] != previous.get(name) for name in ("host", "port", "tls", "username")
         ):
             # else anybody who may edit could have the stored password sent to a server of their own, or in the clear
-            raise invalid("password", "Host, port, TLS or login name changed: give the password again.")
+            raise invalid("password", say("Host, port, TLS or login name changed: give the password again."))
         password = console.sealer.open(account["secret"], bound_to=values["id"])
     await account_check.check(console, account, str(password), email=values["email"])
     if given.get("password") is not None or account != previous:
@@ -69,9 +70,11 @@ async def _still_signed_in(
 ) -> dict[str, Any]:
     """Other settings of an account that is signed in: the login tried with them."""
     if previous is None or previous.get("auth") != "oauth" or not previous.get("secret"):
-        raise invalid("smtp.auth", "Sign in at the provider: POST /addresses/smtp/connect gives the address to go to.")
+        raise invalid(
+            "smtp.auth", say("Sign in at the provider: POST /addresses/smtp/connect gives the address to go to.")
+        )
     if any(account[name] != previous[name] for name in ("host", "port", "tls")):
-        raise invalid("smtp.host", "Another server wants another sign-in: sign in again.")
+        raise invalid("smtp.host", say("Another server wants another sign-in: sign in again."))
     try:
         token = await console.keeper.token(await as_published(console, values["id"]))
     except OAuthTrouble as trouble:

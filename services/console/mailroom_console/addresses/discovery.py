@@ -21,6 +21,7 @@ from mailroom_runtime.smtp.connect import is_public
 from mailroom_runtime.smtp.presets import Preset, by_mx, preset_for
 
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.mailboxes import email_address
 
 WITHIN_S = 8.0
@@ -66,9 +67,13 @@ def _by_domain(console: Console, domain: str) -> Found | None:
     for provider in console.providers.all():
         if domain in provider.domains and provider.host:
             known = preset_for(f"x@{domain}") or Preset(provider.name, provider.host, provider.port, provider.tls)
-            return Found(known, f"{domain} is {provider.name}’s", sign_in=provider.id)
+            return Found(known, say("{domain} is {name}’s", domain=domain, name=provider.name), sign_in=provider.id)
     known_preset = preset_for(f"x@{domain}")
-    return None if known_preset is None else Found(known_preset, f"{domain} is {known_preset.name}’s")
+    return (
+        None
+        if known_preset is None
+        else Found(known_preset, say("{domain} is {name}’s", domain=domain, name=known_preset.name))
+    )
 
 
 def _provider_of(console: Console, preset: Preset) -> str | None:
@@ -89,12 +94,14 @@ async def _by_dns(console: Console, domain: str) -> Found | None:
     for row in sorted(mx, key=lambda r: int(r.preference)):
         host = str(row.exchange).rstrip(".").lower()
         if (preset := by_mx(host)) is not None:
-            return Found(preset, f"{domain}’s mail goes to {host}")
+            return Found(preset, say("{domain}’s mail goes to {host}", domain=domain, host=host))
     for rows, tls in ((implicit, "implicit"), (starttls, "starttls")):
         for row in sorted(rows, key=lambda r: (int(r.priority), -int(r.weight))):
             host = str(row.target).rstrip(".").lower()
             if host:  # a target of "." says that there is no such service (RFC 6186 section 3.4)
-                return Found(Preset(domain, host, int(row.port), tls), f"{domain} says so in DNS (SRV)")
+                return Found(
+                    Preset(domain, host, int(row.port), tls), say("{domain} says so in DNS (SRV)", domain=domain)
+                )
     return None
 
 
@@ -107,7 +114,7 @@ async def _by_autoconfig(console: Console, email: str) -> Found | None:
     ):
         document = await fetch(console, host, path)
         if document and (read := autoconfig.submission(document, email)) is not None:
-            return Found(read[0], f"https://{host} says so", username=read[1])
+            return Found(read[0], say("https://{host} says so", host=host), username=read[1])
     return None
 
 

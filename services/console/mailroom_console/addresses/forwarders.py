@@ -8,6 +8,7 @@ from typing import Any
 
 from mailroom_contracts import EmailReceived, Forwarder
 
+from mailroom_console.languages import say
 from mailroom_console.mailboxes import domain_name, email_address
 from mailroom_console.problems import Problem, invalid
 
@@ -62,7 +63,7 @@ def given(wanted: Sequence[Mapping[str, Any]], known: list[dict[str, Any]]) -> l
     Raises `Problem` 422 at `forwarders` for one that cannot be.
     """
     if len(wanted) > MOST * 3:
-        raise invalid("forwarders", f"At most {MOST * 3} lists and forwarders.")
+        raise invalid("forwarders", say("At most {most} lists and forwarders.", most=MOST * 3))
     before = {(f["kind"], f["value"]): f for f in known}
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for one in wanted:
@@ -96,17 +97,19 @@ def _value(kind: str, value: str) -> str:
         try:
             return email_address(value)
         except Problem:
-            raise invalid("forwarders", f"{value[:80]!r} is no address of a mailing list.") from None
+            raise invalid("forwarders", say("{value!r} is no address of a mailing list.", value=value[:80])) from None
     if kind in _DOMAIN_KINDS:
         return domain_name(value, "forwarders")
     if kind != "network":
-        raise invalid("forwarders", f"A forwarder's kind is list, {', '.join(_DOMAIN_KINDS)} or network.")
+        raise invalid(
+            "forwarders", say("A forwarder's kind is list, {names} or network.", names=", ".join(_DOMAIN_KINDS))
+        )
     try:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:
-        raise invalid("forwarders", f"{value[:80]!r} is no network such as 192.0.2.0/24.") from None
+        raise invalid("forwarders", say("{value!r} is no network such as 192.0.2.0/24.", value=value[:80])) from None
     if network.prefixlen < (16 if network.version == 4 else 32):
-        raise invalid("forwarders", f"{value[:80]} is too large: everybody in it would be believed.")
+        raise invalid("forwarders", say("{value} is too large: everybody in it would be believed.", value=value[:80]))
     return str(network)
 
 

@@ -36,6 +36,7 @@ from sqlalchemy import insert, select, update
 from mailroom_console import times
 from mailroom_console.access import audit
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.principals import CONFIG, Principal
 from mailroom_console.problems import Problem, conflict
 from mailroom_console.storage.outbox import publish
@@ -57,16 +58,16 @@ async def check(console: Console, principal: Principal, address_id: str) -> dict
     now = console.now()
     keys = console.settings.message_id_ring()
     if not keys:
-        raise Problem(503, "not_configured", "MAILROOM_MESSAGE_ID_KEYS is not set, so a probe cannot be signed.")
+        raise Problem(503, "not_configured", say("MAILROOM_MESSAGE_ID_KEYS is not set, so a probe cannot be signed."))
     async with console.database.write() as connection:
         row = await addresses.row_of(connection, principal, address_id)
         if row.kind != "smtp" or not row.forwards_to:
-            raise conflict("no_forwarding", "Say first which internal address this SMTP address forwards to.")
+            raise conflict("no_forwarding", say("Say first which internal address this SMTP address forwards to."))
         target = (
             await connection.execute(select(addresses_table).where(addresses_table.c.id == row.forwards_to))
         ).one()
         if not row.active or not target.active:
-            raise conflict("inactive_address", "Both addresses must be active for the check.")
+            raise conflict("inactive_address", say("Both addresses must be active for the check."))
         check_id = ids.derive("forwarding-check", address_id, str(now))
         message_id = sign_message_id(check_id, PROBE, target.email.rpartition("@")[2], keys)
         await connection.execute(

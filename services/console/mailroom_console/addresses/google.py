@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mailroom_console import times
 from mailroom_console.access import passwords
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.mailboxes import email_address
 from mailroom_console.principals import CONFIG, Principal
 from mailroom_console.problems import Problem, conflict
@@ -62,15 +63,14 @@ async def connect(
     google = google_settings(console.settings)
     if not google.configured:
         raise Problem(503, "google_not_configured",
-                      "Gmail addresses need an OAuth client: set MAILROOM_GOOGLE_CLIENT_ID and "
-                      "MAILROOM_GOOGLE_CLIENT_SECRET.")  # fmt: skip
+                      say("Gmail addresses need an OAuth client: set MAILROOM_GOOGLE_CLIENT_ID and MAILROOM_GOOGLE_CLIENT_SECRET."))  # fmt: skip
     now = console.now()
     hint = None
     async with console.database.write() as connection:
         if address_id is not None:
             row = await addresses.row_of(connection, principal, address_id)
             if row.kind != "gmail":
-                raise conflict("not_gmail", "Only Gmail addresses are connected with Google.")
+                raise conflict("not_gmail", say("Only Gmail addresses are connected with Google."))
             hint = row.email
         begun = oauth.begin(google, redirect_uri(console), login_hint=hint)
         await connection.execute(delete(oauth_states).where(oauth_states.c.expires_at < now))
@@ -89,16 +89,18 @@ async def returned(console: Console, params: Mapping[str, str], session: Princip
     state = await _state(console, params.get("state", ""))
     by = json.loads(state.principal)
     if by["kind"] == "session" and (session is None or session.id != by["id"]):
-        raise Problem(403, "other_browser", "Sign in here first, then connect the address again.")
+        raise Problem(403, "other_browser", say("Sign in here first, then connect the address again."))
     if params.get("error"):
-        raise conflict("consent_refused", "Google says that access was not allowed. Nothing was changed.")
+        raise conflict("consent_refused", say("Google says that access was not allowed. Nothing was changed."))
     google = google_settings(console.settings)
     try:
         grant = await oauth.finish(google, redirect_uri(console), params.get("code", ""), state.verifier)
     except Refused as error:
-        raise Problem(502, "google_refused", f"{error}. Connect the address again.") from None
+        raise Problem(502, "google_refused", say("{error}. Connect the address again.", error=error)) from None
     except GmailTrouble as error:
-        raise Problem(502, "google_unavailable", f"{error}. Connect the address again later.") from None
+        raise Problem(
+            502, "google_unavailable", say("{error}. Connect the address again later.", error=error)
+        ) from None
     principal = Principal(kind=by["kind"], id=by["id"], portal_id=state.portal_id, name=by["name"],
                           scopes=frozenset({CONFIG}))  # fmt: skip
     # a grant that is of no use is not revoked: at Google that would end the same account's working connection too
@@ -111,14 +113,14 @@ async def disconnect(console: Console, principal: Principal, address_id: str) ->
     async with console.database.read() as connection:
         row = await addresses.row_of(connection, principal, address_id)
     if row.kind != "gmail" or not (row.gmail or {}).get("secret"):
-        raise conflict("not_connected", "This address is not connected with Google.")
+        raise conflict("not_connected", say("This address is not connected with Google."))
     try:
         token = kept_token(console.sealer.open(row.gmail["secret"], bound_to=row.id))
         await oauth.revoke(google_settings(console.settings), token)
     except (SealBroken, ValueError):
         log.warning("gmail.token_unreadable", address_id=row.id)  # then it can only be forgotten
     except GmailTrouble as error:
-        raise Problem(502, "google_unavailable", f"{error}. Try again later.") from None
+        raise Problem(502, "google_unavailable", say("{error}. Try again later.", error=error)) from None
     account = row.gmail | {"secret": None, "secret_revision": row.gmail["secret_revision"] + 1}
     await addresses.store(console, principal, row, {"gmail": account})
 
@@ -135,7 +137,7 @@ async def _state(console: Console, state: str) -> Any:
         row = (await connection.execute(select(oauth_states).where(oauth_states.c.state == key))).one_or_none()
         done = await connection.execute(delete(oauth_states).where(oauth_states.c.state == key))
     if row is None or done.rowcount != 1 or row.expires_at < console.now():
-        raise Problem(400, "bad_state", "This sign-in is too old or was used already. Connect the address again.")
+        raise Problem(400, "bad_state", say("This sign-in is too old or was used already. Connect the address again."))
     return row
 
 
@@ -143,10 +145,9 @@ async def _connected(console: Console, principal: Principal, state: Any, grant: 
     """The address that the grant is for: made, or connected again in place."""
     if missing := missing_scopes(grant.scopes):
         raise conflict("permission_missing",
-                       f"A permission was left unchecked at Google: {', and '.join(missing)}. "
-                       "Connect again and allow everything that is asked for.")  # fmt: skip
+                       say("A permission was left unchecked at Google: {names}. Connect again and allow everything that is asked for.", names=', and '.join(missing)))  # fmt: skip
     if not grant.refresh_token:
-        raise Problem(502, "google_refused", "Google gave no lasting access. Connect the address again.")
+        raise Problem(502, "google_refused", say("Google gave no lasting access. Connect the address again."))
     email = email_address(grant.email)
     async with console.database.read() as connection:
         row = await _row_for(connection, principal, state.address_id, email)
@@ -185,21 +186,29 @@ async def _row_for(connection: AsyncConnection, principal: Principal, wanted: st
         row = await addresses.row_of(connection, principal, wanted)
         if row.email != email:
             raise conflict("other_account",
-                           f"You signed in as {email}, but the address is {row.email}. Nothing was changed.")  # fmt: skip
+                           say("You signed in as {email}, but the address is {address}. Nothing was changed.", email=email, address=row.email))  # fmt: skip
         return row
     row = (await connection.execute(select(addresses_table).where(addresses_table.c.email == email))).one_or_none()
     if row is not None:
         if row.portal_id != principal.portal_id:
-            raise conflict("address_taken", f"{email} is in use by another company on this installation.")
+            raise conflict(
+                "address_taken", say("{email} is in use by another company on this installation.", email=email)
+            )
         if row.kind != "gmail":
-            raise conflict("address_taken", f"{email} is there already, as an address of kind {row.kind}.")
+            raise conflict(
+                "address_taken",
+                say("{email} is there already, as an address of kind {kind}.", email=email, kind=row.kind),
+            )
         return row
     domain = email.rpartition("@")[2]
     portal = await connection.scalar(select(domains.c.portal_id).where(domains.c.domain == domain))
     if portal == principal.portal_id:
-        raise conflict("hosted_domain", f"Mail for {domain} is received here: add {email} as an internal address.")
+        raise conflict(
+            "hosted_domain",
+            say("Mail for {domain} is received here: add {email} as an internal address.", domain=domain, email=email),
+        )
     if portal is not None:
-        raise conflict("domain_taken", f"{domain} belongs to another company on this installation.")
+        raise conflict("domain_taken", say("{domain} belongs to another company on this installation.", domain=domain))
     return None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.portals.records import domains_of
 from mailroom_console.principals import CONFIG, Principal
 from mailroom_console.problems import conflict
@@ -35,9 +36,9 @@ async def make(console: Console, principal: Principal, address_id: str) -> dict[
         hosted = await domains_of(connection, principal.portal_id)
         taken = set((await connection.execute(select(addresses_table.c.email))).scalars())
     if row.kind != "smtp":
-        raise conflict("not_smtp", "Only SMTP addresses are forwarded to an internal one.")
+        raise conflict("not_smtp", say("Only SMTP addresses are forwarded to an internal one."))
     if not hosted:
-        raise conflict("no_domain", "The portal has no mail domain yet: add one first.")
+        raise conflict("no_domain", say("The portal has no mail domain yet: add one first."))
     local = name_for(row.email, taken, hosted[0]).rpartition("@")[0]
     made = await records.create(console, principal, {
         "kind": "internal", "local_part": local, "domain": hosted[0], "queue_id": row.queue_id,

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console.access import audit
 from mailroom_console.context import Console
+from mailroom_console.languages import mark, say
 from mailroom_console.mailboxes import person_name
 from mailroom_console.portals.records import domains_of
 from mailroom_console.principals import CONFIG, READ, Principal
@@ -75,9 +76,9 @@ async def create(console: Console, principal: Principal, given: Mapping[str, Any
     principal.require(CONFIG)
     kind = given.get("kind")
     if kind == "gmail":
-        raise invalid("kind", "A Gmail address is added by signing in at Google: POST /addresses/gmail/connect.")
+        raise invalid("kind", say("A Gmail address is added by signing in at Google: POST /addresses/gmail/connect."))
     if kind not in ("internal", "smtp"):
-        raise invalid("kind", "An address is internal, gmail or smtp.")
+        raise invalid("kind", say("An address is internal, gmail or smtp."))
     now = console.now()
     async with console.database.read() as connection:
         hosted = await domains_of(connection, principal.portal_id)
@@ -95,7 +96,7 @@ async def create(console: Console, principal: Principal, given: Mapping[str, Any
         "forwarders": forwarders.given(given.get("forwarders") or [], []),
     }  # fmt: skip
     if not values["queue_id"]:
-        raise invalid("queue_id", "Choose the queue that the tickets go to.")
+        raise invalid("queue_id", say("Choose the queue that the tickets go to."))
     if kind == "smtp":
         values["smtp"] = await sealed(console, values, given, None)
     async with console.database.write() as connection:
@@ -113,7 +114,7 @@ async def change(console: Console, principal: Principal, address_id: str, given:
         raise revision_conflict(row.revision)
     for fixed in ("kind", "email", "local_part"):
         if fixed in given and given[fixed] not in (None, getattr(row, fixed, None)):
-            raise invalid(fixed, "This cannot be changed. Add another address, and disable this one.")
+            raise invalid(fixed, say("This cannot be changed. Add another address, and disable this one."))
     values: dict[str, Any] = {}
     if given.get("full_name") is not None:
         values["full_name"] = person_name(str(given["full_name"]))
@@ -122,7 +123,7 @@ async def change(console: Console, principal: Principal, address_id: str, given:
             values[name] = bool(given[name])
     if "queue_id" in given:
         if not given["queue_id"] and (row.kind != "gmail" or row.queue_id):
-            raise invalid("queue_id", "Choose the queue that the tickets go to.")
+            raise invalid("queue_id", say("Choose the queue that the tickets go to."))
         values["queue_id"] = given["queue_id"]
     if given.get("auto_reply") is not None:
         values["auto_reply"] = fields.auto_reply(given["auto_reply"], row.auto_reply)
@@ -159,7 +160,7 @@ async def store(console: Console, principal: Principal | None, row: Any, values:
         )  # fmt: skip
         if done.rowcount != 1:
             current = await connection.scalar(select(addresses.c.revision).where(addresses.c.id == row.id))
-            raise revision_conflict(int(current)) if current is not None else not_found("address")
+            raise revision_conflict(int(current)) if current is not None else not_found(mark("address"))
         await audit.record(
             connection, portal_id=row.portal_id, by=principal, action="address.changed", kind="address",
             subject_id=row.id, name=row.email, revision=row.revision + 1, changes=_harmless(changes), now=now,
@@ -191,7 +192,9 @@ async def remove(console: Console, principal: Principal, address_id: str) -> Non
         row = await row_of(connection, principal, address_id)
         users = await connection.execute(select(addresses.c.email).where(addresses.c.forwards_to == address_id))
         if emails := list(users.scalars()):
-            raise conflict("in_use", f"{', '.join(emails)} forwards to it. Change or delete that one first.")
+            raise conflict(
+                "in_use", say("{names} forwards to it. Change or delete that one first.", names=", ".join(emails))
+            )
         await connection.execute(delete(addresses).where(addresses.c.id == address_id))
         await audit.record(
             connection, portal_id=principal.portal_id, by=principal, action="address.deleted", kind="address",
@@ -213,7 +216,7 @@ async def check_new(console: Console, principal: Principal, given: Mapping[str, 
     person_name(str(given.get("full_name") or ""))
     fields.auto_reply(given.get("auto_reply"), {})
     if not given.get("queue_id"):
-        raise invalid("queue_id", "Choose the queue that the tickets go to.")
+        raise invalid("queue_id", say("Choose the queue that the tickets go to."))
 
 
 async def row_of(connection: AsyncConnection, principal: Principal, address_id: str) -> Any:
@@ -226,7 +229,7 @@ async def _check_nobody_elses(connection: AsyncConnection, principal: Principal,
     domain = email.rpartition("@")[2]
     holder = await connection.scalar(select(domains.c.portal_id).where(domains.c.domain == domain))
     if holder not in (None, principal.portal_id):
-        raise conflict("domain_taken", f"{domain} belongs to another company on this installation.")
+        raise conflict("domain_taken", say("{domain} belongs to another company on this installation.", domain=domain))
 
 
 async def _check_free(connection: AsyncConnection, email: str) -> None:
@@ -242,10 +245,10 @@ async def _check_links(
             select(queues.c.id).where(queues.c.id == queue_id, queues.c.portal_id == principal.portal_id)
         )
         if found is None:
-            raise invalid("queue_id", "There is no such queue.")
+            raise invalid("queue_id", say("There is no such queue."))
     if target := given.get("forwards_to"):
         if kind != "smtp":
-            raise invalid("forwards_to", "Only SMTP addresses forward.")
+            raise invalid("forwards_to", say("Only SMTP addresses forward."))
         row = (
             await connection.execute(
                 select(addresses.c.kind).where(
@@ -254,11 +257,11 @@ async def _check_links(
             )
         ).one_or_none()
         if row is None or row.kind != "internal":
-            raise invalid("forwards_to", "An SMTP address forwards to an internal address of this portal.")
+            raise invalid("forwards_to", say("An SMTP address forwards to an internal address of this portal."))
 
 
 def _taken(email: str) -> Problem:
-    return conflict("address_taken", f"{email} is there already.")
+    return conflict("address_taken", say("{email} is there already.", email=email))
 
 
 def _harmless(changes: dict[str, Any]) -> dict[str, Any]:

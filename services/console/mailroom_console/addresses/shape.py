@@ -10,6 +10,7 @@ from typing import Any
 from mailroom_contracts import AddressStatus
 
 from mailroom_console import times
+from mailroom_console.languages import say
 
 NOT_CONFIGURED = "Connected, not configured yet: choose a queue with Update."
 _TROUBLE = ("needs_attention", "disconnected")
@@ -29,11 +30,11 @@ def state_of(row: Any, statuses: Mapping[str, AddressStatus]) -> State:
     """How the address stands. `statuses`: aspect -> what its service said last."""
     changed = times.rfc3339(row.updated_at)
     if not row.active:
-        return State("inactive", "Disabled: it neither receives nor sends.", changed)
+        return State("inactive", say("Disabled: it neither receives nor sends."), changed)
     if row.kind == "gmail" and not (row.gmail or {}).get("secret"):
-        return State("disconnected", "Not connected with Google: press Reconnect.", changed)
+        return State("disconnected", say("Not connected with Google: press Reconnect."), changed)
     if row.kind == "smtp" and (row.smtp or {}).get("auth") == "oauth" and not row.smtp.get("secret"):
-        return State("disconnected", "Nobody is signed in for this address: sign in again.", changed)
+        return State("disconnected", say("Nobody is signed in for this address: sign in again."), changed)
     for aspect in ("sending", "receiving"):
         status = statuses.get(aspect)
         if status is not None and status.state in _TROUBLE and not _said_before(row, status):

@@ -21,6 +21,7 @@ from sqlalchemy import delete, insert, select
 from mailroom_console import times
 from mailroom_console.access import passwords
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.mailboxes import email_address
 from mailroom_console.principals import CONFIG, READ, Principal
 from mailroom_console.problems import Problem, conflict
@@ -77,7 +78,7 @@ async def connect(
         if address_id is not None:
             row = await records.row_of(connection, principal, address_id)
             if row.kind != "smtp":
-                raise conflict("not_smtp", "Only SMTP addresses are connected this way.")
+                raise conflict("not_smtp", say("Only SMTP addresses are connected this way."))
             wanted["email"], hint = row.email, (row.smtp or {}).get("signed_in_as") or row.email
         elif not wanted.get("queue_id"):
             # a program that connects an address names a queue later, with PATCH
@@ -119,9 +120,9 @@ async def returned(
     row = await take(console, params.get("state", ""))
     by, kept = json.loads(row.principal), (row.options or {}).get("smtp") or {}
     if by["kind"] == "session" and (session is None or session.id != by["id"]):
-        raise Problem(403, "other_browser", "Sign in here first, then connect the address again.")
+        raise Problem(403, "other_browser", say("Sign in here first, then connect the address again."))
     if kept.get("provider") != provider:
-        raise Problem(400, "bad_state", "This sign-in belongs to another provider. Connect the address again.")
+        raise Problem(400, "bad_state", say("This sign-in belongs to another provider. Connect the address again."))
     principal = Principal(kind=by["kind"], id=by["id"], portal_id=row.portal_id, name=by["name"],
                           scopes=frozenset({CONFIG, READ}), email=session.email if session is not None else "")  # fmt: skip
     given = dict(kept["given"])
@@ -155,13 +156,13 @@ async def disconnect(console: Console, principal: Principal, address_id: str) ->
         row = await records.row_of(connection, principal, address_id)
     account = row.smtp or {}
     if row.kind != "smtp" or account.get("auth") != "oauth" or not account.get("secret"):
-        raise conflict("not_connected", "Nobody is signed in for this address.")
+        raise conflict("not_connected", say("Nobody is signed in for this address."))
     revoked = False
     try:
         tokens = await console.keeper.present(await as_published(console, row.id))
         revoked = await console.providers.revoke(str(account.get("provider")), tokens)
     except (ProviderAway, SealBroken) as trouble:
-        raise Problem(502, "provider_unavailable", f"{trouble} Try again later.") from None
+        raise Problem(502, "provider_unavailable", say("{trouble} Try again later.", trouble=trouble)) from None
     except OAuthTrouble as trouble:
         log.warning("oauth.not_revoked", address_id=row.id, reason=str(trouble)[:200])  # then it can only be forgotten
     changed = account | {"secret": None, "secret_revision": account["secret_revision"] + 1, "checked_at": None}
@@ -177,7 +178,7 @@ async def take(console: Console, state: str) -> Any:
         row = (await connection.execute(select(oauth_states).where(oauth_states.c.state == key))).one_or_none()
         done = await connection.execute(delete(oauth_states).where(oauth_states.c.state == key))
     if row is None or done.rowcount != 1 or row.expires_at < console.now():
-        raise Problem(400, "bad_state", "This sign-in is too old or was used already. Connect the address again.")
+        raise Problem(400, "bad_state", say("This sign-in is too old or was used already. Connect the address again."))
     return row
 
 
@@ -235,13 +236,14 @@ def _provider(console: Console, name: str) -> Provider:
     found = console.providers.get(name)
     if found is None:
         raise Problem(503, "provider_not_configured",
-                      f"Signing in at {name[:40] or 'a provider'} is not set up here: whoever runs this installation registers it "
-                      "there and sets its client id (docs/addresses.md).", field="provider")  # fmt: skip
+                      say("Signing in at {name} is not set up here: whoever runs this installation registers it there and sets its client id (docs/addresses.md).", name=name[:40] or 'a provider'), field="provider")  # fmt: skip
     return found
 
 
 def _problem(trouble: OAuthTrouble) -> Problem:
     if isinstance(trouble, ProviderAway):
-        return Problem(502, "provider_unavailable", f"{trouble} Try again later.", reason=trouble.code)
+        return Problem(
+            502, "provider_unavailable", say("{trouble} Try again later.", trouble=trouble), reason=trouble.code
+        )
     code = "provider_set_up_wrong" if isinstance(trouble, SetUpWrong) else "sign_in_refused"
     return Problem(502 if isinstance(trouble, SetUpWrong) else 409, code, str(trouble), reason=trouble.code)

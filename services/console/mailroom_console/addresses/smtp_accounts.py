@@ -8,6 +8,7 @@ from typing import Any
 from mailroom_oauth import Provider, Tokens
 from mailroom_runtime.smtp.presets import PRESETS, preset_for, tls_for_port
 
+from mailroom_console.languages import say
 from mailroom_console.mailboxes import domain_name
 from mailroom_console.problems import invalid
 
@@ -39,20 +40,20 @@ def account(given: dict[str, Any], email: str, previous: dict[str, Any] | None =
     before = previous or {}
     host = str(given.get("host") or before.get("host") or "").strip().lower()
     if not host:
-        raise invalid("smtp.host", "The SMTP server's host name is missing, for example smtp.example.com.")
+        raise invalid("smtp.host", say("The SMTP server's host name is missing, for example smtp.example.com."))
     port = given.get("port") or before.get("port") or 587
     if not isinstance(port, int) or not 1 <= port <= 65535:
-        raise invalid("smtp.port", "A port is a number from 1 to 65535; 587 and 465 are usual.")
+        raise invalid("smtp.port", say("A port is a number from 1 to 65535; 587 and 465 are usual."))
     # a new port without a new mode means the mode of that port
     tls = given.get("tls") or (tls_for_port(port) if given.get("port") or not before else before["tls"])
     if tls not in TLS_MODES:
-        raise invalid("smtp.tls", f"TLS is one of {', '.join(TLS_MODES)}.")
+        raise invalid("smtp.tls", say("TLS is one of {names}.", names=", ".join(TLS_MODES)))
     username = str(given.get("username") or before.get("username") or email)
     if any(ord(c) < 32 for c in username) or len(username) > 320:
-        raise invalid("smtp.username", "The login name is one line.")
+        raise invalid("smtp.username", say("The login name is one line."))
     auth = given.get("auth") or before.get("auth") or "password"
     if auth not in ("password", "oauth", "xoauth2"):
-        raise invalid("smtp.auth", "Login is by password or oauth.")
+        raise invalid("smtp.auth", say("Login is by password or oauth."))
     signed_in = (
         {"provider": before.get("provider"), "signed_in_as": before.get("signed_in_as")} if auth == "oauth" else {}
     )
@@ -85,9 +86,14 @@ def signed_in(
     wanted = {k: v for k, v in given.items() if v not in (None, "")}
     hosts = {own["host"], provider.host} - {""}
     if hosts and not any_host and str(wanted.get("host") or own["host"]).lower() not in hosts:
-        raise invalid("smtp.host", f"Who signs in at {provider.name} sends through {provider.host}.")
+        raise invalid(
+            "smtp.host", say("Who signs in at {name} sends through {host}.", name=provider.name, host=provider.host)
+        )
     if not hosts and not wanted.get("host") and not before.get("host"):
-        raise invalid("smtp.host", f"Give the SMTP server of {provider.name}: its sign-in does not say which it is.")
+        raise invalid(
+            "smtp.host",
+            say("Give the SMTP server of {name}: its sign-in does not say which it is.", name=provider.name),
+        )
     base = (own if hosts and (not before.get("host") or not any_host) else {}) | before
     made = account({"username": login, **wanted, "auth": "oauth"}, email, {**own, **base})
     return made | {"provider": provider.id, "signed_in_as": login}

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from mailroom_console import times
 from mailroom_console.access import passwords, throttle
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.mailboxes import people
 from mailroom_console.principals import CONFIG, READ, Principal
 from mailroom_console.problems import Problem, conflict
@@ -51,7 +52,7 @@ async def send(
     principal.require(CONFIG)
     recipient = people([to], "to")
     if not recipient:
-        raise conflict("no_recipient", "Say where the test goes.")
+        raise conflict("no_recipient", say("Say where the test goes."))
     async with console.database.read() as connection:
         row = await addresses.row_of(connection, principal, address_id)
         queue_name = await connection.scalar(select(queues.c.name).where(queues.c.id == row.queue_id))
@@ -60,14 +61,14 @@ async def send(
         console, f"test-mail:{principal.id}", most=MOST_AN_HOUR, within_us=times.HOUR, told="That were many test mails."
     )
     if not row.active:
-        raise conflict("inactive_address", f"{row.email} is disabled.")
+        raise conflict("inactive_address", say("{email} is disabled.", email=row.email))
     try:
         rendered = _rendered(
             subject if subject is not None else row.auto_reply.get("subject", ""),
             content if content is not None else row.auto_reply.get("content", ""), str(queue_name or ""), {},
         )  # fmt: skip
     except TemplateBroken as error:
-        raise Problem(422, "bad_template", f"The template: {error}", field="auto_reply") from None
+        raise Problem(422, "bad_template", say("The template: {error}", error=error), field="auto_reply") from None
     now = console.now()
     order_id = ids.derive("test", address_id, passwords.drawn())
     domain = row.email.rpartition("@")[2]
@@ -80,7 +81,7 @@ async def send(
     try:
         await console.producer.send(topics.EMAIL_OUTBOUND, order)
     except BusDown:
-        raise Problem(503, "bus_unavailable", "Kafka does not answer. Nothing was sent; try again.") from None
+        raise Problem(503, "bus_unavailable", say("Kafka does not answer. Nothing was sent; try again.")) from None
     return {"outbound_id": order_id, "to": recipient[0].email}
 
 
@@ -92,7 +93,7 @@ async def _check_own(console: Console, principal: Principal, wanted: str) -> Non
         async with console.database.read() as connection:
             own = wanted in {comparable(email) for email in (await connection.execute(here)).scalars()}
     if not own:
-        raise Problem(403, "not_your_address", "A test mail goes to your own address only.", field="to")
+        raise Problem(403, "not_your_address", say("A test mail goes to your own address only."), field="to")
 
 
 def _rendered(subject: str, content: str, queue_name: str, sample: dict[str, str]) -> RenderedReply:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.pages.access import accounts, signing_in
 from mailroom_console.pages.activity import activity_pages
 from mailroom_console.pages.addresses import address_pages, connect_pages, google_pages, sign_in_pages
@@ -63,7 +64,7 @@ def _endpoint(site: Site, page: Page) -> Callable[[Request], Awaitable[Response]
 
 
 async def _lost(visit: Visit) -> Response:
-    raise Problem(404, "not_found", "The address may be mistyped, or the thing was deleted.")
+    raise Problem(404, "not_found", say("The address may be mistyped, or the thing was deleted."))
 
 
 async def _home(request: Request) -> Response:
@@ -76,7 +77,7 @@ _FILES = frozenset(file.name for file in STATIC.iterdir() if file.is_file())
 async def _static(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in _FILES:
-        return Response("There is no such file.", 404, media_type="text/plain")
+        return Response(say("There is no such file."), 404, media_type="text/plain")
     return FileResponse(
         STATIC / name, media_type=_TYPES[f".{name.rpartition('.')[2]}"],
         headers={"Cache-Control": "public, max-age=31536000, immutable"},

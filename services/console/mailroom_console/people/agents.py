@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mailroom_console import times
 from mailroom_console.access import audit, passwords
 from mailroom_console.context import Console
+from mailroom_console.languages import mark, say
 from mailroom_console.mailboxes import email_address, person_name
 from mailroom_console.principals import ADMIN, CONFIG, READ, TICKETS, Principal
 from mailroom_console.problems import Problem, conflict, forbidden, invalid, not_found, revision_conflict
@@ -44,7 +45,7 @@ async def one(console: Console, principal: Principal, agent_id: str) -> dict[str
     for agent in (await listed(console, principal)).items:
         if agent["id"] == agent_id:
             return agent
-    raise not_found("agent")
+    raise not_found(mark("agent"))
 
 
 async def presence_of(console: Console, portal_id: str, agent_ids: list[str]) -> dict[str, str]:
@@ -63,17 +64,17 @@ async def set_presence(
     if principal.kind == "session" and agent_id != principal.agent_id:
         principal.require(CONFIG)
     if presence not in STATES:
-        raise invalid("presence", f"Presence is one of {', '.join(STATES)}.")
+        raise invalid("presence", say("Presence is one of {names}.", names=", ".join(STATES)))
     if ttl_s is not None and not 0 < ttl_s <= LONGEST_TTL_S:
-        raise invalid("ttl_s", "The time to live is more than 0 and at most seven days.")
+        raise invalid("ttl_s", say("The time to live is more than 0 and at most seven days."))
     async with console.database.read() as connection:
         row = await portal_row(connection, agents, principal, agent_id, "agent")
     if not row.active and presence != "offline":
-        raise conflict("inactive_agent", "This agent is disabled.")
+        raise conflict("inactive_agent", say("This agent is disabled."))
     try:
         await console.presence.set(principal.portal_id, agent_id, presence, ttl_s)
     except REDIS_DOWN:
-        raise Problem(503, "presence_unavailable", "Presence cannot be set now: Redis does not answer.") from None
+        raise Problem(503, "presence_unavailable", say("Presence cannot be set now: Redis does not answer.")) from None
     return await one(console, principal, agent_id)
 
 
@@ -113,7 +114,7 @@ async def add(
             )
         )  # fmt: skip
     except IntegrityError:
-        raise conflict("email_taken", f"{email} signs in here already.") from None
+        raise conflict("email_taken", say("{email} signs in here already.", email=email)) from None
     changed = await set_queues(connection, portal_id, agent_id, queue_ids)
     await audit.record(
         connection, portal_id=portal_id, by=by, action="agent.created", kind="agent", subject_id=agent_id, name=email,
@@ -173,7 +174,7 @@ async def remove(console: Console, principal: Principal, agent_id: str) -> None:
     """Delete an agent; their tickets keep what was written. Raises `Problem` 409 for the last administrator."""
     principal.require(CONFIG)
     if agent_id == principal.agent_id:
-        raise forbidden("You cannot delete yourself.")
+        raise forbidden(say("You cannot delete yourself."))
     now = console.now()
     async with console.database.write() as connection:
         row = await portal_row(connection, agents, principal, agent_id, "agent")
@@ -229,13 +230,13 @@ async def _check_not_last(connection: AsyncConnection, row: Any) -> None:
         )
     )  # fmt: skip
     if not others:
-        raise conflict("last_administrator", "This is the last administrator of the portal.")
+        raise conflict("last_administrator", say("This is the last administrator of the portal."))
 
 
 def _check_role(principal: Principal, role: str) -> str:
     """The role. Nobody makes or changes an administrator who is not one: they may do more than the scope `config`."""
     if role not in ("administrator", "agent"):
-        raise invalid("role", "A role is administrator or agent.")
+        raise invalid("role", say("A role is administrator or agent."))
     if role == "administrator":
         principal.require(ADMIN)
     return role

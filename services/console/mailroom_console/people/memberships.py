@@ -11,6 +11,7 @@ from sqlalchemy import Column, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console import times
+from mailroom_console.languages import say
 from mailroom_console.problems import invalid
 from mailroom_console.storage.outbox import publish
 from mailroom_console.storage.schema import agents, queue_agents, queues
@@ -114,7 +115,9 @@ async def _set(
     table = other.table
     known = await connection.execute(select(table.c.id).where(table.c.portal_id == portal_id, table.c.id.in_(wanted)))
     if missing := wanted - set(known.scalars()):
-        raise invalid(f"{other.noun}_ids", f"There is no {other.noun} {', '.join(sorted(missing))}.")
+        raise invalid(
+            f"{other.noun}_ids", say("There is no {noun} {names}.", noun=other.noun, names=", ".join(sorted(missing)))
+        )
     present = set((await connection.execute(select(other.column).where(own.column == own_id))).scalars())
     if gone := present - wanted:
         await connection.execute(delete(queue_agents).where(own.column == own_id, other.column.in_(gone)))

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console.access import audit
 from mailroom_console.context import Console
+from mailroom_console.languages import mark, say
 from mailroom_console.principals import CONFIG, READ, Principal
 from mailroom_console.problems import conflict, invalid, not_found, revision_conflict
 from mailroom_console.storage.outbox import retract
@@ -41,7 +42,7 @@ async def one(console: Console, principal: Principal, queue_id: str) -> dict[str
     for queue in (await listed(console, principal)).items:
         if queue["id"] == queue_id:
             return queue
-    raise not_found("queue")
+    raise not_found(mark("queue"))
 
 
 async def create(
@@ -62,7 +63,7 @@ async def create(
                 )
             )  # fmt: skip
         except IntegrityError:
-            raise conflict("name_taken", f"There is a queue {name!r} already.") from None
+            raise conflict("name_taken", say("There is a queue {name!r} already.", name=name)) from None
         changed = await set_agents(connection, principal.portal_id, queue_id, agent_ids or [])
         await audit.record(
             connection, portal_id=principal.portal_id, by=principal, action="queue.created", kind="queue",
@@ -97,7 +98,7 @@ async def change(
                     .values(name=after["name"], revision=row.revision + 1, updated_at=now)
                 )  # fmt: skip
             except IntegrityError:
-                raise conflict("name_taken", f"There is a queue {after['name']!r} already.") from None
+                raise conflict("name_taken", say("There is a queue {name!r} already.", name=after["name"])) from None
             if done.rowcount != 1:
                 raise revision_conflict(row.revision + 1)
             changed = await set_agents(connection, principal.portal_id, queue_id, after["agent_ids"])
@@ -119,9 +120,11 @@ async def remove(console: Console, principal: Principal, queue_id: str) -> None:
         row = await portal_row(connection, queues, principal, queue_id, "queue")
         users = (await connection.execute(select(addresses.c.email).where(addresses.c.queue_id == queue_id))).scalars()
         if emails := list(users):
-            raise conflict("in_use", f"The queue is used by {', '.join(emails)}. Give them another queue first.")
+            raise conflict(
+                "in_use", say("The queue is used by {names}. Give them another queue first.", names=", ".join(emails))
+            )
         if tickets:
-            raise conflict("in_use", "The queue holds tickets that are not closed. Move or close them first.")
+            raise conflict("in_use", say("The queue holds tickets that are not closed. Move or close them first."))
         members = (await agents_of(connection, [queue_id])).get(queue_id, [])
         await connection.execute(delete(queues).where(queues.c.id == queue_id))
         await audit.record(
@@ -139,13 +142,13 @@ async def _free_id(connection: AsyncConnection, portal_id: str, name: str) -> st
         row = (await connection.execute(select(queues.c.name).where(queues.c.id == queue_id))).one_or_none()
         if row is None or row.name == name:
             return queue_id
-    raise conflict("name_taken", "Choose another name.")
+    raise conflict("name_taken", say("Choose another name."))
 
 
 def _name(name: str) -> str:
     name = " ".join(name.split())
     if not 1 <= len(name) <= 100:
-        raise invalid("name", "A name has 1 to 100 characters.")
+        raise invalid("name", say("A name has 1 to 100 characters."))
     return name
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mailroom_console import times
 from mailroom_console.access import audit
 from mailroom_console.context import Console
+from mailroom_console.languages import mark, say
 from mailroom_console.mailboxes import domain_name
 from mailroom_console.principals import READ, TICKETS, Principal
 from mailroom_console.problems import conflict, invalid, not_found
@@ -39,10 +40,10 @@ async def add(
     entry, now = _entry(email, domain), console.now()
     async with console.database.write() as connection:
         if (entry.rpartition("@")[2]) in await _own_domains(connection, principal.portal_id):
-            raise conflict("own_domain", "That is a domain of your own.")
+            raise conflict("own_domain", say("That is a domain of your own."))
         known = select(func.count()).select_from(blocked).where(blocked.c.portal_id == principal.portal_id)
         if int(await connection.scalar(known) or 0) >= MOST:
-            raise conflict("too_many", f"At most {MOST} senders and domains can be blocked.")
+            raise conflict("too_many", say("At most {most} senders and domains can be blocked.", most=MOST))
         try:
             async with connection.begin_nested():
                 row = {"portal_id": principal.portal_id, "entry": entry, "at": now, "by_name": principal.name}
@@ -63,7 +64,7 @@ async def remove(
         mine = (blocked.c.portal_id == principal.portal_id, blocked.c.entry == entry)
         done = await connection.execute(delete(blocked).where(*mine))
         if done.rowcount != 1:
-            raise not_found("entry")
+            raise not_found(mark("entry"))
         await _published(connection, principal, "portal.unblocked", entry, now)
 
 
@@ -85,13 +86,13 @@ async def _own_domains(connection: AsyncConnection, portal_id: str) -> set[str]:
 
 def _entry(email: str | None, domain: str | None) -> str:
     if (email is None) == (domain is None):
-        raise invalid("email", "Name either an email or a domain.")
+        raise invalid("email", say("Name either an email or a domain."))
     if domain is not None:
         return domain_name(domain.strip().lstrip("@"))
     wanted = comparable((email or "").strip())
     local, at, host = wanted.rpartition("@")
     if not (local and at and "." in host) or any(c.isspace() for c in wanted):
-        raise invalid("email", "That is no mail address.")
+        raise invalid("email", say("That is no mail address."))
     return wanted
 
 

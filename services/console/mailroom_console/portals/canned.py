@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, insert, select, update
 from mailroom_console import times
 from mailroom_console.access import passwords
 from mailroom_console.context import Console
+from mailroom_console.languages import mark, say
 from mailroom_console.principals import READ, TICKETS, Principal
 from mailroom_console.problems import conflict, invalid, not_found
 from mailroom_console.storage.schema import canned, queues
@@ -39,9 +40,9 @@ async def put(
     principal.require(TICKETS)
     name = " ".join(name.split())
     if not 1 <= len(name) <= 80:
-        raise invalid("name", "A name has 1 to 80 characters.")
+        raise invalid("name", say("A name has 1 to 80 characters."))
     if not text.strip() or len(text) > LONGEST:
-        raise invalid("text", f"A text has 1 to {LONGEST} characters.")
+        raise invalid("text", say("A text has 1 to {longest} characters.", longest=LONGEST))
     values = {"name": name, "text": text, "queue_id": queue_id or None, "updated_at": console.now()}
     async with console.database.write() as connection:
         if queue_id and not (
@@ -50,17 +51,17 @@ async def put(
             )
             and principal.sees(queue_id)
         ):
-            raise invalid("queue_id", "There is no such queue.")
+            raise invalid("queue_id", say("There is no such queue."))
         mine = canned.c.portal_id == principal.portal_id
         if canned_id is None:
             if int(await connection.scalar(select(func.count()).select_from(canned).where(mine)) or 0) >= MOST:
-                raise conflict("too_many", f"A portal has {MOST} canned answers at most.")
+                raise conflict("too_many", say("A portal has {most} canned answers at most.", most=MOST))
             canned_id = ids.derive("canned", principal.portal_id, passwords.drawn())
             await connection.execute(insert(canned).values(id=canned_id, portal_id=principal.portal_id, **values))
         else:
             done = await connection.execute(update(canned).where(mine, canned.c.id == canned_id).values(**values))
             if done.rowcount != 1:
-                raise not_found("canned answer")
+                raise not_found(mark("canned answer"))
         row = (await connection.execute(select(canned).where(canned.c.id == canned_id))).one()
     return _shown(row)
 
@@ -71,7 +72,7 @@ async def remove(console: Console, principal: Principal, canned_id: str) -> None
     async with console.database.write() as connection:
         mine = (canned.c.portal_id == principal.portal_id, canned.c.id == canned_id)
         if (await connection.execute(delete(canned).where(*mine))).rowcount != 1:
-            raise not_found("canned answer")
+            raise not_found(mark("canned answer"))
 
 
 def _shown(row: Any) -> dict[str, Any]:

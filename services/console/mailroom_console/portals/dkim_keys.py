@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 
 from mailroom_console.access import audit
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.principals import CONFIG, Principal
 from mailroom_console.problems import conflict, invalid
 from mailroom_console.storage.schema import portals
@@ -33,10 +34,10 @@ async def make(console: Console, principal: Principal, domain: str) -> str:
     now = console.now()
     async with console.database.write() as connection:
         if domain not in await domains_of(connection, principal.portal_id):
-            raise invalid("domain", "This is not one of the portal's domains.")
+            raise invalid("domain", say("This is not one of the portal's domains."))
         row = (await connection.execute(select(portals).where(portals.c.id == principal.portal_id))).one()
         if any(key["domain"] == domain for key in row.dkim):
-            raise conflict("key_exists", f"{domain} has a key already.")
+            raise conflict("key_exists", say("{domain} has a key already.", domain=domain))
         selector = f"mailroom{len(row.dkim) + 1}"
         key = {"domain": domain, "selector": selector, "secret": console.sealer.seal(pem, bound_to=row.id),
                "record": public_record(pem)}  # fmt: skip

@@ -10,6 +10,7 @@ import dns.exception
 from mailroom_contracts import ids
 
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.problems import Problem, conflict
 
 from . import dns_records
@@ -28,8 +29,7 @@ def record(portal_id: str, domain: str) -> dns_records.Record:
 def check_claimable(domain: str) -> None:
     """Raises `Problem` 409 `public_domain` for what no company may have, whoever asks."""
     if is_public(domain):
-        raise conflict("public_domain", f"{domain} belongs to everybody: mail for it cannot be received here. "
-                       "Connect the mailbox as a Gmail or SMTP address instead.")  # fmt: skip
+        raise conflict("public_domain", say("{domain} belongs to everybody: mail for it cannot be received here. Connect the mailbox as a Gmail or SMTP address instead.", domain=domain))  # fmt: skip
 
 
 async def check(console: Console, portal_id: str, domain: str) -> None:
@@ -41,10 +41,12 @@ async def check(console: Console, portal_id: str, domain: str) -> None:
     try:
         found = await dns_records.looked_up(console.settings.dns_server, wanted)
     except (dns.exception.DNSException, OSError) as error:
-        raise Problem(503, "dns_unavailable", f"The DNS did not answer ({type(error).__name__}). Try again.") from None
+        raise Problem(
+            503, "dns_unavailable", say("The DNS did not answer ({error}). Try again.", error=type(error).__name__)
+        ) from None
     if wanted.value not in (text.strip() for text in found):
         raise conflict(
             "proof_missing",
-            f"Show that {domain} is yours: set the TXT record {wanted.name} to {wanted.value}, then save again.",
+            say("Show that {domain} is yours: set the TXT record {name} to {value}, then save again.", domain=domain, name=wanted.name, value=wanted.value),
             field="domains", record={"type": wanted.type, "name": wanted.name, "value": wanted.value},
         )  # fmt: skip

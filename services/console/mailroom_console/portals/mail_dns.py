@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import dns.exception
 
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.principals import CONFIG, Principal
 from mailroom_console.problems import invalid
 
@@ -52,20 +53,24 @@ async def checked(console: Console, principal: Principal, domain: str, domains: 
     """Look each record up and compare. Raises `Problem` 422 for a domain that is not the portal's."""
     principal.require(CONFIG)
     if domain not in domains:
-        raise invalid("domain", "This is not one of the portal's domains.")
+        raise invalid("domain", say("This is not one of the portal's domains."))
     resolver = resolver_of(console.settings.dns_server)
     checks = []
     for record in (await wanted(console, principal, [domain]))[domain]:
         if not record.value:
-            checks.append(Check(record, "missing", "No key has been made yet."))
+            checks.append(Check(record, "missing", say("No key has been made yet.")))
             continue
         if resolver is None:
-            checks.append(Check(record, "unknown", "This machine knows no DNS server."))
+            checks.append(Check(record, "unknown", say("This machine knows no DNS server.")))
             continue
         try:
             said = await found(resolver, record)
         except (dns.exception.DNSException, OSError) as error:
-            checks.append(Check(record, "unknown", f"The DNS did not answer ({type(error).__name__}). Try again."))
+            checks.append(
+                Check(
+                    record, "unknown", say("The DNS did not answer ({error}). Try again.", error=type(error).__name__)
+                )
+            )
             continue
         checks.append(judge(record, said))
     return checks
@@ -80,19 +85,19 @@ def judge(record: Record, found: Sequence[str]) -> Check:
     if record.kind == "dkim" and not own:
         own = [text for text in found if "p=" in text]
     if not own:
-        return Check(record, "missing", "There is no such record yet.", tuple(found[:5]))
+        return Check(record, "missing", say("There is no such record yet."), tuple(found[:5]))
     if len(own) > 1:
-        return Check(record, "wrong", "There are several such records; only one may be there.", tuple(own[:5]))
+        return Check(record, "wrong", say("There are several such records; only one may be there."), tuple(own[:5]))
     if record.kind == "spf":
         host = record.value.split()[1].partition(":")[2].lower()
         terms = own[0].lower().split()
         if any(host in term or term.lstrip("+") in ("mx", "+all") for term in terms[1:]):
-            return Check(record, "right", "Mail from our server passes.", tuple(own))
-        return Check(record, "wrong", f"It does not name {host}: add a:{host} to it.", tuple(own))
+            return Check(record, "right", say("Mail from our server passes."), tuple(own))
+        return Check(record, "wrong", say("It does not name {host}: add a:{host} to it.", host=host), tuple(own))
     wanted_key, found_key = _key(record.value), _key(own[0])
     if wanted_key == found_key:
-        return Check(record, "right", "Signatures can be checked with it.", tuple(own))
-    return Check(record, "wrong", "It holds another key.", tuple(own))
+        return Check(record, "right", say("Signatures can be checked with it."), tuple(own))
+    return Check(record, "wrong", say("It holds another key."), tuple(own))
 
 
 def _judge_mx(record: Record, found: Sequence[str]) -> Check:
@@ -100,12 +105,12 @@ def _judge_mx(record: Record, found: Sequence[str]) -> Check:
     ordered = sorted(found, key=_preference)
     hosts = [text.split()[-1].rstrip(".").lower() for text in ordered]
     if not hosts:
-        return Check(record, "missing", "There is no such record yet.")
+        return Check(record, "missing", say("There is no such record yet."))
     if hosts[0] == host:
-        return Check(record, "right", "Mail comes to us.", tuple(ordered[:5]))
+        return Check(record, "right", say("Mail comes to us."), tuple(ordered[:5]))
     if host in hosts:
-        return Check(record, "wrong", f"Mail goes to {hosts[0]} first.", tuple(ordered[:5]))
-    return Check(record, "wrong", f"Mail goes to {hosts[0]}.", tuple(ordered[:5]))
+        return Check(record, "wrong", say("Mail goes to {host} first.", host=hosts[0]), tuple(ordered[:5]))
+    return Check(record, "wrong", say("Mail goes to {host}.", host=hosts[0]), tuple(ordered[:5]))
 
 
 def _preference(text: str) -> int:

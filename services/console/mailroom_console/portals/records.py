@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mailroom_console import times
 from mailroom_console.access import audit
 from mailroom_console.context import Console
+from mailroom_console.languages import mark, say
 from mailroom_console.mailboxes import domain_name
 from mailroom_console.principals import CONFIG, PLATFORM, READ, Principal
 from mailroom_console.problems import conflict, invalid, not_found, revision_conflict
@@ -40,7 +41,7 @@ async def one(console: Console, principal: Principal, portal_id: str) -> dict[st
     """One portal. Raises `Problem` 404 for another than the principal's own."""
     principal.require(READ)
     if portal_id != principal.portal_id:
-        raise not_found("portal")
+        raise not_found(mark("portal"))
     return await current(console, principal)
 
 
@@ -67,7 +68,7 @@ async def add(
         domain_proof.check_claimable(domain)
     portal_id = ids.derive("portal", name, *cleaned)
     if await connection.scalar(select(portals.c.id).where(portals.c.id == portal_id)):
-        raise conflict("portal_exists", f"There is a portal {name!r} already.")
+        raise conflict("portal_exists", say("There is a portal {name!r} already.", name=name))
     await connection.execute(
         insert(portals).values(id=portal_id, name=name, active=True, dkim=[], revision=1, created_at=now,
                                updated_at=now)
@@ -165,7 +166,9 @@ async def _set_domains(connection: AsyncConnection, portal_id: str, wanted: list
         try:
             await connection.execute(insert(domains).values(domain=domain, portal_id=portal_id, position=position))
         except IntegrityError:
-            raise conflict("domain_taken", f"The domain {domain} belongs to another portal.") from None
+            raise conflict(
+                "domain_taken", say("The domain {domain} belongs to another portal.", domain=domain)
+            ) from None
 
 
 async def _check_unused(connection: AsyncConnection, portal_id: str, domain: str) -> None:
@@ -176,7 +179,7 @@ async def _check_unused(connection: AsyncConnection, portal_id: str, domain: str
         )
     )  # fmt: skip
     if used:
-        raise conflict("in_use", f"{domain} has internal addresses. Delete them first.")
+        raise conflict("in_use", say("{domain} has internal addresses. Delete them first.", domain=domain))
 
 
 async def _shown(connection: AsyncConnection, portal_id: str) -> dict[str, Any]:
@@ -191,7 +194,7 @@ async def _shown(connection: AsyncConnection, portal_id: str) -> dict[str, Any]:
 def _name(name: str) -> str:
     name = " ".join(name.split())
     if not 1 <= len(name) <= 100:
-        raise invalid("name", "A name has 1 to 100 characters.")
+        raise invalid("name", say("A name has 1 to 100 characters."))
     return name
 
 
@@ -199,7 +202,7 @@ def _days(wanted: int | None, present: int) -> int:
     if wanted is None:
         return present
     if not 0 <= wanted <= 3650:
-        raise invalid("follow_up_after_days", "Days are 0 to 3650.")
+        raise invalid("follow_up_after_days", say("Days are 0 to 3650."))
     return wanted
 
 
@@ -207,5 +210,5 @@ def _undo(wanted: int | None, present: int) -> int:
     if wanted is None:
         return present
     if not 0 <= wanted <= 60:
-        raise invalid("undo_send_s", "Sending can be undone within 0 to 60 seconds.")
+        raise invalid("undo_send_s", say("Sending can be undone within 0 to 60 seconds."))
     return wanted

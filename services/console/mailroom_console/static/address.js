@@ -1,5 +1,5 @@
 // Address forms: presets, the live check of a login, the preview of the automatic reply.
-import { csrf } from './console.js';
+import { csrf, say } from './console.js';
 
 const get = (name) => document.getElementById(`f-${name}`);
 
@@ -27,7 +27,7 @@ if (providerField) {
     if (!email.includes('@') || email === filled) return;
     filled = email;
     found.hidden = false;
-    found.textContent = 'Looking for its server…';
+    found.textContent = say('Looking for its server…');
     let told;
     try {
       const answer = await fetch('/addresses/smtp/discover', { method: 'POST', body: new URLSearchParams({ csrf, email }) });
@@ -35,10 +35,10 @@ if (providerField) {
     } catch { told = { found: false }; }
     if (get('email').value.trim() !== email) return;
     if (!told.found) {
-      found.textContent = told.text ?? 'Its server was not found: type it below, or choose a provider.';
+      found.textContent = told.text ?? say('Its server was not found: type it below, or choose a provider.');
       return;
     }
-    found.textContent = `Found: ${told.name}, ${told.host} (${told.source}).`;
+    found.textContent = say('Found: {name}, {host} ({source}).', told);
     hint.textContent = told.note ?? '';
     if (!get('host').value || get('host').dataset.filled) {
       fill(told.host, told.port, told.tls);
@@ -60,7 +60,7 @@ if (providerField) {
   button.addEventListener('click', async (event) => {
     event.preventDefault();
     button.disabled = true;
-    result.replaceChildren(notice('', 'Trying to sign in…'));
+    result.replaceChildren(notice('', say('Trying to sign in…')));
     try {
       const answer = await fetch('/addresses/smtp/check', {
         method: 'POST', body: new URLSearchParams(new FormData(button.form)), headers: { Accept: 'application/json' },
@@ -68,7 +68,7 @@ if (providerField) {
       const told = await answer.json();
       result.replaceChildren(notice(told.ok ? 'good' : 'bad', told.text, told.detail));
     } catch {
-      result.replaceChildren(notice('bad', 'The console did not answer. Try again.'));
+      result.replaceChildren(notice('bad', say('The console did not answer. Try again.')));
     } finally { button.disabled = false; }
   });
 }

@@ -1,5 +1,5 @@
 // The writing box: recipients as chips, cautions before sending, drafts, canned answers, files by drop and paste.
-import { announce, csrf } from './console.js';
+import { announce, csrf, say } from './console.js';
 
 const composer = document.querySelector('[data-composer]');
 if (composer) start(composer);
@@ -90,7 +90,7 @@ function makeChips(input) {
       const remove = document.createElement('button');
       remove.type = 'button';
       remove.textContent = '×';
-      remove.setAttribute('aria-label', `Remove ${text}`);
+      remove.setAttribute('aria-label', say('Remove {name}', { name: text }));
       remove.addEventListener('click', () => { boxes.splice(index, 1); told(); entry.focus(); });
       item.append(words, remove);
       return item;
@@ -176,8 +176,8 @@ function drafts(box, form) {
     }
     try {
       const answer = await fetch(`/tickets/${box.dataset.ticket}/draft`, { method: 'POST', body: fields, keepalive });
-      if (answer.ok) state.textContent = 'Draft kept';
-    } catch { state.textContent = 'Draft not kept: no connection'; }
+      if (answer.ok) state.textContent = say('Draft kept');
+    } catch { state.textContent = say('Draft not kept: no connection'); }
   };
   form.addEventListener('input', (event) => {
     if (event.target.type === 'file' || !event.isTrusted && !form.querySelector('[name="text"]').value) return;
@@ -237,7 +237,7 @@ function canned(box) {
       area.setRangeText(choice.text, begin, end, 'end');
       menu.hidden = true;
       area.dispatchEvent(new Event('input', { bubbles: true }));
-      announce(`${choice.name} put in.`);
+      announce(say('{name} put in.', choice));
     };
     area.addEventListener('input', draw);
     area.addEventListener('blur', () => { menu.hidden = true; });
@@ -270,8 +270,8 @@ function files(form) {
       const remove = document.createElement('button');
       remove.type = 'button';
       remove.textContent = '×';
-      remove.setAttribute('aria-label', `Remove ${file.name}`);
-      remove.addEventListener('click', () => { kept.splice(index, 1); put(); announce(`${file.name} removed.`); });
+      remove.setAttribute('aria-label', say('Remove {name}', { name: file.name }));
+      remove.addEventListener('click', () => { kept.splice(index, 1); put(); announce(say('{name} removed.', { name: file.name })); });
       item.append(remove);
       return item;
     }));
@@ -280,7 +280,7 @@ function files(form) {
     if (!more.length) return;
     kept = [...kept, ...more];
     put();
-    announce(`${more.length} attached.`);
+    announce(say('{n} attached.', { n: more.length }));
   };
   input.addEventListener('change', () => add([...input.files]));
   form.addEventListener('dragover', (event) => { event.preventDefault(); composer.classList.add('dropping'); });

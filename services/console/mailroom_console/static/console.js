@@ -1,10 +1,17 @@
 // What every page has: presence, live regions, copying, small comforts. Everything works without it, only less alive.
+import './zone.js';
 import { startPresence } from './presence.js';
 import { startLive } from './live.js';
 
 document.documentElement.classList.add('scripted');
 
 export const csrf = document.querySelector('meta[name="csrf"]')?.content ?? '';
+
+// What scripts say: English stands in them, the page brings the words of another language.
+const words = JSON.parse(document.getElementById('words')?.content.textContent || '{}');
+export function say(text, values = {}) {
+  return (words[text] ?? text).replace(/\{(\w+)\}/g, (all, name) => String(values[name] ?? all));
+}
 
 export function announce(text) {
   const place = document.getElementById('announcer');
@@ -15,9 +22,9 @@ for (const button of document.querySelectorAll('[data-copy]')) {
   button.hidden = false;
   button.addEventListener('click', async () => {
     await navigator.clipboard.writeText(button.dataset.copy);
-    announce('Copied.');
+    announce(say('Copied'));
     const before = button.innerHTML;
-    button.textContent = 'Copied';
+    button.textContent = say('Copied');
     setTimeout(() => { button.innerHTML = before; }, 1500);
   });
 }
@@ -50,12 +57,6 @@ document.addEventListener('submit', (event) => {
 window.addEventListener('pageshow', () => {
   for (const form of document.querySelectorAll('form[data-sent]')) delete form.dataset.sent;
 });
-
-// Times are shown in this browser's zone: the server knows it from a cookie.
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (zone && !document.cookie.includes(`mailroom_zone=${encodeURIComponent(zone)}`)) {
-  document.cookie = `mailroom_zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
-}
 
 // Ticking all, and the bar that comes with the first tick.
 const ticks = () => [...document.querySelectorAll('[data-tick]')];

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console import times
+from mailroom_console.languages import say
 from mailroom_console.problems import Problem
 
 from .database import Database
@@ -46,7 +47,7 @@ async def retract(connection: AsyncConnection, topic: Topic, key: str) -> None:
 async def _put(connection: AsyncConnection, record: Record) -> None:
     if len(record.value or b"") > LARGEST:
         # said to who asks for the change, in whose transaction this is
-        raise Problem(413, "too_large", "All of it together is more than can be kept. Make the texts shorter.")
+        raise Problem(413, "too_large", say("All of it together is more than can be kept. Make the texts shorter."))
     await connection.execute(
         insert(outbox).values(
             topic=record.topic.name,

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from mailroom_console.languages import say
 from mailroom_console.problems import Problem
 
 DEFAULT_LIMIT = 50
@@ -27,7 +28,7 @@ class Page:
 
 
 def _bad_cursor() -> Problem:
-    return Problem(400, "bad_cursor", "`next` is not what an earlier page said.")
+    return Problem(400, "bad_cursor", say("`next` is not what an earlier page said."))
 
 
 def cursor(*keys: str | int) -> str:

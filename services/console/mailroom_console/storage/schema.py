@@ -97,6 +97,8 @@ agents = Table(
     Column("active", Boolean, nullable=False, default=True),
     Column("password_hash", Text),
     Column("must_change", Boolean, nullable=False, default=False),
+    Column("language", String(10), nullable=False, default=""),  # "": what the browser would rather have
+    Column("zone", String(64), nullable=False, default=""),  # of the browser that signed in last
     Column("revision", Integer, nullable=False, default=1),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),

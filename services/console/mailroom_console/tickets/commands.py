@@ -31,6 +31,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mailroom_console import times
 from mailroom_console.access import passwords
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.principals import TICKETS, Principal
 from mailroom_console.problems import Problem, conflict, invalid
 from mailroom_console.read_model.waiters import Outcome
@@ -104,13 +105,13 @@ async def change(
         commands.append(Assign(**common("assignee"), assignee_id=assignee, only_if_unassigned=only))
     if given.get("status") is not None:
         if given["status"] not in STATUSES:
-            raise invalid("status", f"A status is one of {', '.join(STATUSES)}.")
+            raise invalid("status", say("A status is one of {names}.", names=", ".join(STATUSES)))
         commands.append(SetStatus(**common("status"), status=given["status"]))
     if given.get("tags") is not None or given.get("add_tags") or given.get("remove_tags"):
         commands.append(SetTags(**common("tags"), tags=given.get("tags"), add=given.get("add_tags") or [],
                                 remove=given.get("remove_tags") or []))  # fmt: skip
     if not commands:
-        raise Problem(422, "nothing_to_change", "Give at least one of status, assignee_id, queue_id and tags.")
+        raise Problem(422, "nothing_to_change", say("Give at least one of status, assignee_id, queue_id and tags."))
     shown = [(await send(console, command)).shown for command in commands]
     return all(shown)
 
@@ -167,17 +168,17 @@ async def send(console: Console, command: TicketCommand, *, message_id: str | No
                 raise Problem(
                     503,
                     "bus_unavailable",
-                    "Kafka did not confirm it. Send it again: what has arrived already is not done twice.",
+                    say("Kafka did not confirm it. Send it again: what has arrived already is not done twice."),
                 ) from None
             except RecordTooLarge:
-                raise Problem(413, "too_large", "The text is too long. Attach it as a file.") from None
+                raise Problem(413, "too_large", say("The text is too long. Attach it as a file.")) from None
             done = await _answer(console, command.id, answer)
     if done is not None and done.refused:
         code = done.code or "refused"
         more = {}
         if code in ("receive_only", "inactive_address"):
             more["send_from"] = await _offers(console, command.portal_id, None)
-        raise Problem(_STATUS_OF.get(code, 409), code, done.reason or "This was refused.", **more)
+        raise Problem(_STATUS_OF.get(code, 409), code, done.reason or say("This was refused."), **more)
     return Accepted(command.id, (done.message_id if done else None) or message_id, done is not None)
 
 
@@ -206,7 +207,7 @@ async def _known_before(console: Console, command: TicketCommand) -> Outcome | N
         await connection.execute(insert.values(command_id=command.id, digest=digest, at=now).on_conflict_do_nothing())
         stored = await connection.scalar(select(table.c.digest).where(table.c.command_id == command.id))
     if stored != digest:
-        raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was used for something else.")
+        raise Problem(422, "idempotency_key_reused", say("This Idempotency-Key was used for something else."))
     return await console.read.outcome(command.id)
 
 
@@ -222,14 +223,14 @@ async def check_sender(console: Console, principal: Principal, ticket: Any, from
         ).one_or_none()
     if row is None:
         if from_address_id and from_address_id != ticket.address_id:
-            raise invalid("from_address_id", "There is no such address.")
-        raise conflict("unknown_address", "The address of this ticket was deleted. Choose another one to send from.",
+            raise invalid("from_address_id", say("There is no such address."))
+        raise conflict("unknown_address", say("The address of this ticket was deleted. Choose another one to send from."),
                        send_from=await _offers(console, principal.portal_id, ticket.queue_id))  # fmt: skip
     if row.kind == "internal":
-        raise conflict("receive_only", f"{row.email} only receives. Choose another address to send from.",
+        raise conflict("receive_only", say("{email} only receives. Choose another address to send from.", email=row.email),
                        send_from=await _offers(console, principal.portal_id, ticket.queue_id))  # fmt: skip
     if not row.active:
-        raise conflict("inactive_address", f"{row.email} is disabled. Enable it, or choose another address.",
+        raise conflict("inactive_address", say("{email} is disabled. Enable it, or choose another address.", email=row.email),
                        send_from=await _offers(console, principal.portal_id, ticket.queue_id))  # fmt: skip
     return row
 
@@ -275,7 +276,9 @@ async def _check_known(console: Console, principal: Principal, table: Any, field
             select(table.c.id).where(table.c.id == wanted, table.c.portal_id == principal.portal_id)
         )
     if found is None:
-        raise invalid(field, f"There is no such {field.removesuffix('_id').replace('assignee', 'agent')}.")
+        raise invalid(
+            field, say("There is no such {what}.", what=field.removesuffix("_id").replace("assignee", "agent"))
+        )
 
 
 def about(console: Console, principal: Principal, ticket_id: str, key: str) -> dict[str, Any]:
@@ -289,16 +292,15 @@ def check_fits_gmail(files: Sequence[AttachmentRef], text: str, html: str | None
     if encoded > LARGEST_BYTES:
         raise Problem(
             413, "too_large_for_gmail",
-            f"Gmail sends at most {LARGEST_BYTES // 2**20} MB. Encoded for mail, these attachments have "
-            f"{encoded / 2**20:.0f} MB: attach less, or write where the files can be fetched.",
+            say("Gmail sends at most {most} MB. Encoded for mail, these attachments have {size:.0f} MB: attach less, or write where the files can be fetched.", most=LARGEST_BYTES // 2 ** 20, size=encoded / 2 ** 20),
         )  # fmt: skip
 
 
 def check_text(text: str, html: str | None) -> None:
     if not text.strip() and not (html or "").strip():
-        raise invalid("text", "There is no text.")
+        raise invalid("text", say("There is no text."))
     if len(json.dumps([text, html])) > LONGEST_TEXT:
-        raise Problem(413, "too_large", "The text is too long. Attach it as a file.")
+        raise Problem(413, "too_large", say("The text is too long. Attach it as a file."))
 
 
 __all__ = ["Accepted", "about", "cancel", "change", "check_fits_gmail", "check_sender", "check_text", "confirm_sender",

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mailroom_console import times
 from mailroom_console.access import passwords
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.principals import TICKETS, Principal
 from mailroom_console.problems import Problem
 from mailroom_console.storage.schema import drafts
@@ -37,11 +38,11 @@ async def put(console: Console, principal: Principal, ticket_id: str, content: d
     """Keep a draft. Raises `Problem` 403 for a token: drafts belong to people."""
     principal.require(TICKETS)
     if principal.agent_id is None:
-        raise Problem(403, "forbidden", "Drafts belong to agents.")
+        raise Problem(403, "forbidden", say("Drafts belong to agents."))
     ticket = await tickets.row_of(console, principal, ticket_id)
     kept = {key: value for key, value in content.items() if key in _FIELDS}
     if len(str(kept)) > LONGEST:
-        raise Problem(413, "too_large", "The draft is too long.")
+        raise Problem(413, "too_large", say("The draft is too long."))
     async with console.database.write() as connection:
         insert: Any = (sqlite if console.database.sqlite else postgresql).insert(drafts)
         statement = insert.values(

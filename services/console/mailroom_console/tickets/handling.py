@@ -11,6 +11,7 @@ from mailroom_contracts import Merge, SetSpam, Snooze, Split, TicketMessage, Unm
 
 from mailroom_console.access import passwords
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.principals import TICKETS, Principal
 from mailroom_console.problems import Problem, conflict, invalid
 
@@ -26,9 +27,9 @@ async def snooze(
     """Put a ticket aside until then (None: bring it back). Raises `Problem` 422 for a time without zone."""
     ticket = await _ticket(console, principal, ticket_id)
     if until is not None and until.tzinfo is None:
-        raise invalid("until", "Name the time with its zone, as 2026-12-01T08:00:00+01:00.")
+        raise invalid("until", say("Name the time with its zone, as 2026-12-01T08:00:00+01:00."))
     if until is not None and until <= console.clock():
-        raise invalid("until", "That time is over: name one to come.")
+        raise invalid("until", say("That time is over: name one to come."))
     return await commands.send(console, Snooze(until=until, **_about(console, principal, ticket.id, key)))
 
 
@@ -40,11 +41,11 @@ async def merge(
     try:
         target = await reading.row_of(console, principal, into.strip().lstrip("#"))
     except Problem:
-        raise invalid("into", "There is no such ticket.") from None
+        raise invalid("into", say("There is no such ticket.")) from None
     if target.id == ticket.id:
-        raise conflict("same_ticket", "A ticket cannot be merged into itself.")
+        raise conflict("same_ticket", say("A ticket cannot be merged into itself."))
     if target.merged_into is not None:
-        raise conflict("merged", f"{target.number} was merged into another ticket itself.")
+        raise conflict("merged", say("{number} was merged into another ticket itself.", number=target.number))
     command = Merge(into=target.id, **_about(console, principal, ticket.id, key))
     return target.id, await commands.send(console, command)
 
@@ -62,7 +63,7 @@ async def split(
     ticket = await _ticket(console, principal, ticket_id)
     row = await reading.message_row(console, principal, message_id)
     if row.ticket_id != ticket.id or row.direction != "in" or row.kind != "mail" or row.split_to is not None:
-        raise invalid("message_id", "Only a mail that came in can be split from its ticket.")
+        raise invalid("message_id", say("Only a mail that came in can be split from its ticket."))
     message = TicketMessage.model_validate(json.loads(row.document))
     about = _about(console, principal, ticket.id, key or f"split:{message_id}")
     accepted = await commands.send(console, Split(message_id=row.id, message=message, **about))
@@ -91,7 +92,7 @@ async def together(
     """
     principal.require(TICKETS)
     if not 1 <= len(ticket_ids) <= MOST_AT_ONCE:
-        raise invalid("ids", f"Name 1 to {MOST_AT_ONCE} tickets.")
+        raise invalid("ids", say("Name 1 to {most} tickets.", most=MOST_AT_ONCE))
     drawn = key or passwords.drawn()
     done: list[str] = []
     refused: list[dict[str, Any]] = []

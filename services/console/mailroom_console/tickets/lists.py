@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, literal_column, select, union_all
 
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.principals import READ, Principal
 from mailroom_console.problems import invalid
 from mailroom_console.read_model.words import search_terms
@@ -51,11 +52,11 @@ async def listed(
     """Tickets of the queues that the principal sees. Raises `Problem` 422 for an unknown filter."""
     principal.require(READ)
     if filters.status is not None and filters.status not in STATUSES:
-        raise invalid("status", f"A status is one of {', '.join(STATUSES)}.")
+        raise invalid("status", say("A status is one of {names}.", names=", ".join(STATUSES)))
     if filters.view is not None and filters.view not in VIEWS:
-        raise invalid("view", f"A view is one of {', '.join(VIEWS)}.")
+        raise invalid("view", say("A view is one of {names}.", names=", ".join(VIEWS)))
     if filters.sort not in SORTS:
-        raise invalid("sort", f"Sort by one of {', '.join(SORTS)}.")
+        raise invalid("sort", say("Sort by one of {names}.", names=", ".join(SORTS)))
     visible = await _queue_ids(console, principal, filters.queue_id)
     tables = console.read.tables
     words = search_terms(filters.q or "")

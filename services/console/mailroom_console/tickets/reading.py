@@ -13,6 +13,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console.context import Console
+from mailroom_console.languages import mark, say
 from mailroom_console.principals import READ, Principal
 from mailroom_console.problems import Problem, not_found
 from mailroom_console.storage.paging import Page
@@ -50,7 +51,7 @@ async def row_of(console: Console, principal: Principal, ticket_id: str) -> Any:
             named = (await connection.execute(select(t).where(t.c.number == ticket_id.upper(), own).limit(2))).all()
             row = named[0] if len(named) == 1 else None
     if row is None or not principal.sees(row.queue_id, row.assignee_id):
-        raise not_found("ticket")
+        raise not_found(mark("ticket"))
     return row
 
 
@@ -131,7 +132,7 @@ async def message_row(console: Console, principal: Principal, message_id: str) -
             await connection.execute(select(m).where(m.c.id == message_id, m.c.portal_id == principal.portal_id))
         ).one_or_none()
     if row is None:
-        raise not_found("message")
+        raise not_found(mark("message"))
     await row_of(console, principal, row.ticket_id)
     return row
 
@@ -152,7 +153,7 @@ async def raw(console: Console, principal: Principal, message_id: str) -> File:
     row = await message_row(console, principal, message_id)
     ref = json.loads(row.document).get("raw")
     if not ref:
-        raise not_found("raw source")
+        raise not_found(mark("raw source"))
     return File(await blob(console, BlobRef.model_validate(ref)), "message/rfc822", f"{message_id}.eml")
 
 
@@ -161,7 +162,7 @@ async def attachment(console: Console, principal: Principal, message_id: str, in
     row = await message_row(console, principal, message_id)
     refs = json.loads(row.document).get("attachments", [])
     if not 0 <= index < len(refs):
-        raise not_found("attachment")
+        raise not_found(mark("attachment"))
     ref = refs[index]
     content = await blob(console, BlobRef.model_validate(ref["blob"]))
     return File(content, ref.get("content_type") or "application/octet-stream", ref.get("filename") or "attachment")
@@ -195,9 +196,9 @@ async def blob(console: Console, ref: BlobRef) -> bytes:
     try:
         return await console.blobs.get(ref)
     except BlobMissing:
-        raise not_found("file any more; its time was over") from None
+        raise not_found(mark("file any more; its time was over")) from None
     except BlobsDown:
-        raise Problem(503, "blobs_unavailable", "The file store does not answer. Try again later.") from None
+        raise Problem(503, "blobs_unavailable", say("The file store does not answer. Try again later.")) from None
 
 
 __all__ = ["File", "Filters", "attachment", "blob", "listed", "message_row", "one", "one_message", "raw", "row_of",

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from mailroom_console.access import passwords
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.mailboxes import people
 from mailroom_console.principals import TICKETS, Principal
 from mailroom_console.problems import Problem, invalid
@@ -54,7 +55,7 @@ class Letter:
         if self.send_at is None:
             return {}
         if self.send_at.tzinfo is None:
-            raise invalid("send_at", "Name the time with its zone, as 2026-12-01T08:00:00+01:00.")
+            raise invalid("send_at", say("Name the time with its zone, as 2026-12-01T08:00:00+01:00."))
         return {"send_at": self.send_at, "hold": self.hold or "later"}
 
 
@@ -69,7 +70,7 @@ async def reply(
     ticket = await reading.row_of(console, principal, ticket_id)
     commands.check_text(letter.text, letter.html)
     if quote not in QUOTES:
-        raise invalid("quote", f"Quote one of {', '.join(QUOTES)}.")
+        raise invalid("quote", say("Quote one of {names}.", names=", ".join(QUOTES)))
     sender = await commands.check_sender(console, principal, ticket, letter.from_address_id)
     files = await uploads.references(console, principal, ticket.id, letter.attachments)
     if sender.kind == "gmail":
@@ -96,13 +97,13 @@ async def compose(
     commands.check_text(letter.text, letter.html)
     named = letter.named()
     if not named["to"]:
-        raise invalid("to", "Name somebody to write to.")
+        raise invalid("to", say("Name somebody to write to."))
     if not letter.subject.strip():
-        raise invalid("subject", "Write a subject.")
+        raise invalid("subject", say("Write a subject."))
     if len(letter.subject) > LONGEST_SUBJECT:
-        raise invalid("subject", f"A subject has at most {LONGEST_SUBJECT} characters.")
+        raise invalid("subject", say("A subject has at most {most} characters.", most=LONGEST_SUBJECT))
     if not letter.from_address_id:
-        raise invalid("from_address_id", "Choose the address that it leaves from.")
+        raise invalid("from_address_id", say("Choose the address that it leaves from."))
     key = idempotency_key or passwords.drawn()
     ticket_id = ids.derive("composed", principal.portal_id, key)
     wanted = await _queue(console, principal, letter.from_address_id, queue_id)
@@ -129,13 +130,13 @@ async def forward(
     ticket = await reading.row_of(console, principal, ticket_id)
     named = letter.named()
     if not any(named.values()):
-        raise invalid("to", "Name somebody to forward it to.")
+        raise invalid("to", say("Name somebody to forward it to."))
     sender = await commands.check_sender(console, principal, ticket, letter.from_address_id)
     documents = await _documents(console, ticket.id)
     if message_id is not None:
         documents = [d for d in documents if d["id"] == message_id]
         if not documents:
-            raise invalid("message_id", "The ticket has no such message.")
+            raise invalid("message_id", say("The ticket has no such message."))
     else:
         documents = history.outward(documents)
     files = await uploads.references(console, principal, ticket.id, letter.attachments)
@@ -174,7 +175,7 @@ async def _queue(console: Console, principal: Principal, address_id: str, queue_
                 )
             )
     if wanted is not None and not principal.sees(wanted):
-        raise invalid("queue_id", "There is no such queue.")
+        raise invalid("queue_id", say("There is no such queue."))
     return wanted
 
 
@@ -190,7 +191,7 @@ async def _quotes(
         return []
     documents = [d for d in await _documents(console, ticket.id) if d["id"] == answered_id]
     if not documents:
-        raise invalid("answers_message_id", "The ticket has no such message.")
+        raise invalid("answers_message_id", say("The ticket has no such message."))
     return history.quotes(documents, whole=True)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailroom_console.context import Console
+from mailroom_console.languages import mark, say
 from mailroom_console.principals import TICKETS, Principal
 from mailroom_console.problems import Problem, invalid, not_found
 from mailroom_console.storage.schema import uploads
@@ -66,7 +67,7 @@ async def references(
 ) -> list[AttachmentRef]:
     """Attachments of a command: each `{id}` of an upload, or `{filename, content_type, content_base64}`."""
     if len(given) > 50:
-        raise invalid("attachments", "At most 50 attachments.")
+        raise invalid("attachments", say("At most 50 attachments."))
     found: list[AttachmentRef] = []
     for each in given:
         if each.get("id"):
@@ -75,7 +76,7 @@ async def references(
         try:
             content = base64.b64decode(str(each.get("content_base64") or ""), validate=True)
         except (binascii.Error, ValueError):
-            raise invalid("attachments", "The content of an attachment is not base64.") from None
+            raise invalid("attachments", say("The content of an attachment is not base64.")) from None
         _check_size(console, len(content))
         digest = hashlib.sha256(content).hexdigest()
         ref = await _put(console, f"{principal.portal_id}/{ticket_id}/att-{digest[:40]}", content)
@@ -100,7 +101,7 @@ async def use(console: Console, principal: Principal, files: Sequence[Attachment
         await connection.execute(update(uploads).where(ours, uploads.c.state == WAITING).values(state=USED))
         kept = (await connection.execute(select(uploads.c.blob_key).where(ours, uploads.c.state == USED))).scalars()
         if keys - set(kept):
-            raise not_found("attachment")
+            raise not_found(mark("attachment"))
 
 
 def _folder(principal: Principal) -> str:
@@ -117,7 +118,7 @@ async def _uploaded(console: Console, principal: Principal, upload_id: str) -> A
             )
         ).one_or_none()
     if row is None:
-        raise not_found("attachment")
+        raise not_found(mark("attachment"))
     return AttachmentRef(filename=row.filename, content_type=row.content_type, size=row.size,
                          blob=BlobRef(key=row.blob_key, size=row.size))  # fmt: skip
 
@@ -126,10 +127,10 @@ async def _put(console: Console, key: str, content: bytes) -> BlobRef:
     try:
         return await console.blobs.put(key, content)
     except BlobsDown:
-        raise Problem(503, "blobs_unavailable", "The file store does not answer. Try again later.") from None
+        raise Problem(503, "blobs_unavailable", say("The file store does not answer. Try again later.")) from None
 
 
 def _check_size(console: Console, size: int) -> None:
     if size > console.settings.upload_limit_bytes:
         limit = console.settings.upload_limit_bytes // 1_000_000
-        raise Problem(413, "too_large", f"Attachments have at most {limit} MB together.")
+        raise Problem(413, "too_large", say("Attachments have at most {limit} MB together.", limit=limit))

@@ -8,13 +8,18 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from mailroom_console.access import audit, signin, tokens
+from mailroom_console.access import audit, reading_choice, signin, tokens
+from mailroom_console.languages import LANGUAGES, chosen, mark, reading, say
 from mailroom_console.pages.frame.visit import Page, Visit, field_problems
 from mailroom_console.principals import ADMIN, READ, SCOPES
 from mailroom_console.problems import Problem
 
-_ACTIONS = {"created": "Added", "changed": "Changed", "deleted": "Deleted", "invited": "Made a sign-in link for",
-            "password_set": "Set the password of"}  # fmt: skip
+_ACTIONS = {"created": mark("Added"), "changed": mark("Changed"), "deleted": mark("Deleted"), "invited": mark("Made a sign-in link for"),
+            "password_set": mark("Set the password of")}  # fmt: skip
+
+
+_KINDS = {"address": mark("address"), "agent": mark("agent"), "queue": mark("queue"), "portal": mark("portal"),
+          "token": mark("token")}  # fmt: skip
 
 
 def pages() -> list[Page]:
@@ -22,6 +27,7 @@ def pages() -> list[Page]:
     return [
         Page("GET", "/account", account, READ),
         Page("POST", "/account/password", change_password, READ),
+        Page("POST", "/account/language", choose_language, READ),
         Page("GET", "/tokens", token_list, ADMIN),
         Page("POST", "/tokens", make_token, ADMIN),
         Page("POST", "/tokens/{id}/revoke", revoke_token, ADMIN),
@@ -31,7 +37,7 @@ def pages() -> list[Page]:
 
 async def account(visit: Visit) -> Response:
     """Presence, password, and where else to go."""
-    return await visit.show("account.html", "account", problems={}, must_change=visit.who.must_change)
+    return await _show_account(visit, {})
 
 
 async def change_password(visit: Visit) -> Response:
@@ -40,10 +46,23 @@ async def change_password(visit: Visit) -> Response:
         await signin.change_password(visit.console, visit.who, visit.text("current"), visit.text("password"))
     except Problem as problem:
         shown = {"current": problem.detail} if problem.code == "wrong_password" else field_problems(problem)
-        return await visit.show(
-            "account.html", "account", problem.status, problems=shown, must_change=visit.who.must_change
-        )
-    return visit.go("/account", "The password is changed. Your other sessions are signed out.")
+        return await _show_account(visit, shown, problem.status)
+    return visit.go("/account", say("The password is changed. Your other sessions are signed out."))
+
+
+async def choose_language(visit: Visit) -> Response:
+    """In which language the pages are; what is said about it is in that one already."""
+    language = visit.text("language")
+    await reading_choice.choose_language(visit.console, visit.who, language)
+    with reading(chosen(language, visit.request.headers.get("accept-language", ""))):
+        return visit.go("/account", say("Saved."))
+
+
+async def _show_account(visit: Visit, problems: dict[str, Any], status: int = 200) -> Response:
+    return await visit.show(
+        "account.html", "account", status, problems=problems, must_change=visit.who.must_change,
+        languages=list(LANGUAGES.items()), own_language=visit.who.language,
+    )  # fmt: skip
 
 
 async def token_list(visit: Visit) -> Response:
@@ -64,7 +83,7 @@ async def make_token(visit: Visit) -> Response:
 async def revoke_token(visit: Visit) -> Response:
     """End a token."""
     await tokens.remove(visit.console, visit.who, visit.path("id"))
-    return visit.go("/tokens", "The token is revoked. Whoever used it is turned away from now on.")
+    return visit.go("/tokens", say("The token is revoked. Whoever used it is turned away from now on."))
 
 
 async def _show_tokens(
@@ -73,7 +92,7 @@ async def _show_tokens(
     items = (await tokens.listed(visit.console, visit.who)).items
     for item in items:
         item["hint"] = str(item["hint"]).rstrip("…")
-    offered = [(name, told) for name, told in SCOPES.items() if name in visit.who.scopes]
+    offered = [(name, say(told)) for name, told in SCOPES.items() if name in visit.who.scopes]
     return await visit.show("tokens.html", "account", status, tokens=items, form=form, created=created,
                             problems=problems or {}, scopes=offered)  # fmt: skip
 
@@ -90,10 +109,15 @@ async def trail(visit: Visit) -> Response:
 def audit_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry in words."""
     kind, _, action = str(entry["action"]).partition(".")
-    told = f"{_ACTIONS.get(action, action.replace('_', ' ').capitalize())} {kind} {entry['subject']['name']}".strip()
+    told = _audited(kind, action, entry["subject"]["name"])
     changes = [(field, change_words(change)) for field, change in (entry["changes"] or {}).items()]
     return {"at": entry["at"], "who": entry["actor"]["name"] or entry["actor"]["kind"], "words": told,
             "changes": changes}  # fmt: skip
+
+
+def _audited(kind: str, action: str, name: str) -> str:
+    done = say(_ACTIONS[action]) if action in _ACTIONS else action.replace("_", " ").capitalize()
+    return say("{done} {kind} {name}", done=done, kind=say(_KINDS[kind]) if kind in _KINDS else kind, name=name).strip()
 
 
 def change_words(change: Any) -> str:
@@ -106,9 +130,9 @@ def change_words(change: Any) -> str:
 
 def _value(value: Any) -> str:
     if value is None or value in ("", [], {}):
-        return "nothing"
+        return say("nothing")
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return say("on") if value else say("off")
     if isinstance(value, dict):
         return ", ".join(f"{k}: {_value(v)}" for k, v in value.items())
     if isinstance(value, list):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import RedirectResponse, Response
 
-from mailroom_console.access import signin
+from mailroom_console.access import reading_choice, signin
+from mailroom_console.languages import say
 from mailroom_console.pages.frame.visit import Page, Visit, local
 from mailroom_console.principals import READ
 from mailroom_console.problems import Problem
@@ -40,13 +41,13 @@ async def enter(visit: Visit) -> Response:
         if problem.more.get("retry_after"):
             answer.headers["Retry-After"] = str(problem.more["retry_after"])
         return answer
-    return _with_session(visit, "/account" if signed_in.must_change else after, signed_in)
+    return await _with_session(visit, "/account" if signed_in.must_change else after, signed_in)
 
 
 async def leave(visit: Visit) -> Response:
     """Sign out."""
     await signin.sign_out(visit.console, visit.who)
-    answer = visit.go("/sign-in", "You are signed out.")
+    answer = visit.go("/sign-in", say("You are signed out."))
     answer.delete_cookie(signin.COOKIE)
     return answer
 
@@ -71,17 +72,18 @@ async def begin(visit: Visit) -> Response:
             return await _ended(visit)
         return await visit.show("first_start.html", "", problem.status, me=None, problems=[problem.detail],
                                 token=token, **invited)  # fmt: skip
-    return _with_session(visit, "/tickets", signed_in)
+    return await _with_session(visit, "/tickets", signed_in)
 
 
 async def _ended(visit: Visit) -> Response:
     return await visit.show(
-        "error.html", "", 404, me=None, title="This link has ended", back="/sign-in", back_text="To the sign-in",
-        text="It was used already, or is too old. Ask an administrator for another one.",
+        "error.html", "", 404, me=None, title=say("This link has ended"), back="/sign-in", back_text=say("To the sign-in"),
+        text=say("It was used already, or is too old. Ask an administrator for another one."),
     )  # fmt: skip
 
 
-def _with_session(visit: Visit, path: str, signed_in: signin.SignedIn) -> Response:
+async def _with_session(visit: Visit, path: str, signed_in: signin.SignedIn) -> Response:
+    await reading_choice.keep_zone(visit.console, signed_in.principal.id, visit.zone.key)
     answer = RedirectResponse(path, 303)
     answer.set_cookie(signin.COOKIE, signed_in.token, httponly=True, samesite="lax",
                       secure=visit.console.settings.secure)  # fmt: skip

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from mailroom_console.activity import dead_letters
 from mailroom_console.activity import overview as activity
 from mailroom_console.addresses import records as addresses
+from mailroom_console.languages import count, say
 from mailroom_console.pages.frame import words
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.principals import ADMIN
@@ -39,11 +40,12 @@ async def health(visit: Visit) -> Response:
     """Each service with its state, lag and throughput."""
     watch = visit.watch
     await watch.look(visit.console, visit.who, time.monotonic())
-    ready = sum(service["tone"] == "good" for service in watch.services)
+    services = watch.services(visit.console.settings.partitions)
+    ready = sum(service["tone"] == "good" for service in services)
     mails = await visit.console.read.mails_today(visit.who.portal_id, visit.console.now())
     return await visit.show(
-        "activity.html", "activity", numbers=await _numbers(visit), services=watch.services,
-        services_words=f"{ready} of {words.count(len(watch.services), 'service')} ready", read_model=watch.read_model,
+        "activity.html", "activity", numbers=await _numbers(visit), services=services,
+        services_words=count(len(services), "{ready} of {n} service ready", "{ready} of {n} services ready", ready=ready), read_model=watch.read_model,
         figures={"received": sum(m["in"] for m in mails.values()), "sent": sum(m["out"] for m in mails.values())},
     )  # fmt: skip
 
@@ -52,14 +54,16 @@ async def rebuild(visit: Visit) -> Response:
     """Fill the ticket tables anew from Kafka, beside those that are shown."""
     visit.console.read.ask_rebuild()
     visit.watch.asked_at = -1e9
-    return visit.go("/activity", "The ticket tables are being rebuilt. Until that is done, the present ones are shown.")
+    return visit.go(
+        "/activity", say("The ticket tables are being rebuilt. Until that is done, the present ones are shown.")
+    )
 
 
 async def outbound(visit: Visit) -> Response:
     """Mail that waits to be sent, with its next try."""
     page = await activity.outbound_waiting(visit.console, visit.who, limit=100, after=visit.query("after") or None)
     emails = await _emails(visit)
-    items = [item | {"address_email": emails.get(item["address_id"], "a deleted address"), "to": ", ".join(item["to"]),
+    items = [item | {"address_email": emails.get(item["address_id"], say("a deleted address")), "to": ", ".join(item["to"]),
                      "words": outbound_words(item)} for item in page.items]  # fmt: skip
     return await visit.show("outbound.html", "activity", numbers=await _numbers(visit), items=items,
                             older=_next("/activity/outbound", page.next))  # fmt: skip
@@ -68,10 +72,10 @@ async def outbound(visit: Visit) -> Response:
 def outbound_words(item: dict[str, Any]) -> tuple[str, str]:
     """Colour and words for how a mail stands in its lane."""
     if item["state"] == "parked":
-        return "bad", "Waits for its address to be mended"
+        return "bad", say("Waits for its address to be mended")
     if item["state"] == "waiting":
-        return "warn", f"Tried {words.count(item['attempts'], 'time')}"
-    return "", {"queued": "In line", "attempting": "Being sent"}.get(item["state"], str(item["state"]))
+        return "warn", count(item["attempts"], "Tried once", "Tried {n} times")
+    return "", {"queued": say("In line"), "attempting": say("Being sent")}.get(item["state"], str(item["state"]))
 
 
 async def dead_list(visit: Visit) -> Response:
@@ -94,7 +98,11 @@ def readable(value: str) -> str:
         value = json.dumps(json.loads(value), indent=2, ensure_ascii=False)
     except ValueError:
         value = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in value)
-    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}\n… and {len(value) - _SHOWN:,} characters more"
+    return (
+        value
+        if len(value) <= _SHOWN
+        else f"{value[:_SHOWN]}\n" + count(len(value) - _SHOWN, "… and one character more", "… and {n} characters more")
+    )
 
 
 async def replay(visit: Visit) -> Response:
@@ -105,13 +113,13 @@ async def replay(visit: Visit) -> Response:
         if problem.status == 404:
             raise
         return visit.go("/activity/dead", problem.detail, "bad")
-    return visit.go("/activity/dead", "Put back. If it still cannot be processed, it comes here again.")
+    return visit.go("/activity/dead", say("Put back. If it still cannot be processed, it comes here again."))
 
 
 async def discard(visit: Visit) -> Response:
     """Take it off the list."""
     await dead_letters.discard(visit.console, visit.who, visit.path("id"))
-    return visit.go("/activity/dead", "Discarded.")
+    return visit.go("/activity/dead", say("Discarded."))
 
 
 async def bounces(visit: Visit) -> Response:

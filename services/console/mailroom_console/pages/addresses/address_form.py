@@ -9,6 +9,7 @@ from mailroom_mail.writing.templates import TemplateBroken, TemplateContext, ren
 from mailroom_oauth import Provider
 
 from mailroom_console.addresses import forwarders
+from mailroom_console.languages import mark, say
 from mailroom_console.pages.frame.visit import Visit
 from mailroom_console.problems import Problem, invalid
 
@@ -20,10 +21,10 @@ DEFAULT_CONTENT = (
 _FIELDS = {"smtp.host": "host", "smtp.port": "port", "smtp.tls": "tls", "smtp.username": "username",
            "auto_reply": "auto_content", "email": "email", "domain": "local_part", "provider": "sign_in",
            "smtp.provider": "sign_in", "smtp.auth": "sign_in"}  # fmt: skip
-_LABELS = {"active": "active", "full_name": "full name", "queue_id": "queue", "prefer_online": "prefer online agents",
-           "auto_enabled": "automatic reply", "auto_subject": "its subject", "auto_content": "its text",
-           "host": "server", "port": "port", "tls": "encryption", "username": "user name",
-           "forwards_to": "forwarding", "forwarders": "lists and forwarders"}  # fmt: skip
+_LABELS = {"active": mark("active"), "full_name": mark("full name"), "queue_id": mark("queue"), "prefer_online": mark("prefer online agents"),
+           "auto_enabled": mark("automatic reply"), "auto_subject": mark("its subject"), "auto_content": mark("its text"),
+           "host": mark("server"), "port": mark("port"), "tls": mark("encryption"), "username": mark("user name"),
+           "forwards_to": mark("forwarding"), "forwarders": mark("lists and forwarders")}  # fmt: skip
 
 
 def blank() -> dict[str, Any]:
@@ -126,7 +127,7 @@ def smtp(form: Mapping[str, Any]) -> dict[str, Any]:
     """The account of the form. Raises `Problem` 422 for a port that is no number."""
     text = str(form["port"])
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
-        raise invalid("smtp.port", "A port is a number from 1 to 65535; 587 and 465 are usual.")
+        raise invalid("smtp.port", say("A port is a number from 1 to 65535; 587 and 465 are usual."))
     account = {"host": form["host"], "port": int(text), "username": form["username"]}
     return account | ({"tls": form["tls"]} if form["tls"] else {})
 
@@ -147,15 +148,15 @@ def differences(mine: Mapping[str, Any], saved: Mapping[str, Any]) -> str:
     for name, label in _LABELS.items():
         if str(mine[name]) != str(saved[name]):
             value = saved[name]
-            words = {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else f"“{value}”"
-            told.append(f"{label} {words[:80]}")
-    return ", ".join(told) or "the same as yours"
+            words = (say("on") if value else say("off")) if isinstance(value, bool) else f"“{value}”"
+            told.append(f"{say(label)} {words[:80]}")
+    return ", ".join(told) or say("the same as yours")
 
 
 def sample(form: Mapping[str, Any], queue_names: Mapping[str, str]) -> dict[str, str]:
     """The automatic reply as it would answer a sample mail."""
-    shown = preview(form["auto_subject"], form["auto_content"], queue_names.get(form["queue_id"], "Support"))
-    return {"customer": "Jo Miller", "subject": "My order 1234", "rendered_subject": shown["subject"],
+    shown = preview(form["auto_subject"], form["auto_content"], queue_names.get(form["queue_id"], say("Support")))
+    return {"customer": "Jo Miller", "subject": say("My order 1234"), "rendered_subject": shown["subject"],
             "rendered_text": shown["text"], "error": shown["error"]}  # fmt: skip
 
 
@@ -163,10 +164,10 @@ def preview(subject: str, content: str, queue_name: str) -> dict[str, str]:
     """Subject and text for the sample mail, or what is wrong with the template."""
     context = TemplateContext.of(
         ticket_number="MR-7K3F9Q2X", customer_name="Jo Miller", customer_email="jo.miller@customer.example",
-        subject="My order 1234", queue_name=queue_name,
+        subject=say("My order 1234"), queue_name=queue_name,
     )  # fmt: skip
     try:
         finished = render(subject, content, context)
     except TemplateBroken as broken:
-        return {"subject": "", "text": "", "error": f"This text cannot be used: {broken}"}
+        return {"subject": "", "text": "", "error": say("This text cannot be used: {broken}", broken=broken)}
     return {"subject": finished.subject, "text": finished.content, "error": ""}

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from mailroom_console.addresses import records as addresses
 from mailroom_console.addresses import sign_ins, smtp_accounts
+from mailroom_console.languages import mark, say
 from mailroom_console.pages.frame import deletion
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.people import queues
@@ -68,9 +69,9 @@ async def add(visit: Visit) -> Response:
         made = await addresses.create(visit.console, visit.who, given)
     except Problem as problem:
         return await show_add(visit, values, address_form.problems(problem, kind), problem.status)
-    said = f"{made['email']} is ready. Mail to it becomes tickets."
+    said = say("{email} is ready. Mail to it becomes tickets.", email=made["email"])
     if kind == "smtp":
-        said = f"The login worked, and {made['email']} is saved. Now set the forwarding, and check it."
+        said = say("The login worked, and {email} is saved. Now set the forwarding, and check it.", email=made["email"])
     return visit.go(f"/addresses/{made['id']}", said)
 
 
@@ -95,7 +96,7 @@ async def update(visit: Visit) -> Response:
         fresh = await addresses.one(visit.console, visit.who, address["id"])
         differs = address_form.differences(values, address_form.of(fresh))
         return await show_one(visit, fresh, values | {"revision": fresh["revision"]}, {}, differs, problem.status)
-    return visit.go(f"/addresses/{address['id']}", "Saved.")
+    return visit.go(f"/addresses/{address['id']}", say("Saved."))
 
 
 async def switch(visit: Visit) -> Response:
@@ -103,7 +104,11 @@ async def switch(visit: Visit) -> Response:
     active = visit.flag("active")
     given = {"active": active, "revision": visit.number("revision")}
     address = await addresses.change(visit.console, visit.who, visit.path("id"), given)
-    said = f"{address['email']} takes mail and sends again." if active else f"{address['email']} is disabled."
+    said = (
+        say("{email} takes mail and sends again.", email=address["email"])
+        if active
+        else say("{email} is disabled.", email=address["email"])
+    )
     return visit.go(f"/addresses/{address['id']}", said)
 
 
@@ -119,7 +124,7 @@ async def delete(visit: Visit) -> Response:
         await addresses.remove(visit.console, visit.who, address["id"])
     except Problem as problem:
         return await _ask(visit, problem)
-    return visit.go("/addresses", f"{address['email']} is deleted. Its tickets stay.")
+    return visit.go("/addresses", say("{email} is deleted. Its tickets stay.", email=address["email"]))
 
 
 async def show_one(
@@ -163,20 +168,20 @@ async def show_add(visit: Visit, form: dict[str, Any], problems: dict[str, Any],
 
 async def _ask(visit: Visit, problem: Problem | None = None) -> Response:
     address = await addresses.one(visit.console, visit.who, visit.path("id"))
-    told = [f"Mail to {address['email']} is refused from now on."]
+    told = [say("Mail to {email} is refused from now on.", email=address["email"])]
     if address["kind"] == "gmail":
-        told = ["Its inbox is not read any more. Nothing is deleted at Google."]
+        told = [say("Its inbox is not read any more. Nothing is deleted at Google.")]
     if address["kind"] == "smtp":
-        told = ["Mail that is still forwarded belongs to the internal address from now on."]
+        told = [say("Mail that is still forwarded belongs to the internal address from now on.")]
     if address["can_send"]:
-        told += ["Replies cannot leave from it any more. What still waits is told to its agents as not sent."]
-    told += ["Its tickets and their history stay.", "Disabling does the same, and can be undone."]
-    return await deletion.ask(visit, "addresses", f"/addresses/{address['id']}", kind="address", name=address["email"],
+        told += [say("Replies cannot leave from it any more. What still waits is told to its agents as not sent.")]
+    told += [say("Its tickets and their history stay."), say("Disabling does the same, and can be undone.")]
+    return await deletion.ask(visit, "addresses", f"/addresses/{address['id']}", kind=say("address"), name=address["email"],
                               consequences=told, problem=problem)  # fmt: skip
 
 
 def _kind(visit: Visit) -> str:
     kind = visit.path("kind")
     if kind not in ("internal", "smtp"):
-        raise not_found("kind of address")
+        raise not_found(mark("kind of address"))
     return kind

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from mailroom_console.addresses import account_check, forwarding, own_internal, smtp_accounts
 from mailroom_console.addresses import records as addresses
 from mailroom_console.addresses import trial_mails as test_mails
+from mailroom_console.languages import say
 from mailroom_console.mailboxes import email_address
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.people import queues
@@ -39,10 +40,15 @@ async def check_login(visit: Visit) -> Response:
     if not password:
         password = await _stored_password(visit, account)
     if not password:
-        return JSONResponse({"ok": False, "text": "Type the password first."})
+        return JSONResponse({"ok": False, "text": say("Type the password first.")})
     problem = await account_check.look(visit.console, account, password, email=email)
     if problem is None:
-        return JSONResponse({"ok": True, "text": f"{account['host']} accepts this login, and mail from {email}."})
+        return JSONResponse(
+            {
+                "ok": True,
+                "text": say("{host} accepts this login, and mail from {email}.", host=account["host"], email=email),
+            }
+        )
     return JSONResponse({"ok": False, "text": problem.text, "code": problem.code})
 
 
@@ -63,7 +69,7 @@ async def _stored_password(visit: Visit, account: dict[str, Any]) -> str:
 async def preview(visit: Visit) -> Response:
     """The automatic reply for a sample mail, while it is being written."""
     names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
-    queue_name = names.get(visit.text("queue_id"), "Support")
+    queue_name = names.get(visit.text("queue_id"), say("Support"))
     return JSONResponse(address_form.preview(visit.text("subject"), visit.text("content"), queue_name))
 
 
@@ -77,7 +83,7 @@ async def send_test(visit: Visit) -> Response:
     except Problem as problem:
         shown = {"auto_content": problem.detail} if problem.code == "bad_template" else {"": [problem.detail]}
         return await show_one(visit, address, form, shown, status=problem.status)
-    said = f"A test is on its way to {sent['to']}. Your changes are not saved yet."
+    said = say("A test is on its way to {to}. Your changes are not saved yet.", to=sent["to"])
     return await show_one(visit, address, form, {}, said=said)
 
 
@@ -90,7 +96,7 @@ async def make_own_internal(visit: Visit) -> Response:
         if problem.status == 404:
             raise
         return visit.go(f"/addresses/{address_id}", problem.detail, "bad")
-    said = f"{made['email']} is made. Now let the provider forward to it, and check the forwarding."
+    said = say("{email} is made. Now let the provider forward to it, and check the forwarding.", email=made["email"])
     return visit.go(f"/addresses/{address_id}", said)
 
 
@@ -103,4 +109,4 @@ async def check_forwarding(visit: Visit) -> Response:
         if problem.status == 404:
             raise
         return visit.go(f"/addresses/{address_id}", problem.detail, "bad")
-    return visit.go(f"/addresses/{address_id}", "A probe mail is on its way. This page shows when it comes back.")
+    return visit.go(f"/addresses/{address_id}", say("A probe mail is on its way. This page shows when it comes back."))

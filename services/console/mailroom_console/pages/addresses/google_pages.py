@@ -8,14 +8,18 @@ from starlette.responses import Response
 
 from mailroom_console.addresses import google
 from mailroom_console.addresses import records as addresses
+from mailroom_console.languages import mark, say
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.principals import CONFIG
 from mailroom_console.problems import Problem
 
 _PERMISSIONS = [
-    ("Read mail and its labels", "New mail in the inbox becomes tickets. Nothing is changed or deleted there."),
-    ("Send mail", "The replies that your agents write leave through Gmail, in the same thread."),
-    ("See your email address", "To know which inbox this is."),
+    (
+        mark("Read mail and its labels"),
+        mark("New mail in the inbox becomes tickets. Nothing is changed or deleted there."),
+    ),
+    (mark("Send mail"), mark("The replies that your agents write leave through Gmail, in the same thread.")),
+    (mark("See your email address"), mark("To know which inbox this is.")),
 ]
 
 
@@ -64,12 +68,12 @@ async def reconnect(visit: Visit) -> Response:
 async def ask_disconnect(visit: Visit) -> Response:
     """What disconnecting means."""
     address = await addresses.one(visit.console, visit.who, visit.path("id"))
-    told = ["Its inbox is not read any more, and replies cannot leave from it.",
-            "The permission is taken back at Google.", "Its tickets and settings stay; it can be connected again."]  # fmt: skip
+    told = [say("Its inbox is not read any more, and replies cannot leave from it."),
+            say("The permission is taken back at Google."), say("Its tickets and settings stay; it can be connected again.")]  # fmt: skip
     return await visit.show(
-        "confirm.html", "addresses", title=f"Disconnect {address['email']}?", back=f"/addresses/{address['id']}",
+        "confirm.html", "addresses", title=say("Disconnect {email}?", email=address['email']), back=f"/addresses/{address['id']}",
         problems=[], consequences=told, action=f"/addresses/{address['id']}/disconnect", hidden={}, forbidden=False,
-        confirm_text="Disconnect",
+        confirm_text=say("Disconnect"),
     )  # fmt: skip
 
 
@@ -82,7 +86,7 @@ async def disconnect(visit: Visit) -> Response:
         if problem.status == 404:
             raise
         return visit.go(f"/addresses/{address_id}", problem.detail, "bad")
-    return visit.go(f"/addresses/{address_id}", "Disconnected. The permission was taken back at Google.")
+    return visit.go(f"/addresses/{address_id}", say("Disconnected. The permission was taken back at Google."))
 
 
 async def _show(

@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from mailroom_console.addresses import discovery, sign_ins
 from mailroom_console.addresses import records as addresses
+from mailroom_console.languages import say
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.principals import CONFIG
 from mailroom_console.problems import Problem
@@ -65,13 +66,13 @@ async def leave_again(visit: Visit) -> Response:
 async def ask_sign_out(visit: Visit) -> Response:
     """What signing out means."""
     address = await addresses.one(visit.console, visit.who, visit.path("id"))
-    told = ["Replies cannot leave from it any more; what waits is kept for two weeks.",
-            "The sign-in is forgotten here, and taken back at the provider where that can be done.",
-            "Its tickets and settings stay; it can be connected again."]  # fmt: skip
+    told = [say("Replies cannot leave from it any more; what waits is kept for two weeks."),
+            say("The sign-in is forgotten here, and taken back at the provider where that can be done."),
+            say("Its tickets and settings stay; it can be connected again.")]  # fmt: skip
     return await visit.show(
-        "confirm.html", "addresses", title=f"Disconnect {address['email']}?", back=f"/addresses/{address['id']}",
+        "confirm.html", "addresses", title=say("Disconnect {email}?", email=address['email']), back=f"/addresses/{address['id']}",
         problems=[], consequences=told, action=f"/addresses/{address['id']}/sign-out", hidden={}, forbidden=False,
-        confirm_text="Disconnect",
+        confirm_text=say("Disconnect"),
     )  # fmt: skip
 
 
@@ -84,10 +85,10 @@ async def sign_out(visit: Visit) -> Response:
         if problem.status == 404:
             raise
         return visit.go(f"/addresses/{address_id}", problem.detail, "bad")
-    more = " The access was taken back at the provider." if revoked else (
-        " The provider has no way for us to take the access back: remove it in the account’s own settings there."
+    more = "Disconnected. The access was taken back at the provider." if revoked else (
+        "Disconnected. The provider has no way for us to take the access back: remove it in the account’s own settings there."
     )  # fmt: skip
-    return visit.go(f"/addresses/{address_id}", "Disconnected." + more)
+    return visit.go(f"/addresses/{address_id}", more)
 
 
 async def _leave(visit: Visit, provider: str, url: str) -> Response:

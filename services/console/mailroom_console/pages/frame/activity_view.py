@@ -9,32 +9,38 @@ from typing import Any
 
 from mailroom_console.activity import overview as activity
 from mailroom_console.context import Console
+from mailroom_console.languages import mark, say
 from mailroom_console.principals import Principal
 from mailroom_console.problems import Problem
 
 _KEEP_S = 10.0
 _SERVICES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     # name: title, what it does, groups that read for it, the counter that says how much it does
-    "ingest_smtp": ("Mail intake", "Takes mail by SMTP", (), "mailroom_mail_accepted_total"),
-    "ingest_gmail": ("Gmail", "Reads the connected Gmail inboxes", (), "mailroom_mail_accepted_total"),
+    "ingest_smtp": (mark("Mail intake"), mark("Takes mail by SMTP"), (), "mailroom_mail_accepted_total"),
+    "ingest_gmail": (mark("Gmail"), mark("Reads the connected Gmail inboxes"), (), "mailroom_mail_accepted_total"),
     "router": (
-        "Router",
-        "Decides tickets, keeps them, assigns agents",
+        mark("Router"),
+        mark("Decides tickets, keeps them, assigns agents"),
         ("router.place", "router.tickets"),
         "mailroom_ticket_events_total",
     ),
-    "router_audit": ("Auditor", "Looks that nothing was left out", ("router.audit",), ""),
-    "autoreply": ("Automatic replies", "Decides who gets one", ("autoreply",), "mailroom_autoreply_decisions_total"),
+    "router_audit": (mark("Auditor"), mark("Looks that nothing was left out"), ("router.audit",), ""),
+    "autoreply": (
+        mark("Automatic replies"),
+        mark("Decides who gets one"),
+        ("autoreply",),
+        "mailroom_autoreply_decisions_total",
+    ),
     "outbound": (
-        "Sending",
-        "Sends replies through their accounts",
+        mark("Sending"),
+        mark("Sends replies through their accounts"),
         ("outbound.orders", "outbound.lanes"),
         "mailroom_outbound_reports_total",
     ),
-    "console": ("Console", "These pages and the API", ("console",), "mailroom_console_events_total"),
+    "console": (mark("Console"), mark("These pages and the API"), ("console",), "mailroom_console_events_total"),
 }
-_STATES = {"ready": ("good", "Ready"), "ok": ("good", "Ready"), "down": ("bad", "Does not answer"),
-           "stopping": ("warn", "Stopping")}  # fmt: skip
+_STATES = {"ready": ("good", mark("Ready")), "ok": ("good", mark("Ready")), "down": ("bad", mark("Does not answer")),
+           "stopping": ("warn", mark("Stopping"))}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -42,9 +48,9 @@ class Watch:
     """Asks the services and Kafka at most every 10 seconds, however many pages are open."""
 
     asked_at: float = -1e9
-    services: list[dict[str, Any]] = field(default_factory=list)
-    read_model: str = ""
-    _totals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _health: Mapping[str, Any] = field(default_factory=dict)
+    _lags: Sequence[Mapping[str, Any]] | None = None
+    _readings: dict[str, tuple[tuple[float, float] | None, tuple[float, float]]] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def look(self, console: Console, principal: Principal, clock: float) -> None:
@@ -53,16 +59,28 @@ class Watch:
             if clock - self.asked_at < _KEEP_S:
                 return
             health, lags = await asyncio.gather(activity.health(console, principal), _lags(console, principal))
-            rates = {}
+            readings = {}
             for name, found in health["services"].items():
                 total = (found.get("totals") or {}).get(_SERVICES.get(name, ("", "", (), ""))[3])
                 if total is not None:
-                    rates[name] = rate(self._totals.get(name), (clock, total))
-                    self._totals[name] = (clock, total)
-            self.services = [service(name, found, lags, rates.get(name), console.settings.partitions)
-                             for name, found in health["services"].items()]  # fmt: skip
-            self.read_model = progress(health["read_model"], health["database"])
+                    before = self._readings.get(name)
+                    readings[name] = (before[1] if before else None, (clock, total))
+            self._health, self._lags, self._readings = health, lags, readings
             self.asked_at = clock
+
+    def services(self, partitions: int) -> list[dict[str, Any]]:
+        """The services as rows, in the language of whoever looks now."""
+        return [
+            service(
+                name, found, self._lags, rate(*self._readings[name]) if name in self._readings else None, partitions
+            )
+            for name, found in self._health["services"].items()
+        ]
+
+    @property
+    def read_model(self) -> str:
+        """How the ticket tables stand."""
+        return progress(self._health["read_model"], self._health["database"])
 
 
 async def _lags(console: Console, principal: Principal) -> Sequence[Mapping[str, Any]] | None:
@@ -78,7 +96,7 @@ def rate(before: tuple[float, float] | None, now: tuple[float, float]) -> str | 
     if before is None or now[0] <= before[0] or now[1] < before[1]:
         return None
     minute = (now[1] - before[1]) / (now[0] - before[0]) * 60
-    return f"{minute:,.0f} a minute" if minute >= 1 or minute == 0 else "less than 1 a minute"
+    return say("{minute:,.0f} a minute", minute=minute) if minute >= 1 or minute == 0 else say("less than 1 a minute")
 
 
 def service(
@@ -91,26 +109,28 @@ def service(
     """A service as a row."""
     title, about, groups, _ = _SERVICES.get(name, (name, "", (), ""))
     state = str(found.get("state", "unknown"))
-    tone, words = _STATES.get(state, ("bad" if found.get("reason") else "warn", "Not ready"))
+    tone, words = _STATES.get(state, ("bad" if found.get("reason") else "warn", mark("Not ready")))
     own = [row for row in lags or [] if row["group"] in groups]
     known = [int(row["lag"]) for row in own if row["lag"] is not None]
     problems = [part for part in str(found.get("reason") or "").split("; ") if part]
-    lost = [f"{row['topic']}: some of its offsets are gone" for row in own if row.get("lost") and known]
-    return {"name": name, "title": title, "about": about, "tone": tone, "words": words, "problems": problems + lost,
+    lost = [
+        say("{topic}: some of its offsets are gone", topic=row["topic"]) for row in own if row.get("lost") and known
+    ]
+    return {"name": name, "title": say(title), "about": say(about), "tone": tone, "words": say(words), "problems": problems + lost,
             "lag": behind(max(known), partitions) if known else None, "rate": per_minute}  # fmt: skip
 
 
 def behind(lag: int, partitions: int) -> str:
     """How far a reader is behind. Kafka counts the mark that ends a transaction as a record that nobody reads, so one
     for each partition means nothing."""
-    return "up to date" if lag <= partitions else f"{lag:,} records"
+    return say("up to date") if lag <= partitions else say("{lag:,} records", lag=lag)
 
 
 def progress(read: Mapping[str, Any], database: Mapping[str, Any]) -> str:
     """How the ticket tables stand."""
     if not database.get("ok", True):
-        return f"The database {database.get('says', 'does not answer')}."
+        return say("The database {state}.", state=database.get("says", say("does not answer")))
     if read["rebuilding"]:
-        return f"They are being rebuilt beside the present ones; {read['behind']:,} events to go."
-    told = f"{read['lag']:,} events behind" if read["lag"] else "Up to date"
-    return f"{told}, kept in {database.get('says', 'the database')}."
+        return say("They are being rebuilt beside the present ones; {behind:,} events to go.", behind=read["behind"])
+    told = say("{lag:,} events behind", lag=read["lag"]) if read["lag"] else say("Up to date")
+    return say("{told}, kept in {database}.", told=told, database=database.get("says", say("the database")))

@@ -13,6 +13,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from mailroom_console.languages import current, gettext, ngettext, script_words
+
 from . import words
 from .icons import icon, logo
 from .sparkline import sparkline
@@ -32,9 +34,13 @@ class Renderer:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
+        # not "newstyle": what `_` gives is text, and is escaped like all other text
+        self._environment.install_gettext_callables(gettext, ngettext, newstyle=False)  # type: ignore[attr-defined]
+        self._environment.policies["ext.i18n.trimmed"] = True
         self._environment.filters.update(
-            full_time=words.full_time, iso=words.iso, size=words.size, count=words.count, initials=words.initials,
+            full_time=words.full_time, iso=words.iso, size=words.size, initials=words.initials,
             tint=words.tint, person=words.person, people=words.people, span=words.span,
         )  # fmt: skip
         self._environment.globals.update(
@@ -44,9 +50,11 @@ class Renderer:
     def text(self, template: str, context: Mapping[str, Any], now: datetime | None = None) -> str:
         """The page as text. `now` is the moment that "5 min ago" counts from."""
         moment = now or datetime.now(UTC)
+        values = {"zone": UTC, **context}
         return self._environment.get_template(template).render(
-            {"zone": UTC, **context}, now=moment, ago=partial(words.ago, now=moment)
-        )
+            values, now=moment, ago=partial(words.ago, now=moment, zone=values["zone"]), language=current(),
+            script_words=script_words(),
+        )  # fmt: skip
 
     def page(self, request: Request, template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
         """The page as an answer that no cache keeps."""

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from mailroom_console.access import signin
 from mailroom_console.context import Console
+from mailroom_console.languages import chosen, mark, reading, say
 from mailroom_console.problems import TITLES, Problem
 
 from . import frame
@@ -28,7 +29,7 @@ from .visit import FLASH_COOKIE, Page, Visit, local
 VISITOR_COOKIE = "mailroom_visitor"
 WITHOUT_OWN_PASSWORD = ("/account", "/account/password", "/sign-in", "/sign-out", "/first-start")
 _FORM_LIMIT = 2_000_000
-_TITLES = {**TITLES, 403: "Not allowed", 404: "There is nothing here"}
+_TITLES = {**TITLES, 403: mark("Not allowed"), 404: mark("There is nothing here")}
 
 
 class Site:
@@ -43,8 +44,13 @@ class Site:
     async def run(self, page: Page, request: Request) -> Response:
         """Answer one request."""
         visit = Visit(self.console, request, self.renderer, self.watch, self.show)
+        visit.principal = await signin.principal_of(self.console, request.cookies.get(signin.COOKIE, ""))
+        own = visit.principal.language if visit.principal is not None else ""
+        with reading(chosen(own, request.headers.get("accept-language", ""))):
+            return await self._answer(page, visit, request)
+
+    async def _answer(self, page: Page, visit: Visit, request: Request) -> Response:
         try:
-            visit.principal = await signin.principal_of(self.console, request.cookies.get(signin.COOKIE, ""))
             if page.scope is not None and visit.principal is None:
                 return self._to_sign_in(page, request)
             visit.csrf = visit.principal.csrf if visit.principal else visitor_token(request)
@@ -80,21 +86,21 @@ class Site:
 
     def _to_sign_in(self, page: Page, request: Request) -> Response:
         if page.quick:
-            return JSONResponse({"text": "Sign in first."}, 401)
+            return JSONResponse({"text": say("Sign in first.")}, 401)
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         after = f"?next={quote(wanted, safe='')}" if page.method == "GET" and wanted != "/" else ""
         return RedirectResponse(f"/sign-in{after}", 303)
 
     def _to_own_password(self, page: Page) -> Response:
         if page.quick:
-            return JSONResponse({"text": "Choose your own password first."}, 403)
+            return JSONResponse({"text": say("Choose your own password first.")}, 403)
         return RedirectResponse("/account", 303)
 
     async def _problem(self, page: Page, visit: Visit, problem: Problem) -> Response:
         if page.quick:
             return JSONResponse({"ok": False, "text": problem.detail, "code": problem.code}, problem.status)
-        context = {"title": _TITLES.get(problem.status, "That did not work"), "text": problem.detail,
-                   "back": _came_from(visit.request), "back_text": "Back"}  # fmt: skip
+        context = {"title": say(_TITLES.get(problem.status, mark("That did not work"))), "text": problem.detail,
+                   "back": _came_from(visit.request), "back_text": say("Back")}  # fmt: skip
         return await self.show(visit, "error.html", "", problem.status, context)
 
 
@@ -114,24 +120,26 @@ async def _form(request: Request, upload_limit: int) -> FormData:
     limit = upload_limit + 1_000_000 if kind == "multipart/form-data" else _FORM_LIMIT
     length = request.headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()):
-        raise Problem(411, "length_required", "The request does not say how long it is.")
+        raise Problem(411, "length_required", say("The request does not say how long it is."))
     if int(length) > limit:
-        raise Problem(413, "too_large", f"That is more than {limit // 1_000_000} MB. Send fewer or smaller files.")
+        raise Problem(
+            413, "too_large", say("That is more than {most} MB. Send fewer or smaller files.", most=limit // 1_000_000)
+        )
     try:
         return await request.form(max_files=100, max_fields=500, max_part_size=limit)
     except MultiPartException as error:
-        raise Problem(400, "bad_form", f"The form could not be read: {error.message}") from error
+        raise Problem(400, "bad_form", say("The form could not be read: {message}", message=error.message)) from error
 
 
 def _check_csrf(visit: Visit) -> None:
     """The form's token must be the session's, and a browser must not say that another site sent it."""
     request = visit.request
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise Problem(403, "csrf", "This came from another site and was not carried out.")
+        raise Problem(403, "csrf", say("This came from another site and was not carried out."))
     if visit.principal is None and request.cookies.get(VISITOR_COOKIE, "") != visit.csrf:
-        raise Problem(403, "csrf", "The page was open for too long. Load it again, then repeat.")
+        raise Problem(403, "csrf", say("The page was open for too long. Load it again, then repeat."))
     if not hmac.compare_digest(visit.text("csrf").encode(), visit.csrf.encode()):
-        raise Problem(403, "csrf", "The page was open for too long. Load it again, then repeat.")
+        raise Problem(403, "csrf", say("The page was open for too long. Load it again, then repeat."))
 
 
 def _came_from(request: Request) -> str:

@@ -18,6 +18,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from mailroom_console.context import Console
+from mailroom_console.languages import say
 from mailroom_console.principals import Principal
 from mailroom_console.problems import Problem
 
@@ -49,13 +50,14 @@ class Visit:
     def who(self) -> Principal:
         """The signed-in principal. Raises `Problem` 401 on a page that forgot to ask for one."""
         if self.principal is None:
-            raise Problem(401, "signed_out", "Sign in first.")
+            raise Problem(401, "signed_out", say("Sign in first."))
         return self.principal
 
     @property
     def zone(self) -> ZoneInfo:
-        """The agent's time zone, as their browser said it; UTC until it did."""
-        return zone_of(self.request.cookies.get(ZONE_COOKIE, ""))
+        """The agent's time zone, as this browser says it, else the one that signed in last; UTC until one did."""
+        own = self.principal.zone if self.principal is not None else ""
+        return zone_of(self.request.cookies.get(ZONE_COOKIE, "") or own)
 
     def path(self, name: str) -> str:
         """A part of the path."""

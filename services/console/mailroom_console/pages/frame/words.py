@@ -6,6 +6,8 @@ import re
 import zlib
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from mailroom_console.languages import day_and_month, full_day, say, weekday_and_time
+
 _ENTITY = re.compile(r"[^\W_]")
 
 
@@ -18,36 +20,40 @@ def moment(value: datetime | str | None) -> datetime | None:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def ago(value: datetime | str | None, now: datetime) -> str:
-    """How long ago, or in how long, in few words: "just now", "5 min ago", "in 3 h", "Mon 14:05", "2 Nov"."""
+def ago(value: datetime | str | None, now: datetime, zone: tzinfo = UTC) -> str:
+    """How long ago, or in how long, in few words: "just now", "5 min ago", "in 3 h", "Mon 14:05", "2 Nov".
+
+    Clock times and days are those of `zone`.
+    """
     when = moment(value)
     if when is None:
         return ""
     gap = now - when
     seconds = gap.total_seconds()
     if seconds < -45:
-        return f"in {span(-gap)}"
+        return say("in {span}", span=span(-gap))
     if seconds < 45:
-        return "just now"
+        return say("just now")
     if seconds < 12 * 3600:
-        return f"{span(gap)} ago"
-    if when.date() == now.date():
-        return f"{when:%H:%M}"
+        return say("{span} ago", span=span(gap))
+    there, here = when.astimezone(zone), now.astimezone(zone)
+    if there.date() == here.date():
+        return f"{there:%H:%M}"
     if seconds < 6 * 86400:
-        return f"{when:%a %H:%M}"
-    return f"{when.day} {when:%b}" if when.year == now.year else f"{when.day} {when:%b %Y}"
+        return weekday_and_time(there)
+    return day_and_month(there) if there.year == here.year else full_day(there)
 
 
 def span(length: timedelta | float) -> str:
     """A length of time in one unit: "40 s", "5 min", "3 h", "2 days"."""
     seconds = length.total_seconds() if isinstance(length, timedelta) else float(length)
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return say("{n:.0f} s", n=seconds)
     if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
+        return say("{n:.0f} min", n=seconds / 60)
     if seconds < 36 * 3600:
-        return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 86400:.0f} days"
+        return say("{n:.0f} h", n=seconds / 3600)
+    return say("{n:.0f} days", n=seconds / 86400)
 
 
 def full_time(value: datetime | str | None, zone: tzinfo = UTC) -> str:
@@ -56,7 +62,7 @@ def full_time(value: datetime | str | None, zone: tzinfo = UTC) -> str:
     if when is None:
         return ""
     there = when.astimezone(zone)
-    return f"{there.day} {there:%b %Y, %H:%M} {there.tzname() or ''}".rstrip()
+    return f"{full_day(there)}, {there:%H:%M} {there.tzname() or ''}".rstrip()
 
 
 def iso(value: datetime | str | None) -> str:
@@ -69,18 +75,13 @@ def size(count: int | None) -> str:
     """A size in bytes as people say it: "812 bytes", "48 kB", "2.4 MB"."""
     value = float(count or 0)
     if value < 1000:
-        return f"{value:.0f} bytes"
+        return say("{n:.0f} bytes", n=value)
     unit = ""
     for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the last one is what is said
         value /= 1000
         if value < 999.5:
             break
     return f"{value:.1f} {unit}" if value < 10 and unit != "kB" else f"{value:.0f} {unit}"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """The number with its noun: "1 ticket", "3 tickets"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def initials(name: str | None, email: str | None = None) -> str:
@@ -99,9 +100,9 @@ def tint(text: str | None) -> int:
 def person(value: object) -> str:
     """A person's name, or the address when there is no name."""
     if value is None:
-        return "Unknown sender"
+        return say("Unknown sender")
     get = value.get if isinstance(value, dict) else lambda key, default=None: getattr(value, key, default)
-    return str(get("name", "") or get("email", "") or "Unknown sender")
+    return str(get("name", "") or get("email", "") or say("Unknown sender"))
 
 
 def people(values: list[object] | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from mailroom_console.languages import say
 from mailroom_console.live.changes import Change
 from mailroom_console.pages.frame import deletion
 from mailroom_console.pages.frame.visit import Page, Visit, field_problems, local
@@ -45,7 +46,7 @@ async def presence(visit: Visit) -> Response:
         live.changes.tell(Change(who.portal_id, "presence", who.id))
     if beat or leaving:
         return JSONResponse({"presence": agent["presence"]})
-    said = {"online": "You are online.", "away": "You are away.", "offline": "You are offline."}[state]
+    said = {"online": say("You are online."), "away": say("You are away."), "offline": say("You are offline.")}[state]
     return visit.go(local(visit.text("back"), "/account"), said)
 
 
@@ -78,7 +79,9 @@ async def update(visit: Visit) -> Response:
     form = _read(visit)
     try:
         if form["email"] and form["email"].strip().lower() != agent["email"]:
-            raise Problem(422, "invalid", "An agent's address cannot be changed. Add another agent.", field="email")
+            raise Problem(
+                422, "invalid", say("An agent's address cannot be changed. Add another agent."), field="email"
+            )
         await agents.change(visit.console, visit.who, agent["id"], name=form["name"], role=form["role"],
                             queue_ids=form["queue_ids"], active=form["active"], revision=form["revision"])  # fmt: skip
     except Problem as problem:
@@ -86,7 +89,7 @@ async def update(visit: Visit) -> Response:
         form["revision"] = agent["revision"] if conflict else form["revision"]
         shown = {} if conflict else _problems(problem)
         return await _show(visit, agent, form, shown, problem.status, conflict=conflict)
-    return visit.go("/queues", f"{form['name'] or agent['email']} is saved.")
+    return visit.go("/queues", say("{name} is saved.", name=form["name"] or agent["email"]))
 
 
 async def invite(visit: Visit) -> Response:
@@ -108,15 +111,15 @@ async def delete(visit: Visit) -> Response:
         await agents.remove(visit.console, visit.who, agent["id"])
     except Problem as problem:
         return await _ask(visit, problem)
-    return visit.go("/queues", f"{agent['name'] or agent['email']} is deleted.")
+    return visit.go("/queues", say("{name} is deleted.", name=agent["name"] or agent["email"]))
 
 
 async def _ask(visit: Visit, problem: Problem | None = None) -> Response:
     agent = await agents.one(visit.console, visit.who, visit.path("id"))
     name = agent["name"] or agent["email"]
-    told = [f"{name} is signed out and cannot sign in any more.", "What they wrote stays on its tickets.",
-            "To give them no tickets for a while, make them inactive instead."]  # fmt: skip
-    return await deletion.ask(visit, "queues", f"/agents/{agent['id']}", kind="agent", name=name, consequences=told,
+    told = [say("{name} is signed out and cannot sign in any more.", name=name), say("What they wrote stays on its tickets."),
+            say("To give them no tickets for a while, make them inactive instead.")]  # fmt: skip
+    return await deletion.ask(visit, "queues", f"/agents/{agent['id']}", kind=say("agent"), name=name, consequences=told,
                               problem=problem)  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from starlette.responses import Response
 
 from mailroom_console.addresses import records as addresses
-from mailroom_console.pages.frame import deletion, words
+from mailroom_console.languages import count, say
+from mailroom_console.pages.frame import deletion
 from mailroom_console.pages.frame.visit import Page, Visit, field_problems
 from mailroom_console.people import agents, queues
 from mailroom_console.principals import CONFIG, READ
@@ -48,7 +49,11 @@ def _with_agents(queue: dict[str, Any], by_id: dict[str, dict[str, Any]]) -> dic
     order = {"online": 0, "away": 1}
     members.sort(key=lambda agent: (order.get(agent["presence"], 2), agent["name"]))
     online = sum(agent["presence"] == "online" for agent in members)
-    told = f"{online} of {words.count(len(members), 'agent')} online" if members else "Nobody works in it yet"
+    told = (
+        count(len(members), "{online} of {n} agent online", "{online} of {n} agents online", online=online)
+        if members
+        else say("Nobody works in it yet")
+    )
     return {"agents": members, "agents_words": told}
 
 
@@ -64,7 +69,9 @@ async def add(visit: Visit) -> Response:
         made = await queues.create(visit.console, visit.who, name=form["name"], agent_ids=form["agent_ids"])
     except Problem as problem:
         return await _show(visit, None, form, _problems(problem), problem.status)
-    return visit.go("/queues", f"{made['name']} is there. Choose it as the queue of an address to fill it.")
+    return visit.go(
+        "/queues", say("{name} is there. Choose it as the queue of an address to fill it.", name=made["name"])
+    )
 
 
 async def one(visit: Visit) -> Response:
@@ -84,7 +91,7 @@ async def update(visit: Visit) -> Response:
         conflict = problem.code == "revision_conflict"
         form["revision"] = queue["revision"] if conflict else form["revision"]
         return await _show(visit, queue, form, {} if conflict else _problems(problem), problem.status, conflict)
-    return visit.go("/queues", f"{form['name']} is saved.")
+    return visit.go("/queues", say("{name} is saved.", name=form["name"]))
 
 
 async def ask_delete(visit: Visit) -> Response:
@@ -99,13 +106,16 @@ async def delete(visit: Visit) -> Response:
         await queues.remove(visit.console, visit.who, queue["id"])
     except Problem as problem:
         return await _ask(visit, problem)
-    return visit.go("/queues", f"{queue['name']} is deleted.")
+    return visit.go("/queues", say("{name} is deleted.", name=queue["name"]))
 
 
 async def _ask(visit: Visit, problem: Problem | None = None) -> Response:
     queue = await queues.one(visit.console, visit.who, visit.path("id"))
-    told = ["Closed tickets stay and can still be found.", "A queue with addresses or open tickets cannot be deleted."]
-    return await deletion.ask(visit, "queues", f"/queues/{queue['id']}", kind="queue", name=queue["name"],
+    told = [
+        say("Closed tickets stay and can still be found."),
+        say("A queue with addresses or open tickets cannot be deleted."),
+    ]
+    return await deletion.ask(visit, "queues", f"/queues/{queue['id']}", kind=say("queue"), name=queue["name"],
                               consequences=told, problem=problem)  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mailroom_console.languages import say
 from mailroom_console.problems import invalid
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -37,7 +38,10 @@ def hours_typed(zone: str, hours: str, holidays: str) -> dict[str, Any] | None:
         first = _day(found.group(1)) if found else None
         last = _day(found.group(2) or found.group(1)) if found else None
         if found is None or first is None or last is None or last < first:
-            raise invalid("office_hours", f"{line[:60]!r} is not understood: write a line such as Mon-Fri 9:00-17:00.")
+            raise invalid(
+                "office_hours",
+                say("{line!r} is not understood: write a line such as Mon-Fri 9:00-17:00.", line=line[:60]),
+            )
         begin, end = (f"{int(found.group(n)):02}:{found.group(n + 1)}" for n in (3, 5))
         week += [{"day": day, "begin": begin, "end": end} for day in range(first, last + 1)]
     return {"zone": zone or "UTC", "week": week, "holidays": holidays.split()}

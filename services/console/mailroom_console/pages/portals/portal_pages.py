@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from mailroom_console.languages import say
 from mailroom_console.pages.frame.visit import Page, Visit, field_problems
 from mailroom_console.portals import dkim_keys, mail_dns
 from mailroom_console.portals import records as portals
@@ -55,7 +56,7 @@ async def update(visit: Visit) -> Response:
         if problem.code in ("domain_taken", "in_use", "proof_missing", "public_domain"):
             shown = {"domains": problem.detail}
         return await _show(visit, portal, form, shown, problem.status)
-    return visit.go("/portal", "Saved.")
+    return visit.go("/portal", say("Saved."))
 
 
 async def check(visit: Visit) -> Response:
@@ -73,7 +74,7 @@ async def make_key(visit: Visit) -> Response:
         await dkim_keys.make(visit.console, visit.who, domain)
     except Problem as problem:
         return visit.go("/portal", problem.detail, "bad")
-    return visit.go("/portal", f"The key is made. Set the record of {domain}, then check it.")
+    return visit.go("/portal", say("The key is made. Set the record of {domain}, then check it.", domain=domain))
 
 
 def _form(portal: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from mailroom_console.languages import say
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.people import queues
 from mailroom_console.portals import blocked, canned
@@ -38,13 +39,13 @@ async def canned_put(visit: Visit) -> Response:
                          queue_id=form["queue_id"] or None, canned_id=form["id"] or None)  # fmt: skip
     except Problem as problem:
         return await _canned(visit, form, [problem.detail], problem.status)
-    return visit.go("/canned", "Saved.")
+    return visit.go("/canned", say("Saved."))
 
 
 async def canned_delete(visit: Visit) -> Response:
     """Delete one."""
     await canned.remove(visit.console, visit.who, visit.text("id"))
-    return visit.go("/canned", "Deleted.")
+    return visit.go("/canned", say("Deleted."))
 
 
 async def _canned(visit: Visit, form: dict[str, str], problems: list[str], status: int = 200) -> Response:
@@ -71,7 +72,7 @@ async def block(visit: Visit) -> Response:
             await blocked.add(visit.console, visit.who, domain=entry)
     except Problem as problem:
         return await _blocked(visit, [problem.detail], problem.status)
-    return visit.go("/blocked", f"Mail of {entry} is spam from now on.")
+    return visit.go("/blocked", say("Mail of {entry} is spam from now on.", entry=entry))
 
 
 async def unblock(visit: Visit) -> Response:
@@ -81,7 +82,7 @@ async def unblock(visit: Visit) -> Response:
         await blocked.remove(visit.console, visit.who, email=entry)
     else:
         await blocked.remove(visit.console, visit.who, domain=entry)
-    return visit.go("/blocked", f"Mail of {entry} comes in as any other again.")
+    return visit.go("/blocked", say("Mail of {entry} comes in as any other again.", entry=entry))
 
 
 async def _blocked(visit: Visit, problems: list[str], status: int = 200) -> Response:

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from mailroom_console.languages import mark, say
+
 MANY = 10
 _WARNINGS = {
-    "reply_to_elsewhere": "The mail asks for answers at another domain than it came from, and nothing proves its sender. "
-    "Look at the address before you send.",
-    "dmarc_failed": "The sender of this mail could not be verified: anybody could have written it.",
+    "reply_to_elsewhere": mark(
+        "The mail asks for answers at another domain than it came from, and nothing proves its sender. Look at the address before you send."
+    ),
+    "dmarc_failed": mark("The sender of this mail could not be verified: anybody could have written it."),
 }
 
 
@@ -60,7 +63,7 @@ def answering(ticket: Mapping[str, Any], message_id: str) -> dict[str, Any]:
         "reply": {"to": line(one["to"]), "cc": line(one["cc"])},
         "reply_all": {"to": line(all_["to"]), "cc": line(all_["cc"])},
         "to_many": _emails(one) != _emails(all_),
-        "warnings": [_WARNINGS[w] for w in answers["warnings"] if w in _WARNINGS],
+        "warnings": [say(_WARNINGS[w]) for w in answers["warnings"] if w in _WARNINGS],
         "message_id": chosen,
         "people": one["to"],
     }
@@ -83,8 +86,8 @@ def later(now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
     here = now.astimezone(zone)
     morning = here.replace(hour=8, minute=0, second=0, microsecond=0)
     monday = morning + timedelta(days=7 - here.weekday())
-    choices = [(here + timedelta(hours=1), "In an hour"), (here + timedelta(hours=3), "In 3 hours"),
-               (morning + timedelta(days=1), "Tomorrow at 8:00"), (monday, "Monday at 8:00")]  # fmt: skip
+    choices = [(here + timedelta(hours=1), say("In an hour")), (here + timedelta(hours=3), say("In 3 hours")),
+               (morning + timedelta(days=1), say("Tomorrow at 8:00")), (monday, say("Monday at 8:00"))]  # fmt: skip
     return [(when.isoformat(timespec="seconds"), words) for when, words in choices]
 
 

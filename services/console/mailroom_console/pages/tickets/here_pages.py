@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from mailroom_console.languages import mark, say
 from mailroom_console.live.changes import Change
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.principals import READ
 from mailroom_console.tickets import reading as tickets
 
-WORDS = {"reading": "is reading this ticket", "writing": "is writing an answer"}
+WORDS = {"reading": mark("{name} is reading this ticket"), "writing": mark("{name} is writing an answer")}
 
 
 def pages() -> list[Page]:
@@ -32,4 +33,4 @@ async def words_of(visit: Visit, ticket_id: str, names: dict[str, str]) -> list[
     """What others do with the ticket, as sentences."""
     found = await visit.console.here.of(visit.who.portal_id, ticket_id)
     others = sorted((names.get(a, ""), doing) for a, doing in found.items() if a != visit.who.agent_id)
-    return [f"{name} {WORDS[doing]}" for name, doing in others if name and doing in WORDS]
+    return [say(WORDS[doing], name=name) for name, doing in others if name and doing in WORDS]

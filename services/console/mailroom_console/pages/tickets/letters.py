@@ -10,6 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from mailroom_console.access import passwords
+from mailroom_console.languages import say
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.people import queues
 from mailroom_console.portals import canned
@@ -44,7 +45,7 @@ async def reply(visit: Visit) -> Response:
     try:
         letter = await _letter(visit, form)
         if "to" in visit.form and not (letter.to or letter.cc or letter.bcc):
-            raise invalid("to", "Name somebody whom it goes to.")
+            raise invalid("to", say("Name somebody whom it goes to."))
         accepted = await writing.reply(
             visit.console, visit.who, ticket_id, letter, quote=form["quote"] or "last",
             answered_id=form["answered_id"] or None, seen_id=form["seen_id"] or None,
@@ -61,7 +62,7 @@ async def reply(visit: Visit) -> Response:
     if status:
         await commands.change(visit.console, visit.who, ticket_id, {"status": status},
                               idempotency_key=f"then:{accepted.command_id}")  # fmt: skip
-    said = "" if accepted.shown else "Accepted. It appears in a moment."
+    said = "" if accepted.shown else say("Accepted. It appears in a moment.")
     return visit.go(f"/tickets/{ticket_id}#message-{accepted.message_id}", said)
 
 
@@ -100,7 +101,7 @@ async def send_new(visit: Visit) -> Response:
             raise
         return await _compose(visit, form, [_again(form, problem)], problem.status)
     if not accepted.shown:
-        return visit.go("/tickets", "Accepted. The ticket appears in a moment.")
+        return visit.go("/tickets", say("Accepted. The ticket appears in a moment."))
     return visit.go(f"/tickets/{ticket_id}")
 
 
@@ -165,7 +166,9 @@ def _again(form: dict[str, Any], problem: Problem) -> str:
     """
     if problem.code == "idempotency_key_reused":
         form["key"] = passwords.drawn()
-        return "This was sent before with another content, and that may have arrived. Look above, then send this if it is still needed."
+        return say(
+            "This was sent before with another content, and that may have arrived. Look above, then send this if it is still needed."
+        )
     return problem.detail
 
 
@@ -176,7 +179,7 @@ async def _hold(visit: Visit) -> tuple[str | None, datetime | None]:
         try:
             when = datetime.fromisoformat(local or chosen)
         except ValueError:
-            raise invalid("send_at", "That is no time.") from None
+            raise invalid("send_at", say("That is no time.")) from None
         return "later", when if when.tzinfo is not None else when.replace(tzinfo=visit.zone)
     seconds = int((await portals.current(visit.console, visit.who))["undo_send_s"])
     return ("undo", visit.console.clock() + timedelta(seconds=seconds)) if seconds else (None, None)
@@ -190,12 +193,12 @@ async def _upload(visit: Visit, file: UploadFile) -> dict[str, Any]:
 def mailboxes(text: str, field: str) -> list[dict[str, str]]:
     """Addresses typed with commas between. Raises `Problem` 422 for what is none; line breaks are never let in."""
     if any(ord(c) < 32 and c not in "\t\n" for c in text):
-        raise invalid(field, "Write addresses on one line, with commas between.")
+        raise invalid(field, say("Write addresses on one line, with commas between."))
     flat = text.replace("\n", ",").replace(";", ",")
     pieces = [piece.strip() for piece in flat.split(",") if piece.strip()]
     if not pieces:
         return []
     found = getaddresses([", ".join(pieces)])
     if (len(found) < len(pieces) and not any('"' in piece for piece in pieces)) or any("@" not in e for _, e in found):
-        raise invalid(field, f"That is not a list of addresses: {flat[:100]}")
+        raise invalid(field, say("That is not a list of addresses: {flat}", flat=flat[:100]))
     return [{"name": name, "email": email} for name, email in found]

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from mailroom_console import times
 from mailroom_console.addresses import records as addresses
+from mailroom_console.languages import mark, say
 from mailroom_console.pages.frame.frame import shown_count
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.people import agents, queues
@@ -19,28 +20,31 @@ from mailroom_console.tickets import lists as ticket_lists
 from . import ticket_view
 
 _VIEWS = {
-    "open": ("Open tickets", "Open"),
-    "mine": ("My tickets", "Mine"),
-    "unassigned": ("Unassigned", "Unassigned"),
-    "waiting": ("Waiting for an answer", "Waiting"),
-    "failed": ("Not delivered", "Failed"),
-    "pending": ("Pending tickets", "Pending"),
-    "snoozed": ("Put aside", "Snoozed"),
-    "closed": ("Closed tickets", "Closed"),
-    "spam": ("Spam", "Spam"),
-    "all": ("All tickets", "All"),
+    "open": (mark("Open tickets"), mark("Open")),
+    "mine": (mark("My tickets"), mark("Mine")),
+    "unassigned": (mark("Unassigned"), mark("Unassigned")),
+    "waiting": (mark("Waiting for an answer"), mark("Waiting")),
+    "failed": (mark("Not delivered"), mark("Failed")),
+    "pending": (mark("Pending tickets"), mark("Pending")),
+    "snoozed": (mark("Put aside"), mark("Snoozed")),
+    "closed": (mark("Closed tickets"), mark("Closed")),
+    "spam": (mark("Spam"), mark("Spam")),
+    "all": (mark("All tickets"), mark("All")),
 }
 _EMPTY = {
-    "open": ("Nothing is open", "New mail to your addresses appears here by itself."),
-    "mine": ("You have no open tickets", "Take one from Unassigned."),
-    "unassigned": ("Everything has an agent", ""),
-    "waiting": ("Nobody waits for an answer", ""),
-    "failed": ("Every mail arrived", ""),
-    "pending": ("Nothing is pending", ""),
-    "snoozed": ("Nothing is put aside", "A snoozed ticket comes back in time, or when the customer writes."),
-    "closed": ("Nothing is closed yet", ""),
-    "spam": ("No spam", "Mail of blocked senders, and what was judged to be spam, lies here."),
-    "all": ("No tickets yet", "Mail to your addresses appears here by itself."),
+    "open": (mark("Nothing is open"), mark("New mail to your addresses appears here by itself.")),
+    "mine": (mark("You have no open tickets"), mark("Take one from Unassigned.")),
+    "unassigned": (mark("Everything has an agent"), ""),
+    "waiting": (mark("Nobody waits for an answer"), ""),
+    "failed": (mark("Every mail arrived"), ""),
+    "pending": (mark("Nothing is pending"), ""),
+    "snoozed": (
+        mark("Nothing is put aside"),
+        mark("A snoozed ticket comes back in time, or when the customer writes."),
+    ),
+    "closed": (mark("Nothing is closed yet"), ""),
+    "spam": (mark("No spam"), mark("Mail of blocked senders, and what was judged to be spam, lies here.")),
+    "all": (mark("No tickets yet"), mark("Mail to your addresses appears here by itself.")),
 }
 _NARROWING = ("agent", "tag", "address", "customer", "since", "sort")
 
@@ -70,15 +74,19 @@ async def listing(visit: Visit) -> Response:
             values["q"] = ""
         return f"/tickets?{urlencode({k: v for k, v in values.items() if v})}"
 
-    heading = found[queue_id]["name"] if queue_id else _VIEWS[view][0]
+    heading = found[queue_id]["name"] if queue_id else say(_VIEWS[view][0])
     if query:
-        heading = f"Search: {query[:60]}"
+        heading = say("Search: {query}", query=query[:60])
     searched = bool(query or set(narrowed) - {"sort"})
-    title, told = ("Nothing found", "Try fewer or shorter words, or less filters.") if searched else _EMPTY[view]
+    title, told = (
+        (say("Nothing found"), say("Try fewer or shorter words, or less filters."))
+        if searched
+        else [say(text) for text in _EMPTY[view]]
+    )
     own = [{"id": a["id"], "email": a["email"]} for a in (await addresses.listed(visit.console, visit.who)).items]
     return await visit.show(
         "tickets.html", "tickets", view=view, queue_id=queue_id, query=query, heading=heading, explanation="",
-        link=link, views=[(name, words[1], shown_count(rail.get(name, 0))) for name, words in _VIEWS.items()],
+        link=link, views=[(name, say(words[1]), shown_count(rail.get(name, 0))) for name, words in _VIEWS.items()],
         tickets=[ticket_view.row(t, found, people) for t in page.items], empty={"title": title, "text": told},
         older=link(after=page.next, view=view, q=query) if page.next else None,
         newer=link(after=None, view=view, q=query) if after else None, narrowed={name: narrowed.get(name, "") for name in _NARROWING}, agents=list(people.values()),

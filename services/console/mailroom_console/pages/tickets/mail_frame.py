@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mailroom_mail import introduction_start, sanitize
 from markupsafe import escape
+
+from mailroom_console.languages import say
 
 # Tags of nh3's output. Values are always quoted there, and may hold < and >.
 _TAG = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^"'>]|"[^"]*"|'[^']*')*)>""")
@@ -15,25 +18,52 @@ _VOID = frozenset({"br", "hr", "img", "wbr", "col"})
 _AFTER_QUOTE = 400  # characters that may follow a quote that is still the mail's end: a signature
 
 
-def page(html: str, inline: Mapping[str, str], remote_images: bool, style: str, title: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the frame says besides the mail, in the reader's language: the frame is made in a process of its own."""
+
+    one: str  # a picture is not loaded
+    many: str  # "{n}" pictures are not
+    show: str
+    quote: str
+    too_much: str
+
+
+def words() -> Words:
+    """In the language of the context."""
+    return Words(
+        one=say("A picture from elsewhere is not loaded, so that the sender does not learn that the mail was opened."),
+        many=say(
+            "{n} pictures from elsewhere are not loaded, so that the sender does not learn that the mail was opened."
+        ),
+        show=say("Show what is not loaded"),
+        quote=say("Show quoted text"),
+        too_much=say("The formatting of this mail is too complicated to be shown. This is its text."),
+    )
+
+
+ENGLISH = words()
+
+
+def page(
+    html: str, inline: Mapping[str, str], remote_images: bool, style: str, title: str, told: Words = ENGLISH
+) -> str:
     """The whole document. `inline`: content id -> address of the picture; `style`: address of the style sheet."""
     safe = sanitize(html, inline=inline, remote_images=remote_images)
     blocked = ""
     if safe.blocked_remote:
-        told = "1 picture" if safe.blocked_remote == 1 else f"{safe.blocked_remote} pictures"
-        one = safe.blocked_remote == 1
+        text = told.one if safe.blocked_remote == 1 else told.many.format(n=safe.blocked_remote)
         blocked = (
-            f'<div class="mailroom-blocked"><span>{told} from elsewhere {"is" if one else "are"} not loaded, so that the '
-            f'sender does not learn that the mail was opened.</span><a href="?images=1" target="_self">Show '
-            f"{'it' if one else 'them'}</a></div>"
+            f'<div class="mailroom-blocked"><span>{escape(text)}</span>'
+            f'<a href="?images=1" target="_self">{escape(told.show)}</a></div>'
         )
-    return _document(f"{blocked}{fold_quote(safe.html)}", style, title)
+    return _document(f"{blocked}{fold_quote(safe.html, told.quote)}", style, title)
 
 
-def as_text(text: str, *, style: str, title: str) -> str:
+def as_text(text: str, *, style: str, title: str, told: Words = ENGLISH) -> str:
     """The document of a mail whose HTML is too much for us: its text, and why it looks so."""
-    told = "The formatting of this mail is too complicated to be shown. This is its text."
-    return _document(f'<div class="mailroom-blocked"><span>{told}</span></div><pre>{escape(text)}</pre>', style, title)
+    blocked = f'<div class="mailroom-blocked"><span>{escape(told.too_much)}</span></div>'
+    return _document(f"{blocked}<pre>{escape(text)}</pre>", style, title)
 
 
 def _document(body: str, style: str, title: str) -> str:
@@ -43,7 +73,7 @@ def _document(body: str, style: str, title: str) -> str:
     )
 
 
-def fold_quote(html: str) -> str:
+def fold_quote(html: str, summary: str = "Show quoted text") -> str:
     """Put the last quote (blockquote), with the line that introduces it, into a closed details element, when nothing but a
     signature follows it.
 
@@ -68,7 +98,7 @@ def fold_quote(html: str) -> str:
     before, quote, after = html[: last[0]], html[last[0] : last[1]], html[last[1] :]
     if not _words(before) or len(_words(after)) > _AFTER_QUOTE:
         return html
-    return f'{before}<details class="mailroom-quote"><summary>Show quoted text</summary>{quote}</details>{after}'
+    return f'{before}<details class="mailroom-quote"><summary>{escape(summary)}</summary>{quote}</details>{after}'
 
 
 def _with_introduction(html: str, quote: int) -> int:

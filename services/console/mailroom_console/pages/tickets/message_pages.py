@@ -8,6 +8,7 @@ from mailroom_runtime.process.apart import NotDone, apart
 from mailroom_runtime.process.logs import get_logger
 from starlette.responses import HTMLResponse, Response
 
+from mailroom_console.languages import mark, say
 from mailroom_console.pages.frame.headers import FILE_POLICY, mail_policy
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.principals import READ
@@ -40,17 +41,17 @@ async def frame(visit: Visit) -> Response:
     """The mail's HTML, sanitised. The only page that others of ours may frame, and that may style inline."""
     message = await tickets.one_message(visit.console, visit.who, visit.path("id"))
     if not message["html"]:
-        raise not_found("HTML in this message")
+        raise not_found(mark("HTML in this message"))
     images = visit.query("images") == "1"
     base = f"/messages/{quote(message['id'], safe='')}"
     inline = {a["content_id"]: f"{base}/pictures/{a['index']}" for a in message["attachments"] if a.get("content_id")}
     style = f"/static/{visit.renderer.version}/mail.css"
-    title = message["subject"] or "Mail"
+    title, told = message["subject"] or say("Mail"), mail_frame.words()
     try:
-        document = await apart(mail_frame.page, message["html"], inline, images, style, title)
+        document = await apart(mail_frame.page, message["html"], inline, images, style, title, told)
     except NotDone as problem:
         log.warning("mail.not_shown", message_id=message["id"], reason=str(problem))
-        document = mail_frame.as_text(message["text"], style=style, title=title)
+        document = mail_frame.as_text(message["text"], style=style, title=title, told=told)
     return HTMLResponse(
         document,
         headers={"Content-Security-Policy": mail_policy(images), "X-Frame-Options": "SAMEORIGIN",
@@ -85,7 +86,7 @@ async def picture(visit: Visit) -> Response:
     file = await tickets.attachment(visit.console, visit.who, visit.path("id"), _index(visit))
     kind = picture_type(file.content)
     if kind is None:
-        raise not_found("picture")
+        raise not_found(mark("picture"))
     return Response(file.content, media_type=kind, headers=_headers() | {"Cache-Control": "private, max-age=86400"})
 
 
@@ -100,7 +101,7 @@ async def text_file(visit: Visit) -> Response:
 def _index(visit: Visit) -> int:
     number = visit.path("index")
     if not (number.isascii() and number.isdigit() and len(number) < 6):
-        raise not_found("attachment")
+        raise not_found(mark("attachment"))
     return int(number)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from mailroom_console.languages import count, say
 from mailroom_console.pages.frame.visit import Page, Visit, local
 from mailroom_console.portals import blocked
 from mailroom_console.principals import READ, TICKETS
@@ -56,12 +57,14 @@ async def merge(visit: Visit) -> Response:
         into, _ = await handling.merge(visit.console, visit.who, visit.path("id"), visit.text("into"))
     except Problem as problem:
         return _refused(visit, problem)
-    return visit.go(f"/tickets/{into}", "Merged. It can be undone below the conversation's head.")
+    return visit.go(f"/tickets/{into}", say("Merged. It can be undone below the conversation's head."))
 
 
 async def unmerge(visit: Visit) -> Response:
     """Undo a merge."""
-    return await _did(visit, handling.unmerge(visit.console, visit.who, visit.path("id")), "It stands by itself again.")
+    return await _did(
+        visit, handling.unmerge(visit.console, visit.who, visit.path("id")), say("It stands by itself again.")
+    )
 
 
 async def split(visit: Visit) -> Response:
@@ -71,9 +74,9 @@ async def split(visit: Visit) -> Response:
     except Problem as problem:
         return _refused(visit, problem)
     if not accepted.shown:
-        return visit.go("/tickets", "Accepted. The new ticket appears in a moment.")
+        return visit.go("/tickets", say("Accepted. The new ticket appears in a moment."))
     return (
-        visit.go(f"/tickets/{visit.path('id')}", "It has a ticket of its own now.")
+        visit.go(f"/tickets/{visit.path('id')}", say("It has a ticket of its own now."))
         if not await _there(visit, made)
         else visit.go(f"/tickets/{made}")
     )
@@ -98,7 +101,7 @@ async def block(visit: Visit) -> Response:
     except Problem as problem:
         return _refused(visit, problem)
     who = domain if visit.text("what") == "domain" else email
-    return visit.go("/tickets", f"Mail of {who} is spam from now on.")
+    return visit.go("/tickets", say("Mail of {who} is spam from now on.", who=who))
 
 
 async def undo(visit: Visit) -> Response:
@@ -114,7 +117,7 @@ async def undo(visit: Visit) -> Response:
         kept: dict[str, Any] = {"text": text, "from_address_id": message["address_id"]}
         kept |= {name: ", ".join(p["email"] for p in message[name]) for name in ("to", "cc", "bcc")}
         await drafts.put(visit.console, visit.who, ticket_id, kept)
-    return visit.go(f"/tickets/{ticket_id}#composer", "It is not sent. Your words are below.")
+    return visit.go(f"/tickets/{ticket_id}#composer", say("It is not sent. Your words are below."))
 
 
 async def bulk(visit: Visit) -> Response:
@@ -129,12 +132,12 @@ async def bulk(visit: Visit) -> Response:
     given = choices.get(what, {})
     chosen = visit.texts("ticket")
     if not given or not chosen or (what == "tag" and not visit.text("tag").strip()):
-        return visit.go(back, "Tick some tickets, and choose what to do with them.", "warn")
+        return visit.go(back, say("Tick some tickets, and choose what to do with them."), "warn")
     done = await handling.together(visit.console, visit.who, chosen[: handling.MOST_AT_ONCE], given)
-    count, refused = len(done["done"]), done["refused"]
-    said = f"{count} {'ticket' if count == 1 else 'tickets'} changed."
+    refused = done["refused"]
+    said = count(len(done["done"]), "One ticket changed.", "{n} tickets changed.")
     if refused:
-        said += f" {len(refused)} not: {refused[0]['detail']}"
+        said += " " + say("{n} not: {reason}", n=len(refused), reason=refused[0]["detail"])
     return visit.go(back, said, "warn" if refused else "good")
 
 
@@ -170,7 +173,7 @@ def _until(visit: Visit) -> datetime | None:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise invalid("until", "That is no time.") from None
+        raise invalid("until", say("That is no time.")) from None
     return when if when.tzinfo is not None else when.replace(tzinfo=visit.zone)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from mailroom_console.languages import say
 from mailroom_console.pages.frame.visit import Page, Visit, local
 from mailroom_console.principals import TICKETS
 from mailroom_console.problems import Problem
@@ -50,7 +51,7 @@ async def move(visit: Visit) -> Response:
     try:
         await tickets.row_of(visit.console, visit.who, visit.path("id"))
     except Problem:
-        return visit.go("/tickets", "Moved. The ticket is in a queue that you do not work in.")
+        return visit.go("/tickets", say("Moved. The ticket is in a queue that you do not work in."))
     return answer
 
 
@@ -58,7 +59,7 @@ async def confirm_sender(visit: Visit) -> Response:
     """A new sender takes part from now on."""
     ticket_id, email = visit.path("id"), visit.text("email")
     await commands.confirm_sender(visit.console, visit.who, ticket_id, email)
-    return visit.go(f"/tickets/{ticket_id}", f"{email} takes part in this ticket.")
+    return visit.go(f"/tickets/{ticket_id}", say("{email} takes part in this ticket.", email=email))
 
 
 async def resend(visit: Visit) -> Response:
@@ -66,14 +67,14 @@ async def resend(visit: Visit) -> Response:
     await tickets.row_of(visit.console, visit.who, visit.path("id"))
     named = visit.texts("recipient") or None
     return await _of_message(
-        visit, lambda m: commands.resend(visit.console, visit.who, m, recipients=named), "It is sent again."
+        visit, lambda m: commands.resend(visit.console, visit.who, m, recipients=named), say("It is sent again.")
     )
 
 
 async def cancel(visit: Visit) -> Response:
     """Do not send a message that waits."""
     await tickets.row_of(visit.console, visit.who, visit.path("id"))
-    return await _of_message(visit, lambda m: commands.cancel(visit.console, visit.who, m), "It is not sent.")
+    return await _of_message(visit, lambda m: commands.cancel(visit.console, visit.who, m), say("It is not sent."))
 
 
 async def _of_message(visit: Visit, act: Any, said: str) -> Response:
@@ -96,4 +97,4 @@ async def _change(visit: Visit, given: Mapping[str, Any]) -> Response:
         if problem.status != 409:
             raise
         return visit.go(f"/tickets/{ticket_id}", problem.detail, "bad")
-    return visit.go(f"/tickets/{ticket_id}", "" if shown else "Accepted. It shows in a moment.")
+    return visit.go(f"/tickets/{ticket_id}", "" if shown else say("Accepted. It shows in a moment."))

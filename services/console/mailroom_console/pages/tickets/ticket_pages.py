@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from mailroom_console.access import passwords
 from mailroom_console.addresses import records as addresses
+from mailroom_console.languages import say
 from mailroom_console.pages.frame.visit import Page, Visit, local
 from mailroom_console.people import agents, queues
 from mailroom_console.portals import canned
@@ -53,7 +54,7 @@ async def show_one(
     return await visit.show(
         "ticket.html", "tickets", status, ticket=ticket, address=address,
         timeline=ticket_view.timeline(ticket, found, people), back=_back(visit, ticket),
-        back_text=queue["name"] if queue else "Tickets", problems=problems or [], can_send=can_send,
+        back_text=queue["name"] if queue else say("Tickets"), problems=problems or [], can_send=can_send,
         closed_reason=choices["reason"] or "", closed_help=_closed_help(visit.who), senders=senders, from_id=from_id,
         agents=[a for a in people.values() if _may_have(a, ticket)], queues=list(found.values()),
         here_now=await here_pages.words_of(visit, ticket["id"], {i: a["name"] or a["email"] for i, a in people.items()}),
@@ -145,10 +146,11 @@ def _may_have(agent: dict[str, Any], ticket: dict[str, Any]) -> bool:
 
 
 def _closed_help(principal: Principal) -> str:
-    told = "No address of this queue can send. "
     if principal.is_administrator:
-        return told + "Add a Gmail or SMTP address to this queue, and replies can leave from it."
-    return told + "An administrator can add a Gmail or SMTP address to it."
+        return say(
+            "No address of this queue can send. Add a Gmail or SMTP address to this queue, and replies can leave from it."
+        )
+    return say("No address of this queue can send. An administrator can add a Gmail or SMTP address to it.")
 
 
 async def _address(visit: Visit, address_id: str) -> dict[str, Any] | None:
