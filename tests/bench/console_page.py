@@ -25,6 +25,7 @@ from mailroom_console.context import Console
 from mailroom_console.live.changes import Changes
 from mailroom_console.live.live import Live
 from mailroom_console.read_model.model import ReadModel
+from mailroom_console.read_model.words import scope
 from mailroom_console.settings import ConsoleSettings
 from mailroom_console.storage.database import Database
 from sqlalchemy import create_engine, text
@@ -52,6 +53,7 @@ def fill(url: str, tickets: int) -> None:
                 c.execute(text("INSERT INTO queues (id, portal_id, name, revision, created_at, updated_at) "
                                "VALUES (:id, :p, :id, 1, 0, 0)"), {"id": f"{portal}{queue}", "p": portal})  # fmt: skip
         numbers = {"count": tickets}
+        o = scope("big")
         c.execute(
             text(
                 _SERIES
@@ -70,11 +72,12 @@ def fill(url: str, tickets: int) -> None:
             new_sender, document) SELECT printf('m%031x', i), printf('%032x', i / 2 + i % 2), 'big', 'in', 'mail',
             1700000000000000 + i, 2, 0, '{"text": "Where is my order ' || i || '?", "subject": "Order"}' FROM n"""),
             {"count": tickets * 2})  # fmt: skip
+        o = scope("big")
         c.execute(
             text(
                 _SERIES
-                + """INSERT INTO rm0_search (rowid, scope, words) SELECT i, 'pbig',
-            'Order ' || i || ' has not arrived jo' || i || '@customer.example where is my parcel '
+                + f"""INSERT INTO rm0_search (rowid, words) SELECT i,
+            '{o}order {o}' || i || ' {o}has {o}not {o}arrived {o}jo' || i || ' {o}customer {o}example {o}where {o}is {o}my {o}parcel {o}'
             || CASE WHEN i % 100000 = 7 THEN 'rhubarb' ELSE 'please' END FROM n"""
             ),
             numbers,

@@ -16,7 +16,6 @@ from mailroom_console.addresses.shape import state_of
 from mailroom_console.api.downloads import download
 from mailroom_console.mailboxes import domain_name, email_address, local_part, people, person_name
 from mailroom_console.problems import Problem
-from mailroom_console.read_model.words import plain_words, search_terms
 from mailroom_console.storage.paging import cursor, keys_of, number_cursor
 from mailroom_console.tickets.reading import File
 from mailroom_console.times import moment
@@ -121,12 +120,6 @@ def test_an_internal_address_of_its_own_is_free_and_can_be_one(email: str, taken
     assert name not in taken
     assert local_part(name.partition("@")[0])
     assert name_for("help@shop.example", {"help-shop@acme.example"}, "acme.example") == "help-shop-2@acme.example"
-
-
-def test_searches_are_words() -> None:
-    assert search_terms('order "12-34" OR (x*) ^y') == ["order", "12", "34", "OR", "x", "y"]
-    assert search_terms("\"';:") == []
-    assert plain_words("Grüße, MR-7K").split() == ["gruße", "mr", "7k"]
 
 
 @given(st.text(max_size=60))

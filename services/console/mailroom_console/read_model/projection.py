@@ -210,7 +210,7 @@ class Batch:
         words.append(text[:SEARCHED_CHARACTERS])
         if message.from_ is not None and message.direction == "in":
             words += [message.from_.email, message.from_.name]
-        words += [a.filename for a in message.attachments if a.filename]
+        words += [a.filename for a in message.attachments if a.filename and not a.inline]
 
     def _shelf(self, ticket: Row, event: TicketEvent) -> None:
         """Where the ticket lies: its tags, put aside, among the spam, in another ticket."""

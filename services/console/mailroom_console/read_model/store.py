@@ -16,12 +16,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mailroom_console.storage.read_schema import ReadTables
 
 from .projection import Batch, Row, addressed
-from .words import plain_words
+from .words import APART, indexed
 
 CHUNK = 400
-# A ticket's lexemes and one's letters, four bytes each at most: 5,000 * 40 * 4 bytes stay below a tsvector's 1 MB.
-MOST_LEXEMES, LONGEST_LEXEME = 2_500, 40
-MOST_INDEXED = 100_000  # characters of one change
+# Words of a ticket, of 40 letters of four bytes at most: 5,000 of them stay below a tsvector's 1 MB.
+MOST_LEXEMES = 2_500
 _TICKET_CHANGES = (
     "queue_id", "status", "assignee_id", "gmail_thread_id", "updated_at", "version", "message_count", "last_text",
     "customer_at", "answered_at", "waiting", "failed", "place", "tags", "snoozed_until", "merged_into", "spam", "answers",
@@ -155,32 +154,36 @@ def _count(connection: Connection, tables: ReadTables, batch: Batch, sqlite_: bo
 def _search(connection: Connection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:
     new: list[Row] = []
     more: list[Row] = []
-    for ticket_id, words in batch.searchable.items():
+    for ticket_id, texts in batch.searchable.items():
         ticket = batch.tickets[ticket_id]
-        row = {"seq": ticket["seq"], "scope": f"p{ticket['portal_id']}", "words": "\n".join(words)}
+        words = indexed(texts, ticket["portal_id"], None if sqlite_ else MOST_LEXEMES)
+        row = {"seq": ticket["seq"], "words": " ".join(words) if sqlite_ else _tsvector(words)}
         (new if ticket_id in batch.new_tickets else more).append(row)
     if sqlite_:
         name = tables.search
         if new:
-            connection.execute(
-                text(f"INSERT INTO {name} (rowid, scope, words) VALUES (:seq, :scope, :words)"),  # noqa: S608
-                new,
-            )
+            connection.execute(text(f"INSERT INTO {name} (rowid, words) VALUES (:seq, :words)"), new)  # noqa: S608
         if more:
             connection.execute(
-                text(f"UPDATE {name} SET words = words || char(10) || :words WHERE rowid = :seq"),  # noqa: S608
-                [{"seq": row["seq"], "words": row["words"]} for row in more],
+                text(f"UPDATE {name} SET words = words || ' {APART} ' || :words WHERE rowid = :seq"),  # noqa: S608
+                more,
             )
         return
     for row in new + more:
         connection.execute(
             text(
                 f"UPDATE {tables.tickets.name} SET search = "  # noqa: S608
-                "coalesce(search, ''::tsvector) || strip(to_tsvector('simple', :words)) "
+                "coalesce(search, ''::tsvector) || CAST(:words AS tsvector) "
                 f"WHERE seq = :seq AND coalesce(length(search), 0) < {MOST_LEXEMES}"
             ),
-            {"seq": row["seq"], "words": _indexed(row["words"])},
+            row,
         )
+
+
+def _tsvector(words: Sequence[str]) -> str:
+    """The words with their places, as PostgreSQL writes it. The first place stays free: so no phrase begins in one change
+    and ends in the next."""
+    return " ".join(f"'{word}':{place}" for place, word in enumerate(words, 2) if word != APART)
 
 
 def _storable(row: Row) -> Row:
@@ -188,11 +191,6 @@ def _storable(row: Row) -> Row:
     if any(isinstance(value, str) and "\0" in value for value in row.values()):
         return {key: value.replace("\0", "") if isinstance(value, str) else value for key, value in row.items()}
     return row
-
-
-def _indexed(words: str) -> str:
-    """What of it PostgreSQL indexes: a tsvector holds 1 MB, and refuses everything where it would be more."""
-    return " ".join(word[:LONGEST_LEXEME] for word in plain_words(words[:MOST_INDEXED]).split()[:MOST_LEXEMES])
 
 
 def _chunks(values: Iterable[str]) -> Iterable[list[str]]:

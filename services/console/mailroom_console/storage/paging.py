@@ -55,3 +55,16 @@ def number_cursor(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 18:
         raise _bad_cursor()
     return int(text)
+
+
+def search_cursor(stage: int, seq: int) -> str:
+    """Where a search goes on: within whole words (0) or beginnings (1), below this ticket."""
+    return cursor(stage, seq)
+
+
+def search_place(text: str) -> tuple[int, int]:
+    """Stage and ticket of a search's cursor. Raises `Problem` 400."""
+    stage, seq = keys_of(text, int, int)
+    if stage not in (0, 1):
+        raise _bad_cursor()
+    return stage, seq

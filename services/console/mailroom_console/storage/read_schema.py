@@ -12,7 +12,7 @@ from sqlalchemy.types import JSON
 
 from .schema import Id, Serial, metadata
 
-FORM = 3  # raise it when the projection changes: the tables are then rebuilt in the background
+FORM = 4  # raise it when the projection changes: the tables are then rebuilt in the background
 
 
 @dataclass(frozen=True, slots=True)

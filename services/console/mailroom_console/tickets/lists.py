@@ -14,7 +14,7 @@ from mailroom_console.context import Console
 from mailroom_console.languages import say
 from mailroom_console.principals import READ, Principal
 from mailroom_console.problems import invalid
-from mailroom_console.read_model.words import search_terms
+from mailroom_console.read_model.words import searched_for
 from mailroom_console.storage.paging import Page, cursor, keys_of
 from mailroom_console.storage.read_schema import ReadTables
 from mailroom_console.storage.schema import queues
@@ -59,12 +59,12 @@ async def listed(
         raise invalid("sort", say("Sort by one of {names}.", names=", ".join(SORTS)))
     visible = await _queue_ids(console, principal, filters.queue_id)
     tables = console.read.tables
-    words = search_terms(filters.q or "")
+    phrases = searched_for(filters.q or "")
     if filters.q and filters.q.strip():
-        if not words:
+        if not phrases:
             return Page([])
         wanted = _conditions(tables, principal, filters, visible)
-        return await ticket_search.found(console, principal, tables, wanted, words, limit, after)
+        return await ticket_search.found(console, principal, tables, wanted, phrases, limit, after)
     legs = _legs(tables, principal, filters, visible)
     if not legs:
         return Page([])

@@ -1,65 +1,89 @@
-"""Full-text search over tickets: newest ticket first, by keys, and never through more hits than a page needs.
+"""Full-text search over tickets: whole words first, then beginnings; within each the newest ticket first, by keys, and
+never through more hits than a page needs.
 
 SQLite walks its full-text index backwards and lazily as long as whole terms are asked for; a prefix would merge all
-its terms first. So the beginning of a word is completed from the index's vocabulary to a few whole terms.
+its terms first. So the beginning of a word is completed from the index's vocabulary to a few whole terms. Every word bears its
+portal (`read_model.words.scope`): neither index is ever walked through another portal's words.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, text
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console.context import Console
 from mailroom_console.principals import Principal
-from mailroom_console.read_model.store import LONGEST_LEXEME
-from mailroom_console.read_model.words import plain_words
-from mailroom_console.storage.paging import Page, number_cursor
+from mailroom_console.read_model.words import Piece, marked, may_begin, scope
+from mailroom_console.storage.paging import Page, search_cursor, search_place
 from mailroom_console.storage.read_schema import ReadTables
 
 from .shape import summary
 
-COMPLETIONS = 12  # terms that a beginning stands for
-SHORTEST_BEGINNING = 3
+Phrase = tuple[str, ...]
+COMPLETIONS = 12  # words that a beginning stands for
 FIRST_BATCH = 200
 MOST_HITS = 20_000  # looked at for one page; what filters leave out counts too
+LOOKED_THROUGH = 6  # messages of a ticket, the latest, for the place of a hit
+EXCERPT = 200  # characters
+_END = 2**62
 
 
 async def found(
     console: Console, principal: Principal, tables: ReadTables, conditions: Sequence[ColumnElement[bool]],
-    words: Sequence[str], limit: int, after: str | None,
+    phrases: Sequence[Phrase], limit: int, after: str | None,
 ) -> Page:  # fmt: skip
-    """Tickets that hold every word. A page may be short and still have a `next` when few hits pass the filters."""
-    before = number_cursor(after) if after else 2**62
+    """Tickets that hold every phrase. A page may be short and still have a `next` when few hits pass the filters."""
+    stage, before = search_place(after) if after else (0, _END)
+    sqlite = console.database.sqlite
+    rows: list[tuple[int, Any]] = []
+    following: str | None = None
+    async with console.database.read() as connection:
+        mine = scope(principal.portal_id)
+        matches = await (_sqlite if sqlite else _postgresql)(connection, tables, mine, phrases)
+        for number in range(stage, len(matches)):
+            more, rest = await _walk(
+                connection, tables, matches[number], before, limit + 1 - len(rows), conditions, sqlite=sqlite
+            )
+            rows += [(number, row) for row in more]
+            if len(rows) > limit:
+                following = search_cursor(rows[limit - 1][0], rows[limit - 1][1].seq)
+                break
+            if rest is not None:
+                following = search_cursor(number, rest)
+                break
+            before = _END
+        items = [summary(row) for _, row in rows[:limit]]
+        await _mark(connection, tables, items, phrases, sqlite=sqlite)
+    return Page(items, following)
+
+
+async def _walk(
+    connection: AsyncConnection, tables: ReadTables, match: str, before: int, wanted: int,
+    conditions: Sequence[ColumnElement[bool]], *, sqlite: bool,
+) -> tuple[list[Any], int | None]:  # fmt: skip
+    """The newest tickets below `before`, and where to go on when looking ended before the hits did."""
     t = tables.tickets
     rows: list[Any] = []
-    looked, batch = 0, max(FIRST_BATCH, limit * 2)
-    async with console.database.read() as connection:
-        if console.database.sqlite:
-            match = await _match(connection, tables, f"p{principal.portal_id}", words)
-        else:
-            match = " & ".join(f"{w[:LONGEST_LEXEME]}:*" for w in plain_words(" ".join(words)).split())
-        while len(rows) <= limit and looked < MOST_HITS:
-            hits = await _hits(connection, tables, match, before, batch, sqlite=console.database.sqlite)
-            looked += len(hits)
-            for start in range(0, len(hits), 500):
-                part = hits[start : start + 500]
-                query = select(t).where(t.c.seq.in_(part), *conditions).order_by(t.c.seq.desc())
-                rows += (await connection.execute(query.limit(limit + 1))).all()
-                if len(rows) > limit:
-                    break
-            if len(hits) < batch:
-                exhausted = True
+    looked, batch = 0, max(FIRST_BATCH, wanted * 2)
+    while len(rows) < wanted:
+        if looked >= MOST_HITS:
+            return rows, before
+        hits = await _hits(connection, tables, match, before, batch, sqlite=sqlite)
+        looked += len(hits)
+        for start in range(0, len(hits), 500):
+            part = hits[start : start + 500]
+            query = select(t).where(t.c.seq.in_(part), *conditions).order_by(t.c.seq.desc())
+            rows += (await connection.execute(query.limit(wanted - len(rows)))).all()
+            if len(rows) >= wanted:
                 break
-            before, batch = hits[-1], min(batch * 4, 5_000)
-        else:
-            exhausted = False
-    page = rows[:limit]
-    if len(rows) > limit:
-        return Page([summary(row) for row in page], str(page[-1].seq))
-    return Page([summary(row) for row in page], None if exhausted else str(before))
+        if len(hits) < batch:
+            break
+        before, batch = hits[-1], min(batch * 4, 5_000)
+    return rows, None
 
 
 async def _hits(
@@ -73,26 +97,97 @@ async def _hits(
         )
     else:
         statement = (
-            f"SELECT seq FROM {tables.tickets.name} WHERE search @@ to_tsquery('simple', :match) "  # noqa: S608
+            f"SELECT seq FROM {tables.tickets.name} WHERE search @@ CAST(:match AS tsquery) "  # noqa: S608
             "AND seq < :before ORDER BY seq DESC LIMIT :count"
         )
     found = await connection.execute(text(statement), {"match": match, "before": before, "count": count})
     return list(found.scalars())
 
 
-async def _match(connection: AsyncConnection, tables: ReadTables, scope: str, words: Sequence[str]) -> str:
-    """The FTS5 query: the portal, and each word as itself or completed."""
-    parts = [f'scope:"{scope}"']
-    for word in words:
-        terms = [word]
-        begins = plain_words(word)
-        if len(begins) >= SHORTEST_BEGINNING:
-            completed = await connection.execute(
-                text(f"SELECT term FROM {tables.vocabulary} WHERE term >= :a AND term < :b LIMIT {COMPLETIONS}"),  # noqa: S608
-                # from just behind the word itself: the vocabulary counts the documents of each term that it passes
-                {"a": begins + "\x01", "b": begins + chr(0x10FFFF)},
-            )
-            terms += completed.scalars()
-        # what is quoted is a string to FTS5, whatever it holds
-        parts.append("words:(" + " OR ".join(f'"{term}"' for term in terms) + ")")
-    return " AND ".join(parts)
+async def _sqlite(connection: AsyncConnection, tables: ReadTables, mine: str, phrases: Sequence[Phrase]) -> list[str]:
+    """The FTS5 queries: for whole words, and for those that are only beginnings."""
+    whole: list[str] = []
+    begun: list[str] = []
+    for phrase in phrases:
+        *first, last = (mine + word for word in phrase)
+        ends = await _completed(connection, tables, last) if may_begin(phrase[-1]) else []
+        whole.append(_quoted([*first, last]))
+        begun.append("(" + " OR ".join([whole[-1], *(_quoted([*first, end]) for end in ends)]) + ")")
+    if all(" OR " not in one for one in begun):
+        return [" AND ".join(whole)]
+    return [" AND ".join(whole), f"({' AND '.join(begun)}) NOT ({' AND '.join(whole)})"]
+
+
+def _quoted(words: Sequence[str]) -> str:
+    """A phrase as FTS5 takes it; words have letters and digits only."""
+    return '"' + " ".join(words) + '"'
+
+
+async def _completed(connection: AsyncConnection, tables: ReadTables, begins: str) -> list[str]:
+    """Words of the portal that begin so."""
+    found = await connection.execute(
+        text(f"SELECT term FROM {tables.vocabulary} WHERE term >= :a AND term < :b LIMIT {COMPLETIONS}"),  # noqa: S608
+        # from just behind the word itself: the vocabulary counts the documents of each term that it passes
+        {"a": begins + "\x01", "b": begins + chr(0x10FFFF)},
+    )
+    return list(found.scalars())
+
+
+async def _postgresql(
+    connection: AsyncConnection, tables: ReadTables, mine: str, phrases: Sequence[Phrase]
+) -> list[str]:
+    """The same as PostgreSQL writes a tsquery."""
+    whole: list[str] = []
+    begun: list[str] = []
+    for phrase in phrases:
+        *first, last = (f"'{mine}{word}'" for word in phrase)
+        whole.append("(" + " <-> ".join([*first, last]) + ")")
+        begun.append("(" + " <-> ".join([*first, f"{last}:*"]) + ")" if may_begin(phrase[-1]) else whole[-1])
+    if begun == whole:
+        return [" & ".join(whole)]
+    return [" & ".join(whole), f"{' & '.join(begun)} & !({' & '.join(whole)})"]
+
+
+async def _mark(
+    connection: AsyncConnection, tables: ReadTables, items: Sequence[dict[str, Any]], phrases: Sequence[Phrase],
+    *, sqlite: bool,
+) -> None:  # fmt: skip
+    """Give each ticket `found`: what was found in its subject, and in an excerpt of what was written."""
+    elsewhere: dict[str, dict[str, Any]] = {}
+    for item in items:
+        subject, excerpt = marked(item["subject"], phrases), marked(item["snippet"], phrases)
+        item["found"] = _shown(subject, excerpt)
+        if not excerpt and not all(marked(item["subject"], [phrase]) for phrase in phrases):
+            elsewhere[item["id"]] = item
+    for ticket_id, written in await _written(connection, tables, list(elsewhere), sqlite=sqlite):
+        item = elsewhere[ticket_id]
+        if not item["found"]["excerpt"] and (excerpt := marked(" ".join(written.split()), phrases, around=EXCERPT)):
+            item["found"]["excerpt"] = _shown([], excerpt)["excerpt"]
+
+
+async def _written(
+    connection: AsyncConnection, tables: ReadTables, ids: Sequence[str], *, sqlite: bool
+) -> list[tuple[str, str]]:
+    """What the latest messages of these tickets say, the latest first."""
+    if not ids:
+        return []
+    m = tables.messages
+    place = func.row_number().over(partition_by=m.c.ticket_id, order_by=m.c.at.desc()).label("place")
+    latest = (
+        select(m.c.ticket_id, m.c.document, place).where(m.c.ticket_id.in_(ids), m.c.kind != "auto_reply").subquery()
+    )
+    rows = await connection.execute(
+        select(latest.c.ticket_id, latest.c.document).where(latest.c.place <= LOOKED_THROUGH).order_by(latest.c.place)
+    )
+    told = []
+    for row in rows:
+        document = json.loads(row.document)
+        told.append((row.ticket_id, str(document.get("reply_text") or document.get("text") or "")))
+    return told
+
+
+def _shown(subject: Sequence[Piece], excerpt: Sequence[Piece]) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "subject": [{"text": piece, "hit": hit} for piece, hit in subject],
+        "excerpt": [{"text": piece, "hit": hit} for piece, hit in excerpt],
+    }

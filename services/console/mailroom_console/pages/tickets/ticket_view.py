@@ -36,13 +36,19 @@ _ENCRYPTED = frozenset({"application/pgp-encrypted", "application/pkcs7-mime", "
 
 
 def row(ticket: Mapping[str, Any], queues: Named, agents: Named) -> dict[str, Any]:
-    """A ticket of a list."""
+    """A ticket of a list; what a search found in it is marked."""
+    found = ticket.get("found") or {"subject": [], "excerpt": []}
     return {
         **ticket,
-        "excerpt": " ".join((ticket.get("snippet") or "").split())[:240],
+        "subject_pieces": found["subject"] or _unmarked(ticket["subject"] or say("(no subject)")),
+        "excerpt_pieces": found["excerpt"] or _unmarked(" ".join((ticket.get("snippet") or "").split())[:240]),
         "queue_name": queues.get(ticket["queue_id"], {}).get("name", ""),
         "assignee": agents.get(ticket["assignee_id"] or ""),
     }
+
+
+def _unmarked(text: str) -> list[dict[str, Any]]:
+    return [{"text": text, "hit": False}]
 
 
 def timeline(ticket: Mapping[str, Any], queues: Named, agents: Named) -> list[dict[str, Any]]:
