@@ -38,7 +38,6 @@ def settings(servers: SignInServers, folder: Path, **more: object) -> OAuthSetti
     values: dict[str, object] = {
         "microsoft_client_id": CLIENT_ID, "microsoft_client_secret": SecretStr(CLIENT_SECRET),
         "microsoft_authority": servers.authority, "oauth_providers": str(file), "oauth_ca_file": str(servers.ca_file),
-        "oauth_timeout_s": 2,
     }  # fmt: skip
     return OAuthSettings(**(values | more))  # type: ignore[arg-type]
 
@@ -113,11 +112,21 @@ async def test_troubles_of_a_renewal_are_told_apart(servers: SignInServers, prov
     # msal remembers an error for a while: a fresh look must not hear of it
     servers.front.answer = lambda _: None
     assert (await providers.renew("microsoft", tokens)).access_token
-    servers.front.delay_s = 6
+
+
+async def test_a_provider_that_is_slow_counts_as_away(
+    servers: SignInServers, providers: Providers, tmp_path: Path
+) -> None:
+    # only here is the limit short: the emulator itself takes seconds for a call while other tests have the processors
+    hasty = Providers(settings(servers, tmp_path, oauth_timeout_s=2))
+    begun = await providers.begin("microsoft", BACK)
+    tokens = (await providers.finish("microsoft", begun.flow, servers.consent(begun.url, HELP))).tokens
+    servers.front.delay_s = 10
     began = time.monotonic()
     with pytest.raises(ProviderAway):
-        await providers.renew("microsoft", tokens)
-    assert time.monotonic() - began < 5.9
+        await hasty.renew("microsoft", tokens)
+    assert time.monotonic() - began < 9.5
+    hasty.close()
 
 
 async def test_one_organisations_own_application_takes_only_its_accounts(
