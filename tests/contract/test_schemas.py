@@ -10,6 +10,8 @@ import jsonschema
 import pytest
 from mailroom_contracts import encode, schema_form, schemas
 from mailroom_contracts.topics import TOPICS
+from support.generated_code import SAYS_SOMETHING_EMPTY
+from support.made_records import made
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "contracts"
 SUBSCRIBING = (FOLDER.parent / "subscribing.md").read_text()
@@ -92,6 +94,27 @@ def test_a_record_with_nothing_but_what_must_be_holds_to_what_is_written(name: s
     value = encode(topic, model.model_validate(least), source="test").value
     assert value is not None
     jsonschema.validate(json.loads(value), json.loads((FOLDER / "schemas" / f"{name}.json").read_text()))
+
+
+def test_a_list_that_no_schema_demands_is_left_out_where_it_is_empty() -> None:
+    """Go, Rust and others leave it out when they write the record again; so do we, and nothing is lost."""
+    definitions = json.loads((FOLDER / "mailroom.json").read_text())["$defs"]
+
+    def look(value: Any, said: dict[str, Any], where: str) -> None:
+        said = definitions[said["$ref"].rsplit("/", 1)[-1]] if "$ref" in said else said
+        if isinstance(value, list):
+            for inner in value:
+                look(inner, said.get("items", {}), where)
+        elif isinstance(value, dict):
+            for name, inner in value.items():
+                field = said.get("properties", {}).get(name, {})
+                told = "properties" not in said or f"{where}.{name}" in SAYS_SOMETHING_EMPTY
+                demanded = told or name in said.get("required", ())
+                assert demanded or inner != [], f"{where}.{name} is empty, and no schema demands it"
+                look(inner, field, f"{where}.{name}")
+
+    for line in made(20):
+        look(json.loads(line.value), definitions[line.model], line.model)
 
 
 def _least(schema: dict[str, Any], root: dict[str, Any] | None = None) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from .base import Message, Time, known, says
+from .base import LATER_LIST, Message, Time, known, says
 from .common import Actor, AttachmentRef, Person, TicketMessage
 from .outbound import Quote
 from .tickets import Answered
@@ -64,7 +64,7 @@ class Reply(TicketCommand):
     quote: str = says("What is quoted: none, last (what it answers), or all (`quotes`).", "last", default="last",
                       json_schema_extra=known("none", "last", "all"))  # fmt: skip
     quotes: list[Quote] = says("The history to quote, newest first; for an older message, that one.", [],
-                               default_factory=list)  # fmt: skip
+                               **LATER_LIST)  # fmt: skip
     send_at: Time | None = says("Held until then.", None, default=None)
     hold: str | None = says("Why it is held: undo or later.", None, default=None,
                             json_schema_extra=known("undo", "later"))  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .base import Model, Time, known, says
+from .base import LATER_LIST, Model, Time, known, says
 
 
 class Person(Model):
@@ -154,7 +154,7 @@ class TicketMessage(Model):
     verdicts: Verdicts | None = says("Sender authentication.", None, default=None)
     defects: list[str] = says("What was wrong with the mail's form.", [], default_factory=list)
     protection: list[str] = says("What it is put into: signed:smime, signed:openpgp (not judged), encrypted:smime, "
-                                 "encrypted:openpgp.", ["signed:smime"], default_factory=list)  # fmt: skip
+                                 "encrypted:openpgp.", ["signed:smime"], **LATER_LIST)  # fmt: skip
     automatic_signs: list[str] = says("Why it must not be answered automatically.", [], default_factory=list)
     spam: bool = says("Judged to be spam (DESIGN section 5).", False, default=False)
     quiet: bool = says("Shown, but nothing is done for it: an automatic answer, a receipt, another desk's notice.", False,
@@ -183,6 +183,6 @@ class TicketMessage(Model):
         default=None, json_schema_extra=known("direct", "proven", "vouched", "claimed", "unknown"),
     )  # fmt: skip
     lists: list[str] = says("Addresses of the mailing list that it came through: never a person's.", [],
-                            default_factory=list)  # fmt: skip
+                            **LATER_LIST)  # fmt: skip
     sent_at: Time | None = says("Date header, or when it was written.", "2026-11-24T11:55:00Z", default=None)
     at: Time = says("When Mailroom got it.", "2026-11-24T11:55:01Z")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Message, Model, Time, known, says
+from .base import LATER_LIST, Message, Model, Time, known, says
 from .common import BlobRef
 
 
@@ -59,7 +59,7 @@ class Portal(_Config):
     follow_up_after_days: int = says("A mail on a ticket closed longer than this opens a follow-up.", 14, default=14)
     undo_send_s: int = says("Seconds that agents' mail is held, so that it can be taken back; 0 to 60.", 10, default=10)
     blocked: list[str] = says("Senders and domains whose mail is spam, lower case.", ["junk@spam.example"],
-                              default_factory=list)  # fmt: skip
+                              **LATER_LIST)  # fmt: skip
     office_hours: OfficeHours | None = says("When somebody is there; None: always.", None, default=None)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .base import Message, Model, Time, known, says
+from .base import LATER_LIST, Message, Model, Time, known, says
 from .common import AttachmentRef, BlobRef, Person, RecipientReport, Verdicts
 
 
@@ -33,7 +33,7 @@ class BounceInfo(Model):
     mailroom_id: str | None = says("X-Mailroom-Id among the returned headers.", None, default=None)
     recipients: list[RecipientReport] = says("Recipients concerned.", [], default_factory=list)
     original_from: str | None = says("Author of the returned mail, by its own header.", "s@acme.example", default=None)
-    original_to: list[str] = says("Its visible recipients, by its own header.", [], default_factory=list)
+    original_to: list[str] = says("Its visible recipients, by its own header.", [], **LATER_LIST)
 
 
 class ListPost(Model):
@@ -74,13 +74,13 @@ class Content(Model):
     attachments: list[AttachmentRef] = says("Attachments and inline images.", [], default_factory=list)
     defects: list[str] = says("What was wrong with the mail's form.", [], default_factory=list)
     protection: list[str] = says("What it is put into: signed:smime, signed:openpgp (not judged), encrypted:smime, "
-                                 "encrypted:openpgp.", ["signed:smime"], default_factory=list)  # fmt: skip
+                                 "encrypted:openpgp.", ["signed:smime"], **LATER_LIST)  # fmt: skip
     automatic_signs: list[str] = says("Why it must not be answered automatically; empty: a person.", ["List-Id"],
                                       default_factory=list)  # fmt: skip
     out_of_office: bool = says("A vacation note.", False, default=False)
     is_list: bool = says("Came through a mailing list.", False, default=False)
     is_receipt: bool = says("A read receipt (RFC 8098).", False, default=False)
-    receipt_of: list[str] = says("Message-IDs that a receipt is about.", ["x@acme.example"], default_factory=list)
+    receipt_of: list[str] = says("Message-IDs that a receipt is about.", ["x@acme.example"], **LATER_LIST)
     resent_from: Person | None = says("Who passed the mail on as it was: Resent-From (RFC 5322 section 3.6.6).", None,
                                       default=None)  # fmt: skip
     is_feedback: bool = says("An abuse report (RFC 5965).", False, default=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .base import Message, Model, Time, known, says
+from .base import LATER_LIST, Message, Model, Time, known, says
 from .common import AttachmentRef, BlobRef, Person, RecipientReport
 from .ids import delivery_id
 
@@ -15,8 +15,8 @@ class Quote(Model):
     from_: Person | None = Field(
         default=None, alias="from", description="Author.", examples=[{"email": "jo@c.example"}]
     )
-    to: list[Person] = says("To; shown where a mail is forwarded.", [], default_factory=list)
-    cc: list[Person] = says("Cc; shown where a mail is forwarded.", [], default_factory=list)
+    to: list[Person] = says("To; shown where a mail is forwarded.", [], **LATER_LIST)
+    cc: list[Person] = says("Cc; shown where a mail is forwarded.", [], **LATER_LIST)
     subject: str = says("Subject; shown where a mail is forwarded.", "My order", default="")
     date: Time | None = says("When it was written.", "2026-11-24T11:55:00Z", default=None)
     text: str = says("Its text.", "Where is it?", default="")
@@ -43,12 +43,12 @@ class OutboundMail(Message):
     cc: list[Person] = says("Cc.", [], default_factory=list)
     bcc: list[Person] = says("Bcc.", [], default_factory=list)
     reply_to: list[Person] = says("Reply-To.", [], default_factory=list)
-    envelope: list[str] = says("Only these of To, Cc and Bcc get it; empty: all of them.", [], default_factory=list)
+    envelope: list[str] = says("Only these of To, Cc and Bcc get it; empty: all of them.", [], **LATER_LIST)
     subject: str = says("Subject.", "Re: My order", default="")
     text: str = says("Text.", "It left today.", default="")
     html: str | None = says("HTML.", None, default=None)
     quote: Quote | None = says("What is quoted below.", None, default=None)
-    quotes: list[Quote] = says("Further history below `quote`, newest first.", [], default_factory=list)
+    quotes: list[Quote] = says("Further history below `quote`, newest first.", [], **LATER_LIST)
     quote_style: str = says("How history is written: reply (On ..., ... wrote:) or forward (a header block).", "reply",
                             default="reply", json_schema_extra=known("reply", "forward"))  # fmt: skip
     attachments: list[AttachmentRef] = says("Attachments and inline images.", [], default_factory=list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Message, Model, Time, known, says
+from .base import LATER_LIST, Message, Model, Time, known, says
 from .common import Answers, Delivery, Person
 from .outbound import OutboundMail, Quote
 
@@ -14,7 +14,7 @@ class MessageSummary(Model):
     direction: str = says("in, out or note.", "in")
     kind: str = says("As in the event.", "mail", default="mail")
     message_id: str | None = says("RFC 5322 Message-ID.", "abc@customer.example", default=None)
-    other_ids: list[str] = says("Message-IDs that providers put in place of ours.", [], default_factory=list)
+    other_ids: list[str] = says("Message-IDs that providers put in place of ours.", [], **LATER_LIST)
     fingerprint: str | None = says("Digest of Message-ID, From and Date, to know a copy.", "7e11...", default=None)
     from_email: str | None = says("Author.", "jo@customer.example", default=None)
     at: Time = says("When Mailroom got it.", "2026-11-24T11:55:01Z")
@@ -78,22 +78,22 @@ class TicketState(Message):
     version: int = says("Number of its last event.", 3, default=0)
     their_numbers: list[str] = says(
         "Numbers that the other side's desk gave it, as its subjects carry them: domain, bar, text in the brackets.",
-        ["customer.example|sup-2"], default_factory=list,
+        ["customer.example|sup-2"], **LATER_LIST,
     )  # fmt: skip
     answer_to: Person | None = says("Where answers go: the first of `answers.reply.to`; None where a list hides who "
                                     "wrote.", None, default=None)  # fmt: skip
     answers: Answers | None = says("Whom answers to the customer's last mail go to.", None, default=None)
     answered: MessageSummary | None = says("The customer's last mail, which answers go to.", None, default=None)
     third_parties: list[str] = says("Whom it was forwarded to (lower case); they take no part.", [],
-                                    default_factory=list)  # fmt: skip
-    tags: list[str] = says("Tags.", ["refund"], default_factory=list)
+                                    **LATER_LIST)  # fmt: skip
+    tags: list[str] = says("Tags.", ["refund"], **LATER_LIST)
     snoozed_until: Time | None = says("Put aside until then.", None, default=None)
     merged_into: str | None = says("Ticket that its conversation goes on in.", None, default=None)
     status_before_merge: str | None = says("Its status before it was merged.", None, default=None)
-    taken_in: list[TakenIn] = says("Tickets that were merged into this one.", [], default_factory=list)
+    taken_in: list[TakenIn] = says("Tickets that were merged into this one.", [], **LATER_LIST)
     spam: bool = says("Among the spam.", False, default=False)
     lists: list[str] = says("Addresses of mailing lists met here: they take no part and get no answers.", [],
-                            default_factory=list)  # fmt: skip
+                            **LATER_LIST)  # fmt: skip
     quote: Quote | None = says("The customer's last message, cut, for replies to quote.", None, default=None)
     orders: list[OutboundMail] = says("The last orders, bounded, so that they can be sent again.", [],
                                       default_factory=list)  # fmt: skip
