@@ -47,7 +47,9 @@ def test_every_file_is_used() -> None:
     used = {name for name, _ in ALL}
     assert {p.name for p in BASE.glob("*.yaml")} - used == {"kustomization.yaml", "secret.example.yaml"}
     for overlay in (BASE.parent / "overlays").iterdir():
-        assert yaml.safe_load((overlay / "kustomization.yaml").read_text())["resources"] == ["../../base"]
+        used = yaml.safe_load((overlay / "kustomization.yaml").read_text())["resources"]
+        assert used[0] == "../../base"
+        assert set(used[1:]) == {p.name for p in overlay.glob("*.yaml")} - {"kustomization.yaml"}
 
 
 def by_kind(*kinds: str) -> dict[str, dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import secrets
 from typing import Annotated
 
 import typer
@@ -18,6 +19,12 @@ app = typer.Typer(help="Keys that seal secrets and sign Message-IDs.", no_args_i
 def new(key_id: Annotated[str, typer.Argument(help="Its id: letters and digits, k2 say.")]) -> None:
     """Print a new key, to be put first in MAILROOM_SECRET_KEYS or MAILROOM_MESSAGE_ID_KEYS."""
     print(f"{key_id}:{base64.b64encode(os.urandom(32)).decode()}")
+
+
+@app.command()
+def token() -> None:
+    """Print a new token for MAILROOM_PLATFORM_TOKEN: a console that starts with it makes it valid."""
+    print(f"mr_{secrets.token_urlsafe(32)}")
 
 
 @app.command()

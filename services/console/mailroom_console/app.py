@@ -17,7 +17,9 @@ from mailroom_runtime.process.tasks import lasting
 from mailroom_runtime.redis.presence import Presence
 from mailroom_runtime.redis.valkey import connect
 from mailroom_runtime.seals.sealing import Sealer
+from redis.asyncio import Redis
 
+from mailroom_console.access import platform_token
 from mailroom_console.activity.dead_letters import DeadLetterReader
 from mailroom_console.addresses import forwarding
 from mailroom_console.live.changes import Changes
@@ -26,11 +28,12 @@ from mailroom_console.live.live import Live
 from mailroom_console.read_model.model import ReadModel
 from mailroom_console.storage.database import Database
 from mailroom_console.storage.leadership import lead
+from mailroom_console.storage.only_copy import OnlyCopy, SecondCopy
 from mailroom_console.storage.outbox import Publisher
 from mailroom_console.tickets import stranded
 from mailroom_console.uploads import purge as upload_purge
 
-from . import seeding
+from . import seeding, times
 from .context import Console
 from .settings import ConsoleSettings
 from .web import build
@@ -55,12 +58,15 @@ async def app(service: Service[ConsoleSettings]) -> None:
         sealer = Sealer(settings.secret_ring())
     except ValueError as error:
         raise Stopped(str(error)) from error
+    redis = connect(settings.redis)
     database = Database(settings.database_url)
+    only = await _only_copy(service, database, redis)
     await database.migrate()
     await seeding.seed(settings, database)
+    if token := settings.platform_token.get_secret_value():
+        await platform_token.keep(database, token, now=times.micros(times.now()))
     service.health.set("database", True)
     changes = Changes()
-    redis = connect(settings.redis)
     producer = Producer(settings, "console")
     async with httpx.AsyncClient(timeout=10.0) as http:
         read = ReadModel(settings, database, producer, changes)
@@ -106,8 +112,30 @@ async def app(service: Service[ConsoleSettings]) -> None:
                 task.cancel()
             providers.close()
             await producer.close()
+            if only is not None:
+                await only.give_back()
             await redis.aclose()
     await database.close()
+
+
+async def _only_copy(service: Service[ConsoleSettings], database: Database, client: Redis) -> OnlyCopy | None:
+    """On SQLite: the place of the one console, taken and held. Raises Stopped when another has it."""
+    if not database.sqlite:
+        return None
+    only = OnlyCopy(client, service.settings.topic_prefix, database.url.database or "")
+
+    async def hold() -> None:
+        try:
+            await only.hold()
+        except SecondCopy as error:
+            raise Stopped(str(error)) from None
+
+    try:
+        await only.take()
+    except SecondCopy as error:
+        raise Stopped(str(error)) from None
+    service.spawn(hold(), "only-copy")
+    return only
 
 
 async def _serve(server: _Server, service: Service[ConsoleSettings], settings: ConsoleSettings) -> None:

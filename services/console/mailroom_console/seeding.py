@@ -35,7 +35,9 @@ ADMIN_EMAIL = "admin@acme.example"
 async def seed(settings: ConsoleSettings, database: Database) -> None:
     """Fill an empty database: the portal Acme with everything (`MAILROOM_SEED=local`), or a portal `Default`."""
     now = times.micros(times.now())
+    given = settings.platform_token.get_secret_value()
     async with database.write() as connection:
+        await database.one_at_a_time(connection)
         if await connection.scalar(select(func.count()).select_from(portals_table)):
             return
         local = settings.seed == "local"
@@ -49,8 +51,9 @@ async def seed(settings: ConsoleSettings, database: Database) -> None:
             connection, portal_id=portal_id, email=email, name="Administrator", role="administrator", queue_ids=[],
             password_hash=await passwords.hashed(password), by=None, now=now, must_change=not local,
         )  # fmt: skip
-        token = await tokens.add(connection, portal_id=portal_id, name="First token", scopes=tokens.ALL_SCOPES,
-                                 by="Mailroom", now=now)  # fmt: skip
+        token = given or await tokens.add(
+            connection, portal_id=portal_id, name="First token", scopes=tokens.ALL_SCOPES, by="Mailroom", now=now
+        )
         if local:
             queue_id = ids.derive("queue", portal_id, "Support")
             await connection.execute(
@@ -76,7 +79,7 @@ async def seed(settings: ConsoleSettings, database: Database) -> None:
             # written before the commit: a crash in between leaves files without a use, never a console without a way in
             keep(settings.data / "api-token", token + "\n")
             keep(settings.data / "admin-login.json", json.dumps({"email": email, "password": password}) + "\n")
-        else:
+        elif not given:
             keep(settings.data / "api-token", token + "\n")
     log.info("console.seeded", portal="Acme" if local else "Default")
     if not local:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 
 from mailroom_runtime.process.settings import ServiceSettings
@@ -22,6 +23,11 @@ class ConsoleSettings(ServiceSettings):
         "",
         description="Addresses and networks, with commas, of the proxies in front of the console: only their "
         "X-Forwarded-For and X-Forwarded-Proto are believed.",
+    )
+    platform_token: SecretStr = Field(
+        SecretStr(""),
+        description="A token of all scopes, mr_ and at least 32 characters, that this start makes valid and that ends "
+        "the one set before; `mailroom keys token` draws one. Empty: the first start draws one into the data folder.",
     )
     seed: str = Field("", pattern="^(|local)$", description="`local`: a first start makes the portal Acme.")
     wait_s: float = Field(5.0, ge=0, le=60, description="Seconds that a write waits until the read model shows it.")
@@ -55,6 +61,14 @@ class ConsoleSettings(ServiceSettings):
     def _known_database(cls, value: str) -> str:
         if value and not value.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")):
             raise ValueError("must start with sqlite+aiosqlite: or postgresql+asyncpg:")
+        return value
+
+    @field_validator("platform_token")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        secret = value.get_secret_value()
+        if secret and not re.fullmatch(r"mr_[A-Za-z0-9_-]{32,190}", secret):
+            raise ValueError("must be mr_ and 32 to 190 letters, digits, - or _; `mailroom keys token` draws one")
         return value
 
     @field_validator("trusted_proxies")

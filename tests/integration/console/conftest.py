@@ -127,7 +127,8 @@ async def start_console(kafka: str, topics: str, tmp_path: Path, valkey: ValkeyS
             return service.health.ready
 
         await eventually(up, 30, what="the console being ready")
-        api = _client(settings, (tmp_path / "data" / "api-token").read_text().strip())
+        token = settings.platform_token.get_secret_value()
+        api = _client(settings, token or (tmp_path / "data" / "api-token").read_text().strip())
         console = RunningConsole(api, settings, api, service, task)
         running.append(console)
         await console.learn_ids()

@@ -90,6 +90,11 @@ class Database:
                 await asyncio.wait({done})  # it cannot be stopped halfway, and nobody may write before it is over
                 raise
 
+    async def one_at_a_time(self, connection: AsyncConnection) -> None:
+        """Within a transaction: other copies that start wait here until it is over. On SQLite there are none."""
+        if not self.sqlite:
+            await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7229103)")
+
     async def migrate(self) -> None:
         """Bring the tables to the present form."""
         async with self._writer.begin() as connection:
