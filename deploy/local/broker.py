@@ -104,6 +104,8 @@ class Broker:
             "background.threads": 2,
             # Topics are made on purpose, with their settings; a mistyped name is an error, not a new topic.
             "auto.create.topics.enable": "false",
+            # longer than any finite topic, so that no group loses its place
+            "offsets.retention.minutes": 144_000,
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 8,
             "transaction.state.log.replication.factor": 1,

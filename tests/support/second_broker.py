@@ -16,9 +16,10 @@ from .servers import KafkaServer
 
 @dataclass(frozen=True)
 class JoiningBroker(Broker):
-    """Node 2: a broker only; the first one is the controller of both."""
+    """Node 2, or `node`: a broker only; the first one is the controller of all."""
 
     cluster: Path = Path()
+    node: int = 2
 
     def properties(self) -> str:
         kept = [
@@ -26,7 +27,7 @@ class JoiningBroker(Broker):
             for line in super().properties().splitlines()
             if line.partition("=")[0] not in ("process.roles", "node.id", "listeners")
         ]
-        own = ("process.roles=broker", "node.id=2", f"listeners=PLAINTEXT://127.0.0.1:{self.port}")
+        own = ("process.roles=broker", f"node.id={self.node}", f"listeners=PLAINTEXT://127.0.0.1:{self.port}")
         return "\n".join((*kept, *own, ""))
 
     def prepare(self) -> None:
@@ -47,11 +48,17 @@ class JoiningBroker(Broker):
 class SecondBroker(KafkaServer):
     """A further broker of `first`'s cluster."""
 
-    def __init__(self, first: KafkaServer, folder: Path) -> None:
+    def __init__(self, first: KafkaServer, folder: Path, node: int = 2) -> None:
         super().__init__(folder)
         known = first.broker
         self.broker = JoiningBroker(
-            free_port(), known.controller_port, folder, 256, known.java_options, known.data / "log" / "meta.properties"
+            free_port(),
+            known.controller_port,
+            folder,
+            256,
+            known.java_options,
+            known.data / "log" / "meta.properties",
+            node,
         )
 
 

@@ -18,7 +18,16 @@ app = typer.Typer(help="Topics on Kafka.", no_args_is_help=True)
 
 @app.command()
 def create(
-    replication: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
+    replication: Annotated[
+        int | None,
+        typer.Option(help="Copies of each partition; by itself 3 where three brokers answer, else 1.", min=1),
+    ] = None,
+    min_insync: Annotated[
+        int | None,
+        typer.Option(
+            help="Copies that must have a record before it counts (min.insync.replicas); by itself 2 of 3.", min=1
+        ),
+    ] = None,
     start_group: Annotated[
         list[str] | None, typer.Option(help="GROUP=beginning or GROUP=end, for a group whose offsets were lost.")
     ] = None,
@@ -33,7 +42,9 @@ def create(
         forced[group] = where
     settings = load(ServiceSettings)
     try:
-        report = asyncio.run(create_topics(settings, replication=replication, start_groups=forced))
+        report = asyncio.run(
+            create_topics(settings, replication=replication, min_insync=min_insync, start_groups=forced)
+        )
     except KafkaError as error:
         raise Failure(f"Kafka at {settings.kafka} does not answer ({type(error).__name__})") from error
     except ValueError as error:

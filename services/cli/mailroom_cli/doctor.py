@@ -14,6 +14,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from mailroom_runtime.bus import cluster
 from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.groups import GROUPS, group_name
 from mailroom_runtime.bus.kafka import partitions_for
@@ -72,6 +73,7 @@ async def _kafka(settings: ServiceSettings) -> list[Finding]:
         try:
             have = set(await admin.list_topics())
             missing, drifted = await drift(admin, settings, have)
+            brokers = await cluster.look(admin, settings)
         finally:
             await admin.close()
         lags = await _lags(settings) if not missing else {}
@@ -82,6 +84,11 @@ async def _kafka(settings: ServiceSettings) -> list[Finding]:
     found.append(
         Finding("topics", not problems, "; ".join(problems) or "all there, settings as wanted",
                 "run `mailroom topics create`; what still drifts is changed with Kafka's own tools")
+    )  # fmt: skip
+    wrong, unseen = brokers.problems(settings.inline_limit_bytes), brokers.unseen()
+    found.append(
+        Finding("brokers", not wrong, "; ".join(wrong) or unseen or f"{brokers.brokers}, settings as wanted",
+                "who runs Kafka changes it there (docs/operations.md, Install)")
     )  # fmt: skip
     lost = [group for group, lag in lags.items() if lag is None]
     if not missing:

@@ -94,6 +94,8 @@ def test_topics_create_starts_a_lost_group_only_when_told(cli: Cli) -> None:
     assert cli.json("topics", "create") == {"created": [], "existing": there, "drift": [], "groups_started": []}
     started = cli.json("topics", "create", "--start-group", "autoreply=end")
     assert started["groups_started"] == ["autoreply"]
+    assert "need 3 brokers; 1 answer" in cli("topics", "create", "--replication", "3", status=1)
+    assert "between 1 and the 1 copies" in cli("topics", "create", "--min-insync", "2", status=1)
     assert "GROUP=beginning or GROUP=end" in cli("topics", "create", "--start-group", "autoreply", status=1)
     assert "no consumer group nonsense" in cli("topics", "create", "--start-group", "nonsense=end", status=1)
     assert any(
@@ -119,6 +121,7 @@ async def test_doctor_configuration_and_key_rotation(
     assert said["kafka"]["ok"]
     assert said["topics"]["ok"]
     assert said["offsets"]["ok"]
+    assert said["brokers"]["ok"], said["brokers"]
     assert said["valkey"]["ok"]
     assert not said["console"]["ok"]
     assert said["console"]["advice"]

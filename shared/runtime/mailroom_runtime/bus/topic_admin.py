@@ -12,9 +12,12 @@ from mailroom_contracts.topics import DEAD_RETENTION_MS, TOPICS, Topic
 
 from mailroom_runtime.process.settings import ServiceSettings
 
+from .cluster import Durability
 from .connection import connection
 from .groups import GROUPS, group_name
 from .kafka import partitions_for
+
+MIN_INSYNC = "min.insync.replicas"
 
 
 @dataclass(slots=True)
@@ -27,7 +30,7 @@ class Report:
     groups_started: list[str] = field(default_factory=list)
 
 
-def wanted(settings: ServiceSettings) -> dict[str, dict[str, str]]:
+def wanted(settings: ServiceSettings, min_insync: int | None = None) -> dict[str, dict[str, str]]:
     """Every topic by full name with its settings; dead letters included."""
     result: dict[str, dict[str, str]] = {}
     for topic in TOPICS:
@@ -36,16 +39,21 @@ def wanted(settings: ServiceSettings) -> dict[str, dict[str, str]]:
             "cleanup.policy": "delete",
             "retention.ms": str(DEAD_RETENTION_MS),
         }
+    if min_insync is not None:
+        for configs in result.values():
+            configs[MIN_INSYNC] = str(min_insync)
     return result
 
 
 async def create(
-    settings: ServiceSettings, *, replication: int = 1, start_groups: dict[str, str] | None = None
-) -> Report:
+    settings: ServiceSettings, *, replication: int | None = None, min_insync: int | None = None,
+    start_groups: dict[str, str] | None = None,
+) -> Report:  # fmt: skip
     """Create what is missing, report drift, start groups on new topics (and those in `start_groups`).
 
+    `replication`, `min_insync`: None: 3 and 2 where three brokers answer, else 1 and 1.
     `start_groups`: group -> "beginning" or "end", for offsets that were lost. Idempotent.
-    Raises KafkaError when Kafka does not answer, ValueError for an unknown group.
+    Raises KafkaError when Kafka does not answer, ValueError for an unknown group and for copies that cannot be.
     """
     unknown = set(start_groups or {}) - set(GROUPS)
     if unknown:
@@ -55,12 +63,17 @@ async def create(
     await admin.start()
     try:
         have = set(await admin.list_topics())
-        plan = wanted(settings)
+        brokers = len((await admin.describe_cluster())["brokers"])
+        durability = Durability.for_brokers(brokers, replication, min_insync)
+        plan = wanted(settings, durability.min_insync)
         missing = [name for name in plan if name not in have]
         report.existing = [name for name in plan if name in have]
         if missing:
             answer = await admin.create_topics(
-                [NewTopic(name, settings.partitions, replication, topic_configs=dict(plan[name])) for name in missing]
+                [
+                    NewTopic(name, settings.partitions, durability.replication, topic_configs=dict(plan[name]))
+                    for name in missing
+                ]
             )
             for name, code, *_ in answer.topic_errors:
                 error = for_code(code)
@@ -70,7 +83,7 @@ async def create(
                     raise error(f"cannot create {name}")
                 else:
                     report.created.append(name)
-        report.drift = await _drift(admin, settings, plan, report.existing)
+        report.drift = await _drift(admin, settings, plan, report.existing, durability)
     finally:
         await admin.close()
     await _start_groups(settings, set(report.created), start_groups or {}, report)
@@ -78,8 +91,9 @@ async def create(
 
 
 async def _drift(
-    admin: AIOKafkaAdminClient, settings: ServiceSettings, plan: dict[str, dict[str, str]], names: list[str]
-) -> list[str]:
+    admin: AIOKafkaAdminClient, settings: ServiceSettings, plan: dict[str, dict[str, str]], names: list[str],
+    durability: Durability,
+) -> list[str]:  # fmt: skip
     found: list[str] = []
     if not names:
         return found
@@ -87,6 +101,9 @@ async def _drift(
         count = len(topic["partitions"])
         if count != settings.partitions:
             found.append(f"{topic['topic']}: {count} partitions, MAILROOM_PARTITIONS says {settings.partitions}")
+        copies = min((len(partition["replicas"]) for partition in topic["partitions"]), default=durability.replication)
+        if copies < durability.replication:
+            found.append(f"{topic['topic']}: {copies} of {durability.replication} copies")
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     for response in await admin.describe_configs(resources):
         for resource in response.resources:
@@ -95,9 +112,16 @@ async def _drift(
             found += [
                 f"{name}: {key} is {actual.get(key)}, wanted {value}"
                 for key, value in plan[name].items()
-                if actual.get(key) != value
+                if not _holds(key, actual.get(key), value)
             ]
     return found
+
+
+def _holds(key: str, actual: str | None, value: str) -> bool:
+    """More copies in sync than wanted are as good."""
+    if key == MIN_INSYNC and actual is not None and actual.isdigit():
+        return int(actual) >= int(value)
+    return actual == value
 
 
 async def _start_groups(settings: ServiceSettings, created: set[str], forced: dict[str, str], report: Report) -> None:
@@ -131,9 +155,10 @@ async def _start_groups(settings: ServiceSettings, created: set[str], forced: di
 
 async def drift(admin: AIOKafkaAdminClient, settings: ServiceSettings, have: set[str]) -> tuple[list[str], list[str]]:
     """Which topics are missing, and in what the others differ from what is wanted."""
-    plan = wanted(settings)
+    durability = Durability.for_brokers(len((await admin.describe_cluster())["brokers"]))
+    plan = wanted(settings, durability.min_insync)
     missing = [name for name in plan if name not in have]
-    return missing, await _drift(admin, settings, plan, [name for name in plan if name in have])
+    return missing, await _drift(admin, settings, plan, [name for name in plan if name in have], durability)
 
 
 def topic_of(full_name: str, settings: ServiceSettings) -> Topic:
