@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis.asyncio
 from redis.backoff import ExponentialBackoff
@@ -15,20 +16,49 @@ from redis.exceptions import NoScriptError, RedisError
 # MASTERDOWN), another password (NOAUTH), rights taken away (NOPERM), still LOADING. A list of them would have gaps, and
 # nobody who uses Redis here can do more about one than about another.
 REDIS_DOWN = (RedisError, OSError)
+_OF_ONE_HOST = ("host", "port", "connection_class")
 
 
 def connect(url: str, *, timeout_s: float = 2.0) -> redis.asyncio.Redis:
-    """A client that answers within `timeout_s` or raises one of `REDIS_DOWN`; strings come back as str."""
+    """A client that answers within `timeout_s` or raises one of `REDIS_DOWN`; strings come back as str.
+
+    `url`: redis://, rediss:// (TLS), unix://, or a master that Sentinels know: redis+sentinel://USER:PASSWORD@HOST:PORT,
+    HOST:PORT/NAME/DB (rediss+sentinel: TLS to both). Raises ValueError for one that is none of these.
+    """
     from redis.asyncio.retry import Retry as AsyncRetry
 
-    client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        health_check_interval=15,
-        retry=AsyncRetry(ExponentialBackoff(cap=0.2, base=0.02), 2),
-    )
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "health_check_interval": 15,
+        "retry": AsyncRetry(ExponentialBackoff(cap=0.2, base=0.02), 2),
+    }
+    if "+sentinel://" in url:
+        return _by_sentinels(url, options)
+    client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(url, **options)
+    return client
+
+
+def _by_sentinels(url: str, options: dict[str, Any]) -> redis.asyncio.Redis:
+    """The present master of a name; asked for anew at every connection, so that a failover is followed."""
+    from redis.asyncio.connection import parse_url
+    from redis.asyncio.sentinel import Sentinel
+
+    parts = urlsplit(url)
+    access, _, hosts = parts.netloc.rpartition("@")
+    name, _, database = parts.path.strip("/").partition("/")
+    if not hosts or not name:
+        raise ValueError("it must look like redis+sentinel://HOST:PORT,HOST:PORT/NAME/0")
+    scheme = parts.scheme.removesuffix("+sentinel")
+    plain = f"{scheme}://{access}@any/{database or 0}?{parts.query}"
+    given: dict[str, Any] = {key: value for key, value in parse_url(plain).items() if key not in _OF_ONE_HOST}
+    encrypted = {"ssl": True} if scheme == "rediss" else {}
+    tls = {key: value for key, value in given.items() if key.startswith("ssl_")} | encrypted
+    reached = {key: options[key] for key in ("socket_timeout", "socket_connect_timeout")}
+    asked = [(host, int(port or 26379)) for host, _, port in (each.rpartition(":") for each in hosts.split(","))]
+    sentinel = Sentinel(asked, sentinel_kwargs=reached | tls)
+    client: redis.asyncio.Redis = sentinel.master_for(name, **(options | given | encrypted))
     return client
 
 
