@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from mailroom_console.storage.database import Database, alembic_config
 from mailroom_console.storage.schema import metadata
 from mailroom_contracts import Reply, TicketCommand, TicketEvent, topics
 from sqlalchemy import Connection, text
+from support.certificates import Authority
 from support.console_story import Story
 from support.processes import ServiceProcess, free_port
 from support.upload_desk import UploadDesk
@@ -157,3 +160,35 @@ async def test_two_copies_side_by_side_and_the_leader_dies(
     finally:
         with contextlib.suppress(ProcessLookupError):
             second.kill()
+
+
+async def test_postgresql_by_tls_only_with_a_certificate_that_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As operations.md says: `ssl=verify-full`, and who signed in PGSSLROOTCERT."""
+    authority = Authority(tmp_path / "authority")
+    server = Postgres(tls=authority.issue("postgres"))
+    server.start()
+    try:
+        monkeypatch.setenv("PGSSLMODE", "require")  # for createdb
+        url = server.url("tls")
+
+        async def encrypted(url: str) -> bool:
+            database = Database(url)
+            try:
+                async with database.read() as connection:
+                    told = await connection.scalar(text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+                return bool(told)
+            finally:
+                await database.close()
+
+        monkeypatch.delenv("PGSSLMODE")
+        monkeypatch.setenv("PGSSLROOTCERT", str(authority.ca_file))
+        assert await encrypted(f"{url}?ssl=verify-full")
+        with pytest.raises(Exception, match="no encryption"):
+            await encrypted(f"{url}?ssl=disable")
+        monkeypatch.setenv("PGSSLROOTCERT", str(Authority(tmp_path / "other").ca_file))
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await encrypted(f"{url}?ssl=verify-full")
+    finally:
+        server.stop()

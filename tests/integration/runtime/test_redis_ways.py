@@ -12,8 +12,8 @@ import pytest
 from keyvalue import binary
 from mailroom_runtime.redis.valkey import REDIS_DOWN, connect
 from redis.exceptions import AuthenticationError, NoPermissionError
+from support.certificates import Authority
 from support.processes import Process, free_port, port_open
-from support.secured_broker import Authority
 from support.servers import ValkeyServer
 from support.waiting import eventually
 
