@@ -81,7 +81,7 @@ def _go(folder: Path, program: str, number: int) -> list[str]:
     place.mkdir()
     (place / "main.go").write_text(program)
     build(["go", "mod", "init", "client"], place)
-    build(["go", "get", "github.com/twmb/franz-go@v1.22.3"], place)
+    build(["go", "get", "github.com/twmb/franz-go/pkg/kgo@v1.22.3"], place)
     build(["go", "build", "-o", "client", "."], place)
     return [str(place / "client")]
 
