@@ -57,7 +57,7 @@ def _by_sentinels(url: str, options: dict[str, Any]) -> redis.asyncio.Redis:
     tls = {key: value for key, value in given.items() if key.startswith("ssl_")} | encrypted
     reached = {key: options[key] for key in ("socket_timeout", "socket_connect_timeout")}
     asked = [(host, int(port or 26379)) for host, _, port in (each.rpartition(":") for each in hosts.split(","))]
-    sentinel = Sentinel(asked, sentinel_kwargs=reached | tls)
+    sentinel = Sentinel(asked, sentinel_kwargs=reached | tls)  # type: ignore[no-untyped-call]
     client: redis.asyncio.Redis = sentinel.master_for(name, **(options | given | encrypted))
     return client
 
