@@ -27,10 +27,12 @@ trap unmount EXIT
 for place in proc dev dev/pts sys; do
   mount --rbind "/$place" "$root/$place" && mount --make-rslave "$root/$place" && mounted+=("$root/$place")
 done
-# What this machine needs to reach its package registries: certificates, names, the clients' own settings.
+# What this machine needs to reach its package registries: certificates of its own, names, the clients' own settings.
+# Certificates are put where Debian looks for an administrator's, so that Java, which has a store of its own, gets them too.
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
-mkdir -p "$root/etc/ssl/certs"
-cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+mkdir -p "$root/usr/local/share/ca-certificates"
+cp -rL /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/"
+chroot "$root" update-ca-certificates >/dev/null 2>&1
 for file in /etc/pip.conf /etc/npmrc /root/.npmrc /root/.m2/settings.xml; do
   [[ ! -e $file ]] || install -D -m 600 "$file" "$root$file"
 done
