@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
@@ -25,7 +22,7 @@ from support.gmail_desk import GmailDesk, gmail_desk
 from support.gmail_emulator import CLIENT_ID, CLIENT_SECRET, Emulator, mail
 from support.gmail_proxy import Proxy
 from support.processes import ServiceProcess
-from support.servers import KafkaServer
+from support.servers import kafka_or_given
 
 TARGET = 0.7
 MINUTES = 3.0
@@ -36,7 +33,7 @@ ACCOUNTS, MAILS, THREADS, CHUNK = 8, 400, 16, 50  # long enough that the first c
 
 def run(rounds: int = 3) -> dict[str, object]:
     """Medians of both, mails per second."""
-    with tempfile.TemporaryDirectory() as folder, _kafka(Path(folder)) as kafka:
+    with tempfile.TemporaryDirectory() as folder, kafka_or_given(Path(folder)) as kafka:
         return asyncio.run(_measure(kafka, Path(folder), rounds))
 
 
@@ -116,17 +113,3 @@ async def _ours(desk: GmailDesk, log: Path) -> float:
     finally:
         service.terminate()
         await consumer.stop()
-
-
-@contextmanager
-def _kafka(folder: Path) -> Iterator[str]:
-    given = os.environ.get("MAILROOM_TEST_KAFKA")
-    if given:
-        yield given
-        return
-    server = KafkaServer(folder / "kafka", heap_mb=640)
-    server.start()
-    try:
-        yield server.bootstrap
-    finally:
-        server.kill()

@@ -15,8 +15,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -25,7 +23,7 @@ from aiokafka import AIOKafkaProducer
 from aiosmtpd.smtp import SMTP
 from mailroom_contracts import Address, Portal, encode, topics
 from support.processes import Process, ServiceProcess, free_port, port_open
-from support.servers import KafkaServer
+from support.servers import kafka_or_given
 from support.topics import create_topics, delete_topics, run_apart
 from support.waiting import wait_until
 
@@ -65,20 +63,6 @@ async def _configure(kafka: str, prefix: str) -> None:
         await producer.stop()
 
 
-@contextmanager
-def _kafka(folder: Path) -> Iterator[str]:
-    given = os.environ.get("MAILROOM_TEST_KAFKA")
-    if given:
-        yield given
-        return
-    server = KafkaServer(folder / "kafka", heap_mb=640)
-    server.start()
-    try:
-        yield server.bootstrap
-    finally:
-        server.kill()
-
-
 def send(port: int, count: int, connections: int = 20) -> float:
     """Mails per second. Raises when a single one was refused."""
     done = subprocess.run(
@@ -96,7 +80,7 @@ def send(port: int, count: int, connections: int = 20) -> float:
 
 def run(rounds: int = 5, mails: int = 3000, memory_mails: int = 100_000) -> dict[str, object]:
     """The figures; `memory_mails` 0 leaves the long memory run out."""
-    with tempfile.TemporaryDirectory(prefix="bench-ingest-") as name, _kafka(Path(name)) as kafka:
+    with tempfile.TemporaryDirectory(prefix="bench-ingest-") as name, kafka_or_given(Path(name)) as kafka:
         folder, prefix = Path(name), f"b{secrets.token_hex(4)}"
         run_apart(_configure(kafka, prefix))
         references = {

@@ -7,11 +7,11 @@ from functools import cache
 from typing import Any, Self
 
 import docker
-import redis
 from docker.errors import APIError, DockerException, ImageNotFound
 from testcontainers.core.container import DockerContainer
 
 from .processes import free_port
+from .servers import AsksValkey
 from .topics import broker_answers
 from .waiting import wait_until
 
@@ -125,7 +125,7 @@ class KafkaContainer(_Container):
         return self
 
 
-class ValkeyContainer(_Container):
+class ValkeyContainer(AsksValkey, _Container):
     """A Valkey with the face of servers.ValkeyServer."""
 
     def __init__(self) -> None:
@@ -138,24 +138,9 @@ class ValkeyContainer(_Container):
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def client(self) -> redis.Redis:
-        return redis.Redis.from_url(self.url, socket_timeout=5)
-
     def start(self, timeout: float = 30.0, *, empty: bool = False) -> Self:
         super().start()
-
-        def up() -> bool:
-            try:
-                with self.client() as client:
-                    return bool(client.ping())
-            except (redis.ConnectionError, redis.TimeoutError):
-                return False
-
-        wait_until(up, timeout, what="Valkey's start")
+        wait_until(self.answers, timeout, what="Valkey's start")
         if empty:
             self.flush()
         return self
-
-    def flush(self) -> None:
-        with self.client() as client:
-            client.flushall()

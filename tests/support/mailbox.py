@@ -6,7 +6,7 @@ import json
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from .processes import REPOSITORY, Process, free_port, port_open
 from .waiting import wait_until
@@ -28,6 +28,13 @@ class Mailbox(Process):
         """Returns once it listens; also after `kill`."""
         self.launch()
         wait_until(lambda: port_open(self.http_port) and port_open(self.smtp_port), what="the mailbox")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Its JSON answer."""

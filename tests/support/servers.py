@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -48,7 +51,44 @@ class KafkaServer(Process):
                 return
 
 
-class ValkeyServer(Process):
+@contextmanager
+def kafka_or_given(folder: Path, heap_mb: int = 640) -> Iterator[str]:
+    """The bootstrap address of the Kafka that `MAILROOM_TEST_KAFKA` names, or of one made for this."""
+    given = os.environ.get("MAILROOM_TEST_KAFKA")
+    if given:
+        yield given
+        return
+    server = KafkaServer(folder / "kafka", heap_mb=heap_mb)
+    server.start()
+    try:
+        yield server.bootstrap
+    finally:
+        server.kill()
+
+
+class AsksValkey:
+    """What tests do with a Valkey, wherever it runs."""
+
+    @property
+    def url(self) -> str:
+        raise NotImplementedError
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url, socket_timeout=5)
+
+    def answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False
+
+    def flush(self) -> None:
+        with self.client() as client:
+            client.flushall()
+
+
+class ValkeyServer(AsksValkey, Process):
     """A Valkey of its own on a free port. `url` stays the same over stop and start; data too, unless `empty` is given."""
 
     def __init__(self, folder: Path, *, port: int | None = None) -> None:
@@ -58,9 +98,6 @@ class ValkeyServer(Process):
     @property
     def url(self) -> str:
         return self.server.url
-
-    def client(self) -> redis.Redis:
-        return redis.Redis.from_url(self.url, socket_timeout=5)
 
     def start(self, timeout: float = 15.0, *, empty: bool = False) -> Self:
         """Start it; `empty` throws the data away first, as a replaced machine would."""
@@ -72,11 +109,7 @@ class ValkeyServer(Process):
 
         def up() -> bool:
             assert self.running, f"Valkey ended with {self.returncode}:\n{self.tail()}"
-            try:
-                with self.client() as client:
-                    return bool(client.ping())
-            except (redis.ConnectionError, redis.TimeoutError):
-                return False
+            return self.answers()
 
         wait_until(up, timeout, what="Valkey's start")
         return self
@@ -84,7 +117,3 @@ class ValkeyServer(Process):
     def stop(self) -> None:
         if self.running:
             self.terminate(10)
-
-    def flush(self) -> None:
-        with self.client() as client:
-            client.flushall()

@@ -11,12 +11,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from mailroom_runtime.bus import cluster
 from mailroom_runtime.bus.connection import connection
-from mailroom_runtime.bus.groups import GROUPS, group_name
+from mailroom_runtime.bus.groups import GROUPS, offsets_of
 from mailroom_runtime.bus.kafka import partitions_for
 from mailroom_runtime.bus.topic_admin import drift
 from mailroom_runtime.process.settings import ServiceSettings, load
@@ -110,13 +110,7 @@ async def _kafka(settings: ServiceSettings) -> list[Finding]:
 async def _lags(settings: ServiceSettings) -> dict[str, int | None]:
     lags: dict[str, int | None] = {}
     for group, topics in GROUPS.items():
-        consumer = AIOKafkaConsumer(
-            **connection(settings),
-            group_id=group_name(settings.topic_prefix, group),
-            enable_auto_commit=False,
-        )
-        await consumer.start()
-        try:
+        async with offsets_of(settings, group) as consumer:
             parts = [
                 TopicPartition(name, partition)
                 for name in (t.full_name(settings.topic_prefix) for t in topics)
@@ -125,8 +119,6 @@ async def _lags(settings: ServiceSettings) -> dict[str, int | None]:
             consumer.assign(parts)
             ends = await consumer.end_offsets(parts)
             committed = [(tp, await consumer.committed(tp)) for tp in parts]
-        finally:
-            await consumer.stop()
         known = [max(0, ends[tp] - offset) for tp, offset in committed if offset is not None]
         lags[group] = sum(known) if len(known) == len(committed) else None
     return lags

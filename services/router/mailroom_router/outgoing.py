@@ -37,11 +37,8 @@ LONGEST_HOLD = timedelta(days=400)
 def reply(draft: Draft, command: Reply) -> None:
     """Answer the customer, or whom the command names."""
     state, context = draft.ticket, draft.context
-    address = context.book.address(command.from_address_id or state.address_id)
-    if (why := _may_not_send(draft, address) or _bad_hold(draft, command.send_at)) is not None:
-        draft.refuse(*why)
+    if (address := _sending_address(draft, command)) is None:
         return
-    assert address is not None
     if (late := _unseen(state, command.seen_id)) is not None:
         wrote = f"{late.from_email or 'Somebody'} wrote" if late.direction == "in" else "A colleague answered"
         draft.refuse("recipients_changed", f"{wrote} meanwhile. Look at it, then send the answer again.")
@@ -129,11 +126,8 @@ def compose(draft: Draft, command: Compose) -> None:
 def forward(draft: Draft, command: Forward) -> None:
     """Show the conversation, or a part of it, to somebody else, who takes no part in it."""
     state, context = draft.ticket, draft.context
-    address = context.book.address(command.from_address_id or state.address_id)
-    if (why := _may_not_send(draft, address) or _bad_hold(draft, command.send_at)) is not None:
-        draft.refuse(*why)
+    if (address := _sending_address(draft, command)) is None:
         return
-    assert address is not None
     if not any(p.email for p in (*command.to, *command.cc, *command.bcc)):
         draft.refuse("no_recipient", "Name somebody to forward it to.")
         return
@@ -143,6 +137,16 @@ def forward(draft: Draft, command: Forward) -> None:
     keep(draft, order, "forward")
     told = [e for p in (*order.to, *order.cc) if (e := comparable(p.email)) not in state.participants]
     draft.change(third_parties=list(dict.fromkeys([*state.third_parties, *told]))[-MOST_PEOPLE:])
+
+
+def _sending_address(draft: Draft, command: Reply | Forward) -> Address | None:
+    """The address that the command's mail leaves from; None where it may not, which is told."""
+    address = draft.context.book.address(command.from_address_id or draft.ticket.address_id)
+    if (why := _may_not_send(draft, address) or _bad_hold(draft, command.send_at)) is not None:
+        draft.refuse(*why)
+        return None
+    assert address is not None
+    return address
 
 
 def resend(draft: Draft, command: ResendMessage) -> None:

@@ -26,7 +26,7 @@ from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.consume import lost_offsets
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.groups import group_name
-from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.bus.kafka import Producer, start_when_possible
 from mailroom_runtime.bus.standstill import Standstill
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
@@ -102,12 +102,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
             max_partition_fetch_bytes=4 << 20,
         )
         self._consumer = consumer
-        while not self._service.stopping.is_set():
-            try:
-                await consumer.start()
-                break
-            except KafkaError:
-                await asyncio.sleep(1)
+        await start_when_possible(consumer, self._service.stopping)
         name = f"{self._settings.topic_prefix}.router.{self._slot.name}"
         self._worker = worker = Worker(
             Transactions(self._settings, name, self._group),

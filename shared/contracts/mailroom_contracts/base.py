@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -74,3 +74,35 @@ class Message(Model):
     def ce_time(self) -> datetime | None:
         """When it happened (UTC), or None: then the time of encoding stands."""
         return None
+
+
+class AboutTicket(Message):
+    """A record that has an id of its own, and its ticket for a key."""
+
+    if TYPE_CHECKING:  # each declares them itself, with what they mean there
+        id: str
+        ticket_id: str
+
+    @property
+    def record_key(self) -> str:
+        return self.ticket_id
+
+    @property
+    def ce_id(self) -> str:
+        return self.id
+
+
+class TicketRecord(AboutTicket):
+    """A command to a ticket or an event of one: it says its own type and time."""
+
+    if TYPE_CHECKING:
+        type: str
+        at: Time
+
+    @property
+    def ce_type(self) -> str:
+        return self.type
+
+    @property
+    def ce_time(self) -> Time:
+        return self.at

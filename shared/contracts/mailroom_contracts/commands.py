@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from .base import LATER_LIST, Message, Time, known, says
+from .base import LATER_LIST, TicketRecord, Time, known, says
 from .common import Actor, AttachmentRef, Person, TicketMessage
 from .outbound import Quote
 from .tickets import Answered
 
 
-class TicketCommand(Message):
+class TicketCommand(TicketRecord):
     """What all commands share. The id is derived from the client's Idempotency-Key, see `ids.command_id`."""
 
     id: str = says("Command id.", "c1d2...")
@@ -28,22 +28,6 @@ class TicketCommand(Message):
     def _null_is_left_out(cls, given: Any) -> Any:
         # generated code writes null where its programmer said nothing, for lists too
         return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
-
-    @property
-    def record_key(self) -> str:
-        return self.ticket_id
-
-    @property
-    def ce_id(self) -> str:
-        return self.id
-
-    @property
-    def ce_type(self) -> str:
-        return self.type
-
-    @property
-    def ce_time(self) -> Time:
-        return self.at
 
 
 class Reply(TicketCommand):

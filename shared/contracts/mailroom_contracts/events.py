@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .base import Message, Time, known, says
+from .base import TicketRecord, Time, known, says
 from .common import Actor, Answers, Delivery, Person, TicketMessage
 
 
-class TicketEvent(Message):
+class TicketEvent(TicketRecord):
     """What all events share. `id` is derived from cause and kind; `causation_id` is the input of the router."""
 
     id: str = says("Event id.", "e1f2...")
@@ -19,22 +19,6 @@ class TicketEvent(Message):
     at: Time = says("When it happened.", "2026-11-24T11:55:01Z")
     causation_id: str = says("Root cause: id of the receipt, command or delivery report.", "77aa...")
     actor: Actor = says("Who did it.", {"kind": "router"})
-
-    @property
-    def record_key(self) -> str:
-        return self.ticket_id
-
-    @property
-    def ce_id(self) -> str:
-        return self.id
-
-    @property
-    def ce_type(self) -> str:
-        return self.type
-
-    @property
-    def ce_time(self) -> Time:
-        return self.at
 
 
 class TicketCreated(TicketEvent):

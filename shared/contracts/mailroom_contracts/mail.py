@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .base import LATER_LIST, Message, Model, Time, known, says
+from .base import LATER_LIST, AboutTicket, Message, Model, Time, known, says
 from .common import AttachmentRef, BlobRef, Person, RecipientReport, Verdicts
 
 
@@ -138,7 +138,7 @@ class EmailReceived(Message):
         return self.received_at
 
 
-class EmailRouted(Message):
+class EmailRouted(AboutTicket):
     """A received mail with address, queue and ticket decided: once per queue it reaches."""
 
     id: str = says("Id: receipt, ticket and hop.", "ab12...")
@@ -167,14 +167,6 @@ class EmailRouted(Message):
     verdicts: Verdicts | None = says("Verdicts after forwarding was taken into account.", None, default=None)
     bounced_outbound_id: str | None = says("The order that a bounce is about.", None, default=None)
     received: EmailReceived = says("The mail itself.", {})
-
-    @property
-    def record_key(self) -> str:
-        return self.ticket_id
-
-    @property
-    def ce_id(self) -> str:
-        return self.id
 
     @property
     def ce_type(self) -> str:

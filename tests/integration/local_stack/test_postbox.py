@@ -24,10 +24,8 @@ class Mailbox(mailbox_process.Mailbox):
 
 @pytest.fixture
 def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
-    box = Mailbox(tmp_path)
-    box.start()
-    yield box
-    box.kill()
+    with Mailbox(tmp_path) as box:
+        yield box
 
 
 def _mail(subject: str) -> EmailMessage:

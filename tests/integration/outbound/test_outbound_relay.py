@@ -20,10 +20,8 @@ START = Callable[..., ServiceProcess]
 
 @pytest.fixture
 def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
-    box = Mailbox(tmp_path)
-    box.start()
-    yield box
-    box.kill()
+    with Mailbox(tmp_path) as box:
+        yield box
 
 
 @pytest.fixture

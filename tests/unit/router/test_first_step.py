@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from mailroom_contracts import EmailReceived, EmailRouted, Record, decode_as, encode, topics
@@ -11,17 +11,8 @@ from mailroom_router.first_step import Arrival, FirstStep
 from mailroom_router.redis_gate import RedisGate
 from mailroom_router.redis_index import Index, Query, as_memory
 from mailroom_runtime.book import Book
+from support.router_desk import OpenGate
 from support.router_world import acme, mail
-
-
-class _Gate:
-    up = True
-
-    async def wait_ready(self, timeout_s: float) -> bool:
-        return True
-
-    async def attempt(self, work: Awaitable[Any], default: Any) -> Any:
-        return await work
 
 
 class _Index:
@@ -45,7 +36,7 @@ def _step(index: _Index, queue: str | None = None) -> FirstStep:
         if queue is not None and topic is topics.ADDRESSES:
             message = message.model_copy(update={"queue_id": queue})
         book.apply(topic.name, str(getattr(message, "id", "")), message)
-    return FirstStep(book, cast(Index, index), cast(RedisGate, _Gate()), {}, rebuild_wait_s=1)
+    return FirstStep(book, cast(Index, index), cast(RedisGate, OpenGate()), {}, rebuild_wait_s=1)
 
 
 async def _routed(step: FirstStep, *mails: EmailReceived) -> list[EmailRouted]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -16,20 +16,10 @@ from mailroom_router.facts import Facts, facts
 from mailroom_router.first_step import Arrival, FirstStep
 from mailroom_router.redis_gate import RedisGate
 from mailroom_router.redis_index import Index, Query
-from support.router_desk import BAD, NOW, OK, RING, book, run
+from support.router_desk import BAD, NOW, OK, RING, OpenGate, book, run
 from support.router_world import mail
 
 PEOPLE = ("jo@customer.example", "bob@customer.example", "eve@else.example", "kim@third.example")
-
-
-class _Gate:
-    up = True
-
-    async def wait_ready(self, timeout_s: float) -> bool:
-        return True
-
-    async def attempt(self, work: Awaitable[Any], default: Any) -> Any:
-        return await work
 
 
 class _Index:
@@ -69,7 +59,7 @@ class _World:
 
     def __init__(self) -> None:
         self._index = _Index()
-        self._step = FirstStep(book(), cast(Index, self._index), cast(RedisGate, _Gate()), RING, rebuild_wait_s=1)
+        self._step = FirstStep(book(), cast(Index, self._index), cast(RedisGate, OpenGate()), RING, rebuild_wait_s=1)
         self._routed: list[EmailRouted] = []
         self._states: dict[str, TicketState] = {}
         self.rounds = 0

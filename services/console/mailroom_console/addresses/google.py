@@ -24,11 +24,10 @@ from mailroom_gmail import (
 )
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.seals.sealing import SealBroken
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console import times
-from mailroom_console.access import passwords
 from mailroom_console.context import Console
 from mailroom_console.languages import say
 from mailroom_console.mailboxes import email_address
@@ -36,12 +35,12 @@ from mailroom_console.principals import CONFIG, Principal
 from mailroom_console.problems import Problem, conflict
 from mailroom_console.settings import ConsoleSettings
 from mailroom_console.storage.schema import addresses as addresses_table
-from mailroom_console.storage.schema import domains, oauth_states
+from mailroom_console.storage.schema import domains
 
 from . import records as addresses
+from . import sign_in_states
 
 log = get_logger()
-STATE_US = 15 * 60 * times.SECOND
 
 
 def google_settings(settings: ConsoleSettings) -> GoogleSettings:
@@ -73,20 +72,16 @@ async def connect(
                 raise conflict("not_gmail", say("Only Gmail addresses are connected with Google."))
             hint = row.email
         begun = oauth.begin(google, redirect_uri(console), login_hint=hint)
-        await connection.execute(delete(oauth_states).where(oauth_states.c.expires_at < now))
-        await connection.execute(
-            insert(oauth_states).values(
-                state=passwords.digest(begun.state), portal_id=principal.portal_id, verifier=begun.verifier,
-                address_id=address_id, options={"import_days": import_days}, expires_at=now + STATE_US,
-                principal=json.dumps({"kind": principal.kind, "id": principal.id, "name": principal.name}),
-            )
+        await sign_in_states.keep(
+            connection, principal, begun.state, address_id, {"import_days": import_days}, now=now,
+            verifier=begun.verifier,
         )  # fmt: skip
     return begun.url
 
 
 async def returned(console: Console, params: Mapping[str, str], session: Principal | None = None) -> str:
     """What Google sent the browser back with; the id of the address that is connected now. Raises `Problem`."""
-    state = await _state(console, params.get("state", ""))
+    state = await sign_in_states.take(console, params.get("state", ""))
     by = json.loads(state.principal)
     if by["kind"] == "session" and (session is None or session.id != by["id"]):
         raise Problem(403, "other_browser", say("Sign in here first, then connect the address again."))
@@ -128,17 +123,6 @@ async def disconnect(console: Console, principal: Principal, address_id: str) ->
 def redirect_uri(console: Console) -> str:
     """Where Google sends the browser back to; it must be registered there."""
     return f"{console.settings.url.rstrip('/')}/oauth/google/callback"
-
-
-async def _state(console: Console, state: str) -> Any:
-    """The state, used up. Raises `Problem` for one that is unknown, used or too old."""
-    key = passwords.digest(state)
-    async with console.database.write() as connection:
-        row = (await connection.execute(select(oauth_states).where(oauth_states.c.state == key))).one_or_none()
-        done = await connection.execute(delete(oauth_states).where(oauth_states.c.state == key))
-    if row is None or done.rowcount != 1 or row.expires_at < console.now():
-        raise Problem(400, "bad_state", say("This sign-in is too old or was used already. Connect the address again."))
-    return row
 
 
 async def _connected(console: Console, principal: Principal, state: Any, grant: Grant) -> str:

@@ -16,7 +16,7 @@ from mailroom_mail import comparable
 from mailroom_oauth import Grant, OAuthTrouble, Provider, ProviderAway, SetUpWrong
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.seals.sealing import SealBroken
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from mailroom_console import times
 from mailroom_console.access import passwords
@@ -28,11 +28,10 @@ from mailroom_console.problems import Problem, conflict
 from mailroom_console.storage.schema import addresses as addresses_table
 from mailroom_console.storage.schema import oauth_states, queues
 
-from . import records, smtp_accounts, trial_mails
+from . import records, sign_in_states, smtp_accounts, trial_mails
 from .publication import as_published
 
 log = get_logger()
-STATE_US = 15 * 60 * times.SECOND
 DRAFT_US = 60 * 60 * times.SECOND
 
 
@@ -100,7 +99,8 @@ async def connect(
     except OAuthTrouble as trouble:
         raise _problem(trouble) from None
     options = {"smtp": {"provider": known.id, "flow": begun.flow, "given": wanted}}
-    await _remember(console, principal, begun.state, address_id, options, STATE_US)
+    async with console.database.write() as connection:
+        await sign_in_states.keep(connection, principal, begun.state, address_id, options, now=console.now())
     return begun.url
 
 
@@ -117,7 +117,7 @@ async def returned(
     console: Console, provider: str, params: Mapping[str, str], session: Principal | None = None
 ) -> Returned:
     """What the provider sent the browser back with. Raises `Problem` for a state that is unknown, used, or another's."""
-    row = await take(console, params.get("state", ""))
+    row = await sign_in_states.take(console, params.get("state", ""))
     by, kept = json.loads(row.principal), (row.options or {}).get("smtp") or {}
     if by["kind"] == "session" and (session is None or session.id != by["id"]):
         raise Problem(403, "other_browser", say("Sign in here first, then connect the address again."))
@@ -171,17 +171,6 @@ async def disconnect(console: Console, principal: Principal, address_id: str) ->
     return revoked
 
 
-async def take(console: Console, state: str) -> Any:
-    """The state, used up. Raises `Problem` for one that is unknown, used or too old."""
-    key = passwords.digest(state)
-    async with console.database.write() as connection:
-        row = (await connection.execute(select(oauth_states).where(oauth_states.c.state == key))).one_or_none()
-        done = await connection.execute(delete(oauth_states).where(oauth_states.c.state == key))
-    if row is None or done.rowcount != 1 or row.expires_at < console.now():
-        raise Problem(400, "bad_state", say("This sign-in is too old or was used already. Connect the address again."))
-    return row
-
-
 async def _connected(
     console: Console, principal: Principal, provider: str, address_id: str | None, given: dict[str, Any], grant: Grant
 ) -> str:
@@ -213,23 +202,10 @@ async def _failed(
     """Nothing was changed; what was typed is kept for an hour."""
     given.pop("signed_in", None)
     token = passwords.drawn()
-    await _remember(console, principal, token, address_id, {"draft": given | {"provider": provider}}, DRAFT_US)
-    return Returned(address_id, problem, token)
-
-
-async def _remember(
-    console: Console, principal: Principal, state: str, address_id: str | None, options: dict[str, Any], lasts: int
-) -> None:
-    now = console.now()
+    options = {"draft": given | {"provider": provider}}
     async with console.database.write() as connection:
-        await connection.execute(delete(oauth_states).where(oauth_states.c.expires_at < now))
-        await connection.execute(
-            insert(oauth_states).values(
-                state=passwords.digest(state), portal_id=principal.portal_id, verifier="", address_id=address_id,
-                options=options, expires_at=now + lasts,
-                principal=json.dumps({"kind": principal.kind, "id": principal.id, "name": principal.name}),
-            )
-        )  # fmt: skip
+        await sign_in_states.keep(connection, principal, token, address_id, options, now=console.now(), lasts=DRAFT_US)
+    return Returned(address_id, problem, token)
 
 
 def _provider(console: Console, name: str) -> Provider:

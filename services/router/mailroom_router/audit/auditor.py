@@ -29,7 +29,7 @@ from mailroom_contracts import (
 from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.consume import lost_offsets
 from mailroom_runtime.bus.groups import GROUPS, group_name
-from mailroom_runtime.bus.kafka import BusDown, Producer, partitions_for
+from mailroom_runtime.bus.kafka import BusDown, Producer, partitions_for, start_when_possible
 from mailroom_runtime.bus.tracing import child
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
@@ -86,12 +86,7 @@ class Auditor:
             fetch_max_wait_ms=500,
             fetch_min_bytes=256 * 1024,  # nothing here is urgent: two fetches a second whatever the load
         )
-        while not self._service.stopping.is_set():
-            try:
-                await consumer.start()
-                break
-            except KafkaError:
-                await asyncio.sleep(1)
+        await start_when_possible(consumer, self._service.stopping)
         try:
             await self._assign(consumer)
             next_look = time.monotonic() + self._settings.audit_every_s

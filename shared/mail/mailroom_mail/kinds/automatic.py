@@ -7,25 +7,11 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from mailroom_mail.reading.model import Mail
-from mailroom_mail.threads.list_post import is_list_control, is_list_path
+from mailroom_mail.threads.list_post import MANAGER_FIELDS, is_list_control, is_list_path
 
 Fields = dict[str, list[str]]
 
-LIST_FIELDS = (
-    "list-id",
-    "list-unsubscribe",
-    "list-post",
-    "list-help",
-    "list-subscribe",
-    "list-owner",
-    "list-archive",
-    "x-mailing-list",
-    "mailing-list",
-    "x-mailman-version",
-    "x-beenthere",
-    "x-campaignid",
-    "x-csa-complaints",
-)
+LIST_FIELDS = (*MANAGER_FIELDS, "x-campaignid", "x-csa-complaints")
 # Fields whose mere presence says that a responder, a monitor or another helpdesk's loop guard is at work.
 _RESPONDER_FIELDS = (
     "x-autoreply",

@@ -19,6 +19,20 @@ _LIST_ID = re.compile(r"<([^\s<>]{1,255})>\s*$")
 _ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]]{1,128}@[^\s<>,;:\"()\[\]]{1,255}")
 _SPACES = re.compile(r"\s+")
 # Where a list names itself as an address, and nothing but itself.
+# What list managers put on every post.
+MANAGER_FIELDS = (
+    "list-id",
+    "list-unsubscribe",
+    "list-post",
+    "list-help",
+    "list-subscribe",
+    "list-owner",
+    "list-archive",
+    "x-mailing-list",
+    "mailing-list",
+    "x-mailman-version",
+    "x-beenthere",
+)
 _NAMING = ("x-beenthere", "x-mailing-list", "mailing-list")
 _ID_FIELDS = ("list-id", "list-post", *_NAMING)
 _LONGEST = 2_000
@@ -262,23 +276,7 @@ def _squeezed(text: str) -> str:
     return _SPACES.sub(" ", text).strip().strip("'\"").casefold()
 
 
-_OF_LISTS = frozenset(
-    [
-        "list-id",
-        "list-unsubscribe",
-        "list-post",
-        "list-help",
-        "list-subscribe",
-        "list-owner",
-        "list-archive",
-        "x-mailing-list",
-        "mailing-list",
-        "x-mailman-version",
-        "x-beenthere",
-        "precedence:list",
-        "list:envelope",
-    ]
-)
+_OF_LISTS = frozenset((*MANAGER_FIELDS, "precedence:list", "list:envelope"))
 
 
 def _list_signs(mail: Mail, signs: Iterable[str], lists: _Names) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from .connection import connection
 from .dead_letters import bury_record
 from .gathering import Gathering
 from .groups import group_name
-from .kafka import BusDown, Producer
+from .kafka import BusDown, Producer, start_when_possible
 
 log = get_logger()
 
@@ -116,12 +116,7 @@ async def consume(
         heartbeat_interval_ms=2_000,
         max_poll_interval_ms=600_000,
     )
-    while not service.stopping.is_set():
-        try:
-            await consumer.start()
-            break
-        except KafkaError:
-            await asyncio.sleep(1)
+    await start_when_possible(consumer, service.stopping)
     try:
         consumer.subscribe(list(by_name), listener=_Listener(on_assigned, on_revoked))
         gathering = Gathering(consumer, wait_ms=gather_ms)

@@ -103,13 +103,7 @@ class Producer:
         partition: int | None = None,
     ) -> None:
         """Send and wait until all replicas have it. Raises `BusDown` or `RecordTooLarge`."""
-        record = encode(
-            topic,
-            message,
-            source=self._source,
-            causation_id=causation_id,
-            traceparent=traceparent or new_traceparent(),
-        )
+        record = self._encoded(topic, message, causation_id, traceparent)
         await self.send_record(record, partition=partition)
 
     async def post(
@@ -122,14 +116,12 @@ class Producer:
         partition: int | None = None,
     ) -> asyncio.Future[Any]:
         """Queue it; the future ends when all replicas have it."""
-        record = encode(
-            topic,
-            message,
-            source=self._source,
-            causation_id=causation_id,
-            traceparent=traceparent or new_traceparent(),
-        )
+        record = self._encoded(topic, message, causation_id, traceparent)
         return await self.post_record(record, partition=partition)
+
+    def _encoded(self, topic: Topic, message: Message, causation_id: str | None, traceparent: str | None) -> Record:
+        trace = traceparent or new_traceparent()
+        return encode(topic, message, source=self._source, causation_id=causation_id, traceparent=trace)
 
     async def send_record(self, record: Record, *, partition: int | None = None) -> None:
         """Send a ready record (a tombstone, say) and wait. Raises `BusDown` or `RecordTooLarge`."""
@@ -222,6 +214,16 @@ async def read_to_end(
                 raise UnreadableRecords(str(standing[0]))
     finally:
         await consumer.stop()
+
+
+async def start_when_possible(consumer: AIOKafkaConsumer, stopping: asyncio.Event) -> None:
+    """Start the consumer once Kafka can be reached; returns before that only where the service stops."""
+    while not stopping.is_set():
+        try:
+            await consumer.start()
+            return
+        except KafkaError:
+            await asyncio.sleep(1)
 
 
 async def partitions_for(consumer: AIOKafkaConsumer, name: str, *, wait_s: float = 2.0) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -14,7 +14,7 @@ from mailroom_runtime.process.settings import ServiceSettings
 
 from .cluster import Durability
 from .connection import connection
-from .groups import GROUPS, group_name
+from .groups import GROUPS, offsets_of
 from .kafka import partitions_for
 
 MIN_INSYNC = "min.insync.replicas"
@@ -132,13 +132,7 @@ async def _start_groups(settings: ServiceSettings, created: set[str], forced: di
             new = names
         if not new:
             continue
-        consumer = AIOKafkaConsumer(
-            **connection(settings),
-            group_id=group_name(settings.topic_prefix, group),
-            enable_auto_commit=False,
-        )
-        await consumer.start()
-        try:
+        async with offsets_of(settings, group) as consumer:
             parts = [TopicPartition(name, p) for name in new for p in await partitions_for(consumer, name)]
             consumer.assign(parts)
             at_end = forced.get(group) == "end"
@@ -149,8 +143,6 @@ async def _start_groups(settings: ServiceSettings, created: set[str], forced: di
             if start:
                 await consumer.commit(start)
                 report.groups_started.append(group)
-        finally:
-            await consumer.stop()
 
 
 async def drift(admin: AIOKafkaAdminClient, settings: ServiceSettings, have: set[str]) -> tuple[list[str], list[str]]:

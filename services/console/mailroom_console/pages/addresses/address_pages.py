@@ -9,7 +9,7 @@ from starlette.responses import Response
 from mailroom_console.addresses import records as addresses
 from mailroom_console.addresses import sign_ins, smtp_accounts
 from mailroom_console.languages import mark, say
-from mailroom_console.pages.frame import deletion
+from mailroom_console.pages.frame.deletion import Deletion, Doomed
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.people import queues
 from mailroom_console.portals import records as portals
@@ -29,8 +29,7 @@ def pages() -> list[Page]:
         Page("GET", "/addresses/{id}", one, CONFIG),
         Page("POST", "/addresses/{id}", update, CONFIG),
         Page("POST", "/addresses/{id}/active", switch, CONFIG),
-        Page("GET", "/addresses/{id}/delete", ask_delete, CONFIG),
-        Page("POST", "/addresses/{id}/delete", delete, CONFIG),
+        *DELETION.pages(),
     ]
 
 
@@ -112,19 +111,21 @@ async def switch(visit: Visit) -> Response:
     return visit.go(f"/addresses/{address['id']}", said)
 
 
-async def ask_delete(visit: Visit) -> Response:
-    """What deleting means, before it is done."""
-    return await _ask(visit)
-
-
-async def delete(visit: Visit) -> Response:
-    """Delete the address."""
+async def _doomed(visit: Visit) -> Doomed:
     address = await addresses.one(visit.console, visit.who, visit.path("id"))
-    try:
-        await addresses.remove(visit.console, visit.who, address["id"])
-    except Problem as problem:
-        return await _ask(visit, problem)
-    return visit.go("/addresses", say("{email} is deleted. Its tickets stay.", email=address["email"]))
+    told = [say("Mail to {email} is refused from now on.", email=address["email"])]
+    if address["kind"] == "gmail":
+        told = [say("Its inbox is not read any more. Nothing is deleted at Google.")]
+    if address["kind"] == "smtp":
+        told = [say("Mail that is still forwarded belongs to the internal address from now on.")]
+    if address["can_send"]:
+        told += [say("Replies cannot leave from it any more. What still waits is told to its agents as not sent.")]
+    told += [say("Its tickets and their history stay."), say("Disabling does the same, and can be undone.")]
+    said = say("{email} is deleted. Its tickets stay.", email=address["email"])
+    return Doomed(address["id"], address["email"], say("address"), told, said)
+
+
+DELETION = Deletion("addresses", "/addresses", _doomed, addresses.remove, afterwards="/addresses")
 
 
 async def show_one(
@@ -164,20 +165,6 @@ async def show_add(visit: Visit, form: dict[str, Any], problems: dict[str, Any],
         providers=sign_ins.offered(visit.console),
         internals=[(a["id"], a["email"]) for a in items if a["kind"] == "internal"],
     )  # fmt: skip
-
-
-async def _ask(visit: Visit, problem: Problem | None = None) -> Response:
-    address = await addresses.one(visit.console, visit.who, visit.path("id"))
-    told = [say("Mail to {email} is refused from now on.", email=address["email"])]
-    if address["kind"] == "gmail":
-        told = [say("Its inbox is not read any more. Nothing is deleted at Google.")]
-    if address["kind"] == "smtp":
-        told = [say("Mail that is still forwarded belongs to the internal address from now on.")]
-    if address["can_send"]:
-        told += [say("Replies cannot leave from it any more. What still waits is told to its agents as not sent.")]
-    told += [say("Its tickets and their history stay."), say("Disabling does the same, and can be undone.")]
-    return await deletion.ask(visit, "addresses", f"/addresses/{address['id']}", kind=say("address"), name=address["email"],
-                              consequences=told, problem=problem)  # fmt: skip
 
 
 def _kind(visit: Visit) -> str:

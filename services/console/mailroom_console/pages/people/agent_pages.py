@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from mailroom_console.languages import say
 from mailroom_console.live.changes import Change
-from mailroom_console.pages.frame import deletion
+from mailroom_console.pages.frame.deletion import Deletion, Doomed
 from mailroom_console.pages.frame.visit import Page, Visit, field_problems, local
 from mailroom_console.people import agents, queues
 from mailroom_console.principals import CONFIG, TICKETS
@@ -26,8 +26,7 @@ def pages() -> list[Page]:
         Page("GET", "/agents/{id}", one, CONFIG),
         Page("POST", "/agents/{id}", update, CONFIG),
         Page("POST", "/agents/{id}/invite", invite, CONFIG),
-        Page("GET", "/agents/{id}/delete", ask_delete, CONFIG),
-        Page("POST", "/agents/{id}/delete", delete, CONFIG),
+        *DELETION.pages(),
         Page("POST", "/presence", presence, TICKETS),
     ]
 
@@ -99,28 +98,15 @@ async def invite(visit: Visit) -> Response:
     return await _show(visit, agent, agent, {}, invitation=link)
 
 
-async def ask_delete(visit: Visit) -> Response:
-    """What deleting means."""
-    return await _ask(visit)
-
-
-async def delete(visit: Visit) -> Response:
-    """Delete the agent."""
-    agent = await agents.one(visit.console, visit.who, visit.path("id"))
-    try:
-        await agents.remove(visit.console, visit.who, agent["id"])
-    except Problem as problem:
-        return await _ask(visit, problem)
-    return visit.go("/queues", say("{name} is deleted.", name=agent["name"] or agent["email"]))
-
-
-async def _ask(visit: Visit, problem: Problem | None = None) -> Response:
+async def _doomed(visit: Visit) -> Doomed:
     agent = await agents.one(visit.console, visit.who, visit.path("id"))
     name = agent["name"] or agent["email"]
     told = [say("{name} is signed out and cannot sign in any more.", name=name), say("What they wrote stays on its tickets."),
             say("To give them no tickets for a while, make them inactive instead.")]  # fmt: skip
-    return await deletion.ask(visit, "queues", f"/agents/{agent['id']}", kind=say("agent"), name=name, consequences=told,
-                              problem=problem)  # fmt: skip
+    return Doomed(agent["id"], name, say("agent"), told, say("{name} is deleted.", name=name))
+
+
+DELETION = Deletion("queues", "/agents", _doomed, agents.remove, afterwards="/queues")
 
 
 def _read(visit: Visit) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from mailroom_console.addresses import records as addresses
 from mailroom_console.languages import count, say
-from mailroom_console.pages.frame import deletion
+from mailroom_console.pages.frame.deletion import Deletion, Doomed
 from mailroom_console.pages.frame.visit import Page, Visit, field_problems
 from mailroom_console.people import agents, queues
 from mailroom_console.principals import CONFIG, READ
@@ -23,8 +23,7 @@ def pages() -> list[Page]:
         Page("POST", "/queues/add", add, CONFIG),
         Page("GET", "/queues/{id}", one, CONFIG),
         Page("POST", "/queues/{id}", update, CONFIG),
-        Page("GET", "/queues/{id}/delete", ask_delete, CONFIG),
-        Page("POST", "/queues/{id}/delete", delete, CONFIG),
+        *DELETION.pages(),
     ]
 
 
@@ -94,29 +93,16 @@ async def update(visit: Visit) -> Response:
     return visit.go("/queues", say("{name} is saved.", name=form["name"]))
 
 
-async def ask_delete(visit: Visit) -> Response:
-    """What deleting means."""
-    return await _ask(visit)
-
-
-async def delete(visit: Visit) -> Response:
-    """Delete the queue."""
-    queue = await queues.one(visit.console, visit.who, visit.path("id"))
-    try:
-        await queues.remove(visit.console, visit.who, queue["id"])
-    except Problem as problem:
-        return await _ask(visit, problem)
-    return visit.go("/queues", say("{name} is deleted.", name=queue["name"]))
-
-
-async def _ask(visit: Visit, problem: Problem | None = None) -> Response:
+async def _doomed(visit: Visit) -> Doomed:
     queue = await queues.one(visit.console, visit.who, visit.path("id"))
     told = [
         say("Closed tickets stay and can still be found."),
         say("A queue with addresses or open tickets cannot be deleted."),
     ]
-    return await deletion.ask(visit, "queues", f"/queues/{queue['id']}", kind=say("queue"), name=queue["name"],
-                              consequences=told, problem=problem)  # fmt: skip
+    return Doomed(queue["id"], queue["name"], say("queue"), told, say("{name} is deleted.", name=queue["name"]))
+
+
+DELETION = Deletion("queues", "/queues", _doomed, queues.remove, afterwards="/queues")
 
 
 def _read(visit: Visit) -> dict[str, Any]:
