@@ -52,6 +52,32 @@ async def eventually(
         await asyncio.sleep(every)
 
 
+async def while_it_moves(
+    progress: Callable[[], float | Awaitable[float]],
+    wanted: float,
+    *,
+    stalled: float = 60.0,
+    every: float = 0.2,
+    what: str = "",
+) -> float:
+    """Wait until `progress` is as much as `wanted`, however long a busy machine takes, and give it back.
+
+    NotYet only when it has not grown for `stalled` seconds. The test's own time limit stands behind it.
+    """
+    best, moved_at = float("-inf"), time.monotonic()
+    while True:
+        now = progress()
+        if inspect.isawaitable(now):
+            now = await now
+        if now >= wanted:
+            return now
+        if now > best:
+            best, moved_at = now, time.monotonic()
+        elif time.monotonic() - moved_at > stalled:
+            raise NotYet(f"{what or _name(progress)}: {now:g} of {wanted:g}, and no more for {stalled:g} s")
+        await asyncio.sleep(every)
+
+
 def _outcome(check: Callable[[], T]) -> tuple[T | None, AssertionError | None]:
     try:
         return check(), None
