@@ -29,7 +29,7 @@ class KafkaServer(Process):
     def bootstrap(self) -> str:
         return self.broker.bootstrap
 
-    def start(self, timeout: float = 60.0) -> Self:
+    def start(self, timeout: float = 180.0) -> Self:
         self.broker.prepare()
         self.command = self.broker.command()
         starts = self.output().count("Kafka Server started")
