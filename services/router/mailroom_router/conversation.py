@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mailroom_contracts import EmailReceived, EmailRouted, ids
-from mailroom_mail import comparable, numbers_in_subject, their_numbers, verify_message_id, verify_plus_address
+from mailroom_mail import (
+    comparable,
+    is_thread_mark,
+    numbers_in_subject,
+    their_numbers,
+    verify_message_id,
+    verify_plus_address,
+)
 
 from .authorship import CERTAIN, PROVEN, Authorship, author
 from .placement import Place
@@ -122,14 +129,18 @@ def has_null_sender(received: EmailReceived) -> bool:
 
 def own_ids(received: EmailReceived) -> list[str]:
     """Ids that, where we gave them, make the mail our own come back: Message-ID, the id that we put beside it, and behind
-    a list that gave it another Message-ID the last of References, where In-Reply-To names something else: so our mails
-    are written, while an answer to one of them names it in In-Reply-To."""
+    a list that gave it another Message-ID our mark right before the parent, which In-Reply-To names; an answer to such a
+    mail adds that mail's own id to both. Earlier versions wrote their own Message-ID last instead of the mark."""
     content = received.content
     found = [content.message_id, content.mailroom_id]
     post = content.list_post
-    if post is not None and post.rewritten and content.in_reply_to and content.references:
-        last = content.references[-1]
-        found.append(last if last not in content.in_reply_to else None)
+    if post is not None and post.rewritten and content.references:
+        *before, last = content.references
+        if last not in content.in_reply_to:
+            if content.in_reply_to or is_thread_mark(last, first=True):
+                found.append(last)
+        elif before and is_thread_mark(before[-1]):
+            found.append(before[-1])
     return [one for one in found if one]
 
 

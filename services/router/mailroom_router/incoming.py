@@ -13,7 +13,7 @@ from mailroom_contracts import (
     TicketState,
     ids,
 )
-from mailroom_mail import comparable, their_numbers, ticket_number
+from mailroom_mail import comparable, their_numbers, thread_mark, ticket_number
 
 from .answers import customer_of
 from .authorship import CERTAIN, CLAIMED, UNKNOWN
@@ -225,7 +225,12 @@ def _own_message(state: TicketState, routed: EmailRouted) -> MessageSummary | No
         return None
     named = set(own_ids(routed.received))
     sent = (m for m in state.messages if m.direction == "out" and m.kind != "external_reply")
-    return next((m for m in sent if m.message_id in named), None)
+    return next((m for m in sent if not named.isdisjoint(_names_of(m.message_id or ""))), None)
+
+
+def _names_of(message_id: str) -> tuple[str, ...]:
+    """A Message-ID of ours, and what stands for it in References."""
+    return message_id, thread_mark(message_id), thread_mark(message_id, first=True)
 
 
 def _learn_id(draft: Draft, own: MessageSummary, other: str | None) -> None:

@@ -27,6 +27,7 @@ from mailroom_mail import (
     sign_message_id,
     strip_subject,
     subject_tag,
+    thread_mark,
 )
 
 from .authorship import people
@@ -87,7 +88,7 @@ def first_order(
         bcc=command.bcc,
         reply_to=[],
         subject=_numbered(command.subject, state, address),
-        references=[],
+        references=[thread_mark(signed, first=True)],
     )
 
 
@@ -103,8 +104,9 @@ def forward_order(
     """A part of the conversation for somebody else: a thread of its own to whoever gets it."""
     message = ids.message_id(state.id, command.id)
     subject = " ".join((command.subject or f"Fwd: {strip_subject(state.subject)}").split())
+    common = _common(state, command, address, message, keys=keys, now=now, lasts=lasts)
     return OutboundMail(
-        **_common(state, command, address, message, keys=keys, now=now, lasts=lasts),
+        **common,
         to=command.to,
         cc=command.cc,
         bcc=command.bcc,
@@ -113,7 +115,7 @@ def forward_order(
         quote=command.quotes[0] if command.quotes else None,
         quotes=command.quotes[1:],
         quote_style="forward",
-        references=[],
+        references=[thread_mark(common["rfc_message_id"], first=True)],
     )
 
 
@@ -268,13 +270,12 @@ def _last_in(state: TicketState) -> str | None:
     return next((m.message_id for m in reversed(state.messages) if m.direction == "in" and m.message_id), None)
 
 
-def _references(state: TicketState, answered: str | None, own: str) -> list[str]:
-    """The root, then the conversation in the order of time, and our own id last: some providers replace ours."""
+def _references(state: TicketState, parent: str | None, own: str) -> list[str]:
+    """The root, what came before the parent in the order of time, our own mark for providers that replace our Message-ID,
+    and the parent, once and last (RFC 5322 section 3.6.4)."""
     chain = [m.message_id for m in state.messages if m.message_id and m.direction != "note"]
+    if parent in chain:
+        chain = chain[: chain.index(parent)]
     root = state.root if "@" in state.root and ":" not in state.root.split("@", 1)[0] else None
-    middle = list(dict.fromkeys(i for i in chain if i not in (root, own)))
-    if answered is not None and answered != root and answered not in middle:
-        middle.append(answered)
-    while len(middle) > MOST_REFERENCES:
-        del middle[1 if middle[0] == answered else 0]
-    return [i for i in dict.fromkeys([root, *middle, own]) if i]
+    middle = list(dict.fromkeys(i for i in chain if i not in (root, own, parent)))[-MOST_REFERENCES:]
+    return [i for i in (root if root != parent else None, *middle, thread_mark(own, first=parent is None), parent) if i]

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from mailroom_mail.threads.conversation import without_spam_mark as without_spam_mark
     from mailroom_mail.threads.list_post import is_list_control as is_list_control
     from mailroom_mail.threads.message_identity import identity as identity
+    from mailroom_mail.threads.signed_ids import is_thread_mark as is_thread_mark
     from mailroom_mail.threads.signed_ids import plus_address as plus_address
     from mailroom_mail.threads.signed_ids import sign_message_id as sign_message_id
+    from mailroom_mail.threads.signed_ids import thread_mark as thread_mark
     from mailroom_mail.threads.signed_ids import verify_message_id as verify_message_id
     from mailroom_mail.threads.signed_ids import verify_plus_address as verify_plus_address
     from mailroom_mail.threads.ticket_numbers import numbers_in_subject as numbers_in_subject
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from mailroom_mail.trust.verdict_records import DkimVerdict as DkimVerdict
     from mailroom_mail.trust.verdict_records import Forwarder as Forwarder
     from mailroom_mail.trust.verdict_records import Verdicts as Verdicts
+    from mailroom_mail.typed.company_html import company_ranges as company_ranges
     from mailroom_mail.typed.introduction import introduction_start as introduction_start
     from mailroom_mail.typed.replies import Reply as Reply
     from mailroom_mail.typed.replies import extract_reply as extract_reply
@@ -83,10 +86,13 @@ _LAZY = {
     "ticket_number": ("threads.ticket_numbers", "ticket_number"),
     "their_numbers": ("threads.ticket_numbers", "their_numbers"),
     "numbers_in_subject": ("threads.ticket_numbers", "numbers_in_subject"),
+    "is_thread_mark": ("threads.signed_ids", "is_thread_mark"),
     "sign_message_id": ("threads.signed_ids", "sign_message_id"),
+    "thread_mark": ("threads.signed_ids", "thread_mark"),
     "verify_message_id": ("threads.signed_ids", "verify_message_id"),
     "plus_address": ("threads.signed_ids", "plus_address"),
     "verify_plus_address": ("threads.signed_ids", "verify_plus_address"),
+    "company_ranges": ("typed.company_html", "company_ranges"),
     "introduction_start": ("typed.introduction", "introduction_start"),
     "identity": ("threads.message_identity", "identity"),
     "compose": ("writing.composition", "compose"),
@@ -127,6 +133,7 @@ __all__ = [
     "ascii_domain",
     "bounce_statuses",
     "classify",
+    "company_ranges",
     "comparable",
     "compose",
     "conversation_root",
@@ -141,6 +148,7 @@ __all__ = [
     "is_failure",
     "is_list_control",
     "is_machine_address",
+    "is_thread_mark",
     "known_forwarder",
     "needs_smtputf8",
     "numbers_in_subject",
@@ -154,6 +162,7 @@ __all__ = [
     "subject_tag",
     "text_to_html",
     "their_numbers",
+    "thread_mark",
     "ticket_number",
     "trimmed_references",
     "verdicts",

@@ -119,6 +119,35 @@ def test_raw_headers_are_read_by_what_the_mail_tells(codec: str, subject: str, b
     assert mail.text.strip() == body
 
 
+@pytest.mark.parametrize("kind", ["text", "html", "header"])
+@pytest.mark.parametrize("place", ["filename", "name", "unquoted"])
+@pytest.mark.parametrize(("codec", "name", "body"), RAW)
+def test_raw_names_of_files_are_read_by_what_the_mail_tells(
+    codec: str, name: str, body: str, place: str, kind: str
+) -> None:
+    """The charset of the text, its letters where it is in UTF-8, or the language that the header names."""
+    raw = f"{name}.pdf".replace(" ", "_" if place == "unquoted" else " ").encode(codec)
+    said = b"" if place == "unquoted" else b'"'
+    fields = b"Content-Type: application/pdf" + (b"; name=" + said + raw + said if place == "name" else b"")
+    fields += b"\r\nContent-Disposition: attachment"
+    fields += b"; filename=" + said + raw + said if place != "name" else b""
+    label = codec if kind == "text" else "utf-8"
+    text = f"<p>{body}</p>" if kind == "html" else body if kind == "text" else "See the file."
+    head = HEAD
+    if kind == "header":
+        language = {"koi8-r": "ru", "cp949": "ko", "big5": "zh-TW", "gb18030": "zh-CN"}.get(codec, "ja")
+        head += f"Content-Language: {language}\r\n".encode()
+    mail = read(
+        head + b"Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n"
+        + f"Content-Type: text/{'html' if kind == 'html' else 'plain'}; charset={label}\r\n".encode()
+        + b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(text.encode(label))
+        + b"\r\n--q\r\n" + fields + b"\r\nContent-Transfer-Encoding: base64\r\n\r\nJVBERg==\r\n--q--\r\n"
+    )  # fmt: skip
+    (file,) = mail.attachments
+    assert file.filename == raw.decode(codec)
+    assert mail.text.strip() == (body if kind != "header" else text)
+
+
 @pytest.mark.parametrize("data", [b"\x1b$B" * 200_000, b"\x1b" * 500_000, b"$B" + b"!!" * 300_000, b"$B!!" * 150_000, b"\x0e" * 400_000, b"\xa1" * 600_000, b"\x8f" * 600_000], ids=lambda one: repr(one[:9]))  # fmt: skip
 @pytest.mark.parametrize("label", ["iso-2022-jp", "euc-jp"])
 def test_time_is_linear(data: bytes, label: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mailroom_contracts import (
+    Address,
     CancelMessage,
     CommandRefused,
     Compose,
@@ -23,7 +24,9 @@ from mailroom_contracts import (
     TicketCreated,
     TicketState,
 )
-from mailroom_mail import sign_message_id, verify_message_id
+from mailroom_mail import compose, read, sign_message_id, thread_mark, verify_message_id
+from mailroom_outbound.composing import outgoing
+from mailroom_router.conversation import clues
 from mailroom_router.facts import facts
 from mailroom_router.outputs import Outputs
 from mailroom_router.ticket import Context, decide, finish
@@ -99,15 +102,41 @@ def test_the_subject_of_an_answer_is_that_of_the_mail_answered() -> None:
     assert order.quote.text == "first"
 
 
-def test_references_are_in_the_order_of_time_and_end_with_our_own() -> None:
+def test_references_are_in_the_order_of_time_and_end_with_the_parent_once() -> None:
     state = ticket()
     state = answer(state).state
     state = came(state, 2)
     state = answer(state, "2").state
-    first, mine, second, mine2 = [m.message_id for m in state.messages]
+    first, mine, second, _ = [m.message_id for m in state.messages]
+    (order,) = answer(state, "3").orders
+    assert order.references == [first, mine, thread_mark(order.rfc_message_id), second]
+    assert order.in_reply_to == second
     (order,) = answer(state, "3", answered_id=state.messages[0].id).orders
-    assert order.references == [first, mine, second, mine2, order.rfc_message_id]
+    assert order.references == [thread_mark(order.rfc_message_id), first], "what came later is none of its ancestors"
     assert order.in_reply_to == first
+
+
+@given(st.lists(st.integers(0, 5), max_size=6), st.sampled_from([None, "root@customer.example", "m1@customer.example"]))
+def test_a_program_that_answers_names_no_mail_twice(answered: list[int], root: str | None) -> None:
+    """Whatever is answered: the mail as written has each id once, the parent last, and never its own, so that References of
+    an answer (RFC 5322: the parent's and the parent's id) have none twice; and the answer finds the ticket by any of ours."""
+    state = ticket(**({"references": [root]} if root else {}))
+    for number, position in enumerate(answered):
+        state = came(state, number + 2)
+        message = state.messages[min(position, len(state.messages) - 1)]
+        more = {"answered_id": message.id} if message.direction == "in" else {}
+        decision = answer(state, str(number), **more)
+        (order,), state = decision.orders, decision.state
+        address = book().address("ad3")
+        assert isinstance(address, Address)
+        sent = read(compose(outgoing(order, address, (), ())))
+        assert sent.in_reply_to == (order.in_reply_to,)
+        assert sent.references[-1] == order.in_reply_to
+        theirs = [*sent.references, sent.message_id]
+        assert len(set(theirs)) == len(theirs)
+        # a provider that gave our mail another Message-ID took only that one away
+        back = mail(99, in_reply_to=["new@provider.example"], references=[*sent.references, "new@provider.example"])
+        assert clues(back, RING).signed[0] == state.id
 
 
 @given(st.from_regex(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?(\.[a-z]([a-z0-9-]{0,40}[a-z0-9])?){1,4}", fullmatch=True))

@@ -20,7 +20,7 @@ from mailroom_contracts import (
     TicketState,
     Verdicts,
 )
-from mailroom_mail import sign_message_id
+from mailroom_mail import sign_message_id, thread_mark
 from mailroom_router.conversation import Known, clues, route
 from mailroom_router.placement import places
 from mailroom_router.ticket import Context, decide, finish
@@ -151,12 +151,16 @@ def test_an_unknown_sender_with_our_id_waits_for_nobody() -> None:
     assert decision.state.lists == [LIST]
 
 
-@pytest.mark.parametrize("kept", ["anonymous", "wrapped"])
+@pytest.mark.parametrize("kept", ["anonymous", "anonymous before 0.2", "first mail", "wrapped"])
 def test_our_own_answer_that_comes_back_under_another_id_is_our_own(kept: str) -> None:
     state = begun(post(1, None))
     sent = work(state, command(Reply, state, text="public", from_address_id="ad3", to=[Person(email=LIST)]))
     ours = sent.orders[0].rfc_message_id
     more: dict[str, Any] = {"references": sent.orders[0].references, "in_reply_to": ["m1@customer.example"]}
+    if kept == "anonymous before 0.2":
+        more["references"] = ["m1@customer.example", ours]
+    if kept == "first mail":
+        more = {"references": [thread_mark(ours, first=True)]}
     if kept == "wrapped":
         more = {"mailroom_id": ours, "in_reply_to": ["m1@customer.example"]}
     back = routed(post(2, None, message_id="new@lists.example", **more), knows(sent.state))
@@ -167,6 +171,10 @@ def test_our_own_answer_that_comes_back_under_another_id_is_our_own(kept: str) -
     answer = post(
         3, None, message_id="other@lists.example", references=[*more.get("references", []), ours], in_reply_to=[ours]
     )
+    assert types(work(sent.state, routed(answer, knows(sent.state)))) != ["input_ignored"]
+    # neither is one to what the list made of it
+    references = [*more.get("references", []), "new@lists.example"]
+    answer = post(4, None, message_id="4@lists.example", references=references, in_reply_to=["new@lists.example"])
     assert types(work(sent.state, routed(answer, knows(sent.state)))) != ["input_ignored"]
 
 

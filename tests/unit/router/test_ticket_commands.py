@@ -27,7 +27,7 @@ from mailroom_contracts import (
     TicketState,
     ids,
 )
-from mailroom_mail import verify_message_id, verify_plus_address
+from mailroom_mail import thread_mark, verify_message_id, verify_plus_address
 from support.router_desk import NOW, RING, after, command, report, routed, run, ticket, types
 from support.router_world import mail
 
@@ -61,7 +61,7 @@ def test_a_reply_leaves_from_an_address_that_sends_and_can_be_answered() -> None
     assert [p.email for p in order.to] == ["jo@customer.example"]
     assert order.subject == "Re: Order 1"
     assert order.in_reply_to == "m1@customer.example"
-    assert order.references == ["root@customer.example", "m1@customer.example", order.rfc_message_id]
+    assert order.references == ["root@customer.example", thread_mark(order.rfc_message_id), "m1@customer.example"]
     assert verify_message_id(order.rfc_message_id, RING) == state.id
     assert order.rfc_message_id.endswith("@customer-shop.example")
     assert order.quote is not None

@@ -138,19 +138,21 @@ DELAYED = re.compile(
 
 # The words from here on are matched with lower-case text, which takes a third of the time.
 # It is over: said of what happened, never of what may ("will give up", "before the message expired").
-FINAL = re.compile(
-    r"(?<!not )(?<!n't )(?<!yet )(?<!before the )(?<!until the )(?<!when the )(?<!once the )"
-    r"(?:\b(?:envelope|message|mail|queue(?: life)?(?: ?time)?|delivery (?:time|period)|retry (?:time|period|limit)|life ?time)"
+RAN_OUT = re.compile(
+    r"(?:envelope|message|mail|queue(?: life)?(?: ?time)?|delivery (?:time|period)|retry (?:time|period|limit)|life ?time)"
     r"(?: (?:in queue|for this message|limit|to live))?"
-    r"(?: (?:has|have|had|is|was|already)){0,2} (?:expired|exceeded|elapsed|timed out|run out)\b)|"
+    r"(?: (?:has|have|had|is|was|already)){0,2} (?:expired|exceeded|elapsed|timed out|run out)\b"
+)
+NOT_YET = ("not ", "n't ", "yet ", "before the ", "until the ", "when the ", "once the ")  # before such words
+FINAL_LINE = re.compile(r"^(?:[ \t]{0,8}giving up\b|message will be deleted from (?:the )?queue)", re.MULTILINE)
+FINAL = re.compile(
     r"retry time ?out exceeded|(?:maximum|max) (?:queue|retry|delivery) (?:time|period|attempts)[^.\n]{0,20} (?:exceeded|reached)|"
-    r"(?:'ve|have|has|had) (?:now |finally )?given up|\bgave up\b|^[ \t]{0,8}giving up\b|not going to try (?:it |this |that )?again|"
+    r"(?:'ve|have|has|had) (?:now |finally )?given up|g(?<!\w.)ave up\b|not going to try (?:it |this |that )?again|"
     r"will not be (?:re)?tried(?: again)?|no (?:further|more|additional) (?:delivery )?(?:attempts?|tries|retries)\b(?! (?:has|have|was|were))|"
-    r"(?:been|was|were) in the queue (?:for )?too long|too long in (?:the )?queue|^message will be deleted from (?:the )?queue|"
+    r"(?:been|was|were) in the queue (?:for )?too long|too long in (?:the )?queue|"
     r"(?:has|have) been (?:removed|deleted|discarded|dropped|thrown away)(?! your)|this is a permanent (?:error|failure)|"
     r"endg[üu]ltig|verworfen|aufgegeben|nicht (?:weiter|mehr|erneut) versucht|d[ée]finitivement|abandonn[ée]|a expir[ée]|ha caducado|definitivamente|"
     r"è scaduto|definitief|wygas[łl]|истек|окончательно|已过期|已過期|期限切れ|만료",
-    re.MULTILINE,
 )
 
 FINAL_HINTS = (

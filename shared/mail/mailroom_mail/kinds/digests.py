@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from mailroom_mail.reading.model import Mail
 
@@ -15,14 +16,14 @@ _POST = re.compile(r"\s*(?:Message: \d{1,6}\n)?(?:Date|From|Subject|To|Message-I
 _OF_LISTS = frozenset((*LIST_FIELDS, "precedence"))
 
 
-def is_digest(mail: Mail) -> bool:
+def is_digest(mail: Mail, names: Collection[str] | None = None) -> bool:
     """Whether a mail is a digest: by its parts, or by the separators that RFC 1153 prescribes for the plain form.
 
     A person may put mails together in the same way (Pine's and nmh's forwards): such a mail has its own Message-ID and
-    subject, and no sign of a list.
+    subject, and no sign of a list. `names` are those of its fields, lower-case, where they are known.
     """
-    names = {name.lower() for name, _ in mail.headers}
-    if mail.message_id and "digest" not in mail.subject.lower() and names.isdisjoint(_OF_LISTS):
+    names = {name.lower() for name, _ in mail.headers} if names is None else names
+    if mail.message_id and "digest" not in mail.subject.lower() and _OF_LISTS.isdisjoint(names):
         return False
     if mail.is_digest or mail.content_type == "multipart/digest":
         return True

@@ -10,6 +10,7 @@ from . import automatic, bounces, desks, digests, formal_reports, forwarding, re
 
 _SPAM_FIELDS = ("x-spam-flag", "x-spam", "x-spam-status")
 _LIST_FIELDS = frozenset(automatic.LIST_FIELDS)
+_MARKED = frozenset("*[{< ")  # how a filter's mark in a subject begins
 
 
 def classify(mail: Mail, return_path: str | None = None) -> Kind:
@@ -50,11 +51,12 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
             signs.append("dsn")
         elif bounce is not None:
             signs.append("bounce")
-    is_digest = bounce is None and digests.is_digest(mail)
+    is_digest = bounce is None and digests.is_digest(mail, fields)
     if is_digest:
         signs.append("digest")
     answering = bounce is None and not is_dsn and not is_feedback and not is_receipt
-    subject_says = answering and automatic.has_answer_subject(without_spam_mark(mail.subject))
+    subject = without_spam_mark(mail.subject) if mail.subject[:1] in _MARKED else mail.subject
+    subject_says = answering and automatic.has_answer_subject(subject)
     if subject_says:
         signs.append("subject:automatic-answer")
     if signs and answering:
@@ -88,7 +90,7 @@ def _is_flagged(mail: Mail, fields: automatic.Fields) -> bool:
     for name in _SPAM_FIELDS:
         if name in fields and any(value.strip().lower().startswith("yes") for value in fields[name]):
             return True
-    return mail.subject[:1] in "*[{<" and is_marked_spam(mail.subject)
+    return mail.subject[:1] in _MARKED and is_marked_spam(mail.subject)
 
 
 def _is_answer(mail: Mail, signs: list[str], fields: automatic.Fields) -> bool:

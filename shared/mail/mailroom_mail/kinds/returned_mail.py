@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from mailroom_mail.reading.model import Attachment, Bounce, Mail
 
 from . import bounce_words as words
-from .status_fields import ADDRESS, FIELD
+from .status_fields import ADDRESS
 
 COPY_TYPES = (
     "message/rfc822",
@@ -61,8 +61,10 @@ def copied_recipients(headers: Iterable[tuple[str, str]]) -> frozenset[str]:
     return frozenset(
         address.lower()
         for name, value in headers
-        if name.lower() in ("to", "cc", "bcc")
-        for address in ADDRESS.findall(value[:HEAD])
+        if len(name) <= 3 and name.lower() in ("to", "cc", "bcc")
+        for word in value[:HEAD].replace("<", " ").replace(",", " ").split()
+        if "@" in word  # in others nothing is looked for, which takes longer than all the rest
+        for address in ADDRESS.findall(word)
     )
 
 
@@ -85,8 +87,12 @@ def header_fields(text: str) -> tuple[tuple[str, str], ...]:
             name, value = fields[-1]
             if len(value) < 8000:
                 fields[-1] = (name, value + " " + line.strip())
-        elif (found := FIELD.match(line)) is not None:
-            fields.append((found.group(1), found.group(2).strip()))
+        else:
+            name, colon, value = line.partition(":")
+            name = name.rstrip(" \t")
+            # as FIELD has it, in a third of the time
+            if colon and 0 < len(name) <= 76 and name.isascii() and name.isprintable() and " " not in name:
+                fields.append((name, value.strip()))
     return tuple(fields)
 
 

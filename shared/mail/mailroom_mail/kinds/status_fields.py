@@ -10,8 +10,9 @@ ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\x80-\U0010ffff-]{1,64}@[A-Za-z0-9\x80-\U0010ffff][A-Za-z0-9.\x80-\U0010ffff-]{0,253}"
 )
 FIELD = re.compile(r"([!-9;-~]{1,76})[ \t]*:[ \t]*(.*)")
-_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+_STATUS = re.compile(r"([245](?<![\d.].)\.\d{1,3}\.\d{1,3})(?![\d.])")
 _ACTIONS = ("failed", "delayed", "delivered", "relayed", "expanded")
+_STATED = frozenset(("final-recipient", "original-recipient", "status", "action"))
 _ANGLED = re.compile(r"<([^<>\s]{3,900})>")
 
 
@@ -55,7 +56,7 @@ def status_recipients(text: str) -> list[StatedRecipient]:
     """The recipients of a delivery-status part, one per group that names one or says how it ended."""
     found: list[StatedRecipient] = []
     for group in groups(text):
-        if not any(name in group for name in ("final-recipient", "original-recipient", "status", "action")):
+        if _STATED.isdisjoint(group):
             continue
         diagnostic = group.get("diagnostic-code") or group.get("x-supplementary-info") or None
         stated = _STATUS.search(group.get("status", ""))

@@ -46,9 +46,15 @@ def read(raw: bytes, depth: int = 0) -> Mail:
         # A filter put it whole into its report: what a person wrote is that one.
         reported = inner(reader.content(original))
         return replace(reported, headers=(*enclosed.trace(root.fields), *reported.headers), size=size)
+    unlabelled = "8bit-header-not-utf8" in defects
+    if unlabelled:
+        # What the text is written in tells what the raw header and the names of the files are in.
+        text, _ = bodies.Bodies(raw, [], hint).text(bodies.select(root).text)
+        language = charset_guess.language_of(text)
+        structure.read_headers(root, raw, language)
     body = message_body.compose(root, raw, defects, hint, inner)
-    if "8bit-header-not-utf8" in defects and (language := charset_guess.language_of(body.text)):
-        structure.read_header(root, raw, start, len(raw), language)
+    if unlabelled and not language and (language := charset_guess.language_of(body.text)):
+        structure.read_headers(root, raw, language)
     mail = assemble(root, defects, hint, body, size)
     if inner is not None and (wrapped := enclosed.wrapped_post(root)) is not None:
         source = reader.content(wrapped)

@@ -24,7 +24,9 @@ _KNOWN_FIELD = re.compile(
     rb"[ \t]*:",
     re.IGNORECASE,
 )
-_LANGUAGE = re.compile(rb"^(?:content|accept)-language[ \t]*:[ \t]*([a-z]{2})", re.IGNORECASE | re.MULTILINE)
+_LANGUAGE = re.compile(
+    rb"^(?:content|accept)-language[ \t]*:[ \t]*([a-z]{2})(?:-([a-z]{2,4}))?", re.IGNORECASE | re.MULTILINE
+)
 _LOOK_AHEAD = 8  # lines
 _MOST_GUESSES = 200  # fields in one header
 _NAMED_WITHIN = 64_000  # bytes of the body in which parts may name a charset
@@ -57,7 +59,8 @@ def find_end(raw: bytes, start: int, end: int) -> tuple[int, int]:
 def read_block(raw: bytes, start: int, stop: int, body: int, defects: list[str], language: str = "") -> Block:
     """The fields in `raw[start:stop]`; `body` is where the body begins unless the section turns out to end sooner.
 
-    `language` ("ja", "ko" …) is what the mail is written in, where that is known: raw 8-bit fields are read by it.
+    `language` ("ja", "ko" …) is what the mail is written in, where that is known: raw 8-bit fields are read by it, or by the
+    charset that is named from `body` on.
     """
     data = raw[start:stop]
     if b"\0" in data:
@@ -176,8 +179,7 @@ def _unlabelled(data: bytes, raw: bytes, body: int, defects: list[str], language
             if "\x1b" not in text:
                 return text
     hint = _charset_named(data, raw, body)
-    said = _LANGUAGE.search(data)
-    language = language or (said.group(1).decode("ascii").lower() if said else "")
+    language = language or said_language(data)
     odd = [line for line in data.split(b"\n") if not line.isascii()]
     codec = _codec_of_all(odd[:_MOST_GUESSES], hint, language) if odd else None
     lines = []
@@ -194,6 +196,17 @@ def _unlabelled(data: bytes, raw: bytes, body: int, defects: list[str], language
         else:
             lines.append(charsets.windows_1252(line).replace("\x1b", ""))
     return "\n".join(lines)
+
+
+def said_language(header: bytes) -> str:
+    """The language that a header names ("ja", "zh-tw"), or ""."""
+    said = _LANGUAGE.search(header)
+    if said is None:
+        return ""
+    language, region = (b"" if one is None else one.lower() for one in said.groups())
+    if language == b"zh" and region:
+        return "zh-tw" if region in (b"tw", b"hk", b"mo", b"hant") else "zh-cn"
+    return language.decode("ascii")
 
 
 def _codec_of_all(lines: list[bytes], hint: str | None, language: str) -> str | None:

@@ -10,7 +10,7 @@ import re
 
 from . import parameters, transfer
 from .defect_names import add
-from .header_block import find_end, read_block
+from .header_block import find_end, read_block, said_language
 
 _UNSAID_MULTIPART = re.compile(rb"--[^\r\n]{1,200}\r?\nContent-[A-Za-z-]+:", re.IGNORECASE)
 _AFTER_DELIMITER = re.compile(rb"\r?\n(?:\r?\n|[!-9;-~]+[ \t]*:)")
@@ -29,6 +29,7 @@ class Part:
         "end",
         "fields",
         "first",
+        "head",
         "in_alternative",
         "kind",
         "parameters",
@@ -48,6 +49,7 @@ class Part:
         self.transfer_encoding = transfer.name(first.get("content-transfer-encoding"), defects)
         self.start = start
         self.end = end
+        self.head = (start, start)  # where its header section stands
         self.children: list[Part] = []
         self.within = ""
         self.in_alternative = False
@@ -66,6 +68,7 @@ def parse(raw: bytes, start: int, end: int, defects: list[str], default: str = "
     stop, body = find_end(raw, start, end)
     block = read_block(raw, start, stop, body, defects)
     root = Part(block.fields, default, block.body, end, defects)
+    root.head = (start, stop)
     if "content-type" not in root.first and _UNSAID_MULTIPART.match(raw, root.start, min(end, root.start + 400)):
         # The line that names the boundary was lost, the parts are there.
         boundary = _guess(raw, root, end)
@@ -87,13 +90,23 @@ def parse(raw: bytes, start: int, end: int, defects: list[str], default: str = "
     return root
 
 
-def read_header(root: Part, raw: bytes, start: int, end: int, language: str) -> None:
-    """Read the root's header once more, now that the language of the mail is known."""
-    stop, body = find_end(raw, start, end)
-    root.fields = read_block(raw, start, stop, body, [], language).fields
-    root.first = {}
-    for name, value in root.fields:
-        root.first.setdefault(name.lower(), value)
+def read_headers(root: Part, raw: bytes, language: str) -> None:
+    """Read raw 8-bit headers once more, the root's and the parts' (names of files), now that the mail's language is known,
+    and with it the charset that its text has."""
+    language = language or said_language(raw[slice(*root.head)])
+    parts = [root]
+    while parts:
+        part = parts.pop()
+        parts += part.children
+        start, stop = part.head
+        if raw[start:stop].isascii():
+            continue
+        part.fields = read_block(raw, start, stop, root.start, [], language).fields
+        part.first = {}
+        for name, value in part.fields:
+            part.first.setdefault(name.lower(), value)
+        part.parameters = parameters.content_type(part.first.get("content-type"), part.kind, []).parameters
+        part.disposition = parameters.disposition(part.first.get("content-disposition"), [])
 
 
 def _boundary(part: Part) -> bytes:
@@ -177,6 +190,7 @@ class _Tree:
         block = read_block(raw, after, stop, body, self._defects)
         default = "message/rfc822" if parent.kind == "multipart/digest" else "text/plain"
         part = Part(block.fields, default, min(block.body, self._end), self._end, self._defects)
+        part.head = (after, stop)
         part.within = parent.kind
         part.in_alternative = parent.in_alternative or parent.kind == "multipart/alternative"
         parent.children.append(part)

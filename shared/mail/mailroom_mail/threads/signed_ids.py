@@ -21,6 +21,7 @@ _TICKET_ID = re.compile(r"[0-9a-f]{32}")
 _LONGEST_ID = 77  # characters; with brackets and "Message-ID: " it stays on one line of a header in every program
 _LOCAL_LETTERS = 8
 _STAND_IN = "mailroom.invalid"
+_MARK_HOSTS = ("ref.mailroom.invalid", "first.mailroom.invalid")
 _MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -80,6 +81,22 @@ def _shortened(domain: str, room: int) -> str:
         del labels[0]
     short = ".".join(labels)
     return short if len(short) <= room and all(labels) else _STAND_IN
+
+
+def thread_mark(message_id: str, *, first: bool = False) -> str:
+    """What stands in References of a mail of ours beside its parent: its Message-ID's token at a host of no mail.
+
+    An answer repeats it, so that it finds its ticket where a provider gave our mail another Message-ID. The Message-ID
+    itself may not stand there: programs add it as the parent's, and would write it twice. `first`: the mail answers none,
+    so that whatever follows the mark in an answer is not our mail's parent. Empty for an id of another form.
+    """
+    found = _MESSAGE_ID.fullmatch(message_id.strip())
+    return f"{found.group(1)}.{found.group(2)}@{_MARK_HOSTS[first]}".lower() if found is not None else ""
+
+
+def is_thread_mark(message_id: str, *, first: bool = False) -> bool:
+    """Whether an id is one of `thread_mark`; nothing is said of its MAC."""
+    return message_id.lower().endswith("@" + _MARK_HOSTS[first]) and _MESSAGE_ID.fullmatch(message_id) is not None
 
 
 def verify_message_id(message_id: str, keys: Mapping[str, bytes]) -> str | None:

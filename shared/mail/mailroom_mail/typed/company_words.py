@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from mailroom_mail.kinds.automatic import names_any
+
 _TOP = 1_500  # characters in which a banner stands
 _MOST_BANNERS = 4
 _WRAPPED = 60  # characters of a line that may have been broken
@@ -65,23 +67,28 @@ _NOTICE = re.compile(
     r"(?:email|thư|thông tin trong email) này\b.{0,140}?(?:bảo mật|tuyệt mật|riêng tư)|(?:это|данное|настоящее) (?:письмо|сообщение)\b.{0,140}?конфиденц)",
     re.IGNORECASE,
 )
-# What may stand in and below a notice: law, and who the company is.
-_OF_COMPANY = re.compile(
-    r"confiden|vertrau|vertrouw|riserv|poufn|конфиденц|bảo mật|privileg|recipient|empfänger|destinat|ontvanger|odbiorc|получател|disclaim|haft|liab|unauthori|"
-    r"unbefugt|virus|viren|delete|lösch|supprim|elimin|copy|kopie|\b(?:gmbh|ag|kg|hrb|hra|ust|ltd|limited|inc|llc|plc|s\.?a\.?r?\.?l?|b\.?v|n\.?v|vat|"
-    r"registered|registergericht|geschäftsführer|siren|siret|kvk|nip|regon)\b|https?:|www\.|@|e-?mail|message|nachricht|wiadomoś|sender|absender",
-    re.IGNORECASE,
+# What may stand in and below a notice: law, and who the company is. In small letters.
+_OF_COMPANY = (
+    "confiden", "vertrau", "vertrouw", "riserv", "poufn", "конфиденц", "bảo mật", "privileg", "recipient", "empfänger", "destinat", "ontvanger",
+    "odbiorc", "получател", "disclaim", "haft", "liab", "unauthori", "unbefugt", "virus", "viren", "delete", "lösch", "supprim", "elimin", "copy",
+    "kopie", "http:", "https:", "www.", "@", "e-mail", "email", "message", "nachricht", "wiadomoś", "sender", "absender",
+)  # fmt: skip
+_COMPANY_NAME = re.compile(
+    r"\b(?:gmbh|ag|kg|hrb|hra|ust|ltd|limited|inc|llc|plc|s\.?a\.?r?\.?l?|b\.?v|n\.?v|vat|registered|registergericht|"
+    r"geschäftsführer|siren|siret|kvk|nip|regon)\b"
 )
+_RULES = " -_=*\n"
 
 
 def without_company_words(text: str) -> str:
     """The text without a gateway's banner at its top and its legal notice at its end; all of it where nothing would be left."""
-    rest = _below_banners(text)
+    rest = below_banners(text)
     shorter = above_notice(rest)
     return shorter if shorter.strip() else (rest if rest.strip() else text)
 
 
-def _below_banners(text: str) -> str:
+def below_banners(text: str) -> str:
+    """The text below the banners with which it begins."""
     for _ in range(_MOST_BANNERS):
         found = _BANNER.match(text[:_TOP])
         if found is None:
@@ -111,26 +118,39 @@ def _sentence_end(text: str, at: int) -> int:
 
 
 def above_notice(text: str) -> str:
-    """The text above the legal notice that ends it; all of it where it ends in something else."""
-    lines = text.split("\n")
-    last = len(lines)
-    while last and not lines[last - 1].strip():
-        last -= 1
+    """The text above the legal notice that ends it; all of it where it ends in something else.
+
+    From the end upwards, paragraph by paragraph: the first that speaks neither of law nor of the company is a person's, and
+    so is all above it.
+    """
+    lines = text.rstrip().rsplit("\n", _MOST_NOTICE_LINES)
+    first = 0 if len(lines) <= _MOST_NOTICE_LINES else 1
     best = None
-    for index in range(last - 1, max(0, last - _MOST_NOTICE_LINES) - 1, -1):
-        line = lines[index].strip()
-        if line.startswith(">") or line.endswith("?"):
-            break  # above it somebody asks, or is quoted
-        if line and _NOTICE.match(" ".join(lines[index : index + 4])[:600]) and _is_company(lines[index:last]):
-            best = index
-    if best is None:
-        return text
-    while best and not lines[best - 1].strip(" -_=*"):
-        best -= 1
-    return "\n".join(lines[:best])
+    end = len(lines)
+    while end > first:
+        start = end
+        while start > first and lines[start - 1].strip():
+            start -= 1
+        if start < end:
+            if not _is_company("\n".join(lines[start:end])):
+                break
+            for index in range(end - 1, start - 1, -1):
+                line = lines[index].strip()
+                if line[0] == ">" or line[-1] == "?":
+                    return text if best is None else _above(lines, best)  # somebody asks, or is quoted
+                if _NOTICE.match(" ".join(lines[index : index + 4])[:600]) and _is_company("\n".join(lines[index:end])):
+                    best = index
+        end = start - 1
+    return text if best is None else _above(lines, best)
 
 
-def _is_company(lines: list[str]) -> bool:
-    """Whether each paragraph speaks of law or of the company."""
-    paragraphs = re.split(r"\n\s*\n", "\n".join(lines))
-    return all(_OF_COMPANY.search(paragraph) is not None or not paragraph.strip(" -_=*\n") for paragraph in paragraphs)
+def _above(lines: list[str], index: int) -> str:
+    while index and not lines[index - 1].strip(" -_=*"):
+        index -= 1
+    return "\n".join(lines[:index])
+
+
+def _is_company(paragraph: str) -> bool:
+    """Whether a paragraph speaks of law or of the company, or is a rule."""
+    low = paragraph.lower()
+    return names_any(low, _OF_COMPANY) or _COMPANY_NAME.search(low) is not None or not low.strip(_RULES)

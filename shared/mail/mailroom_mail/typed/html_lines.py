@@ -120,7 +120,7 @@ def split_shared(html: str, rows: list[Line], names: Sequence[str]) -> list[Line
     out: list[Line] = []
     for index, row in enumerate(rows):
         at = places.get(index)
-        offset = None if at is None else _source(html, row.pieces, row.text[:at])
+        offset = None if at is None else source(html, row.pieces, row.text[:at])
         if at is None or offset is None:
             out.append(row)
             continue
@@ -131,7 +131,7 @@ def split_shared(html: str, rows: list[Line], names: Sequence[str]) -> list[Line
     return out
 
 
-def _source(html: str, pieces: list[tuple[int, int]], text: str) -> int | None:
+def source(html: str, pieces: list[tuple[int, int]], text: str) -> int | None:
     """The offset in the source after the first characters of a line, which `text` is; None where they are not there."""
     left = len("".join(text.split()))
     for start, end in pieces:

@@ -10,6 +10,7 @@ from mailroom_mail.kinds.digests import is_digest
 from mailroom_mail.reading.model import Mail
 from mailroom_mail.showing.rendering import to_text
 
+from .company_html import without_company_html
 from .company_words import above_notice, without_company_words
 from .quote_words import ANSWER_SUBJECT, FORWARD_SUBJECT
 from .reply_html import html_reply
@@ -42,28 +43,35 @@ def extract_reply(mail: Mail) -> Reply:
         or mail.references
         or ANSWER_SUBJECT.match(mail.subject)
     )
-    if _is_forward(mail, fields) or (not answers and (is_notice(mail, fields) or is_digest(mail))):
+    if _is_forward(mail, fields) or (not answers and (is_notice(mail, fields) or is_digest(mail, fields))):
         return _whole(mail)
     names = _answered(mail)
-    plain = plain_reply(without_company_words(mail.text), names=names, answers=answers)
+    said = without_company_words(mail.text)
+    plain = plain_reply(said, names=names, answers=answers)
     if plain.forwards:
         return _whole(mail)
+    typed = plain.text if said.rstrip().endswith(plain.text) else _typed(plain.text)
     if not mail.html:
-        return Reply(_typed(plain.text), mail.html, plain.quoted)
+        return Reply(typed, mail.html, plain.quoted)
+    of_company = said != mail.text or typed != plain.text
     shown = html_reply(mail.html, plain.quoted, names, answers=answers)
-    text = plain.text
+    text = typed
     if shown.html is not mail.html and (mail.text_from_html or (shown.quoted and not plain.quoted)):
         # The client's own marks say more than the words of a rendering.
-        plain = plain_reply(without_company_words(to_text(shown.html)), names=names)
-        text = plain.text or text
+        rest = to_text(shown.html)
+        plain = plain_reply(without_company_words(rest), names=names)
+        text = _typed(plain.text) or text
     elif shown.signature:
-        text = plain.without(to_text(shown.signature))
+        text = _typed(plain.without(to_text(shown.signature)))
+    html = _without_list_footer(shown.html)
+    if of_company:
+        html = without_company_html(html)
     if not mail.text_from_html and _is_wrapped(text):
         # Some programs break their plain text at a width and leave the HTML whole.
-        unwrapped = to_text(shown.html)
+        unwrapped = to_text(html)
         if unwrapped.split() == text.split():
-            text = unwrapped
-    return Reply(_typed(text), _without_list_footer(shown.html), plain.quoted or shown.quoted)
+            text = unwrapped.rstrip()
+    return Reply(text, html, plain.quoted or shown.quoted)
 
 
 def _typed(text: str) -> str:
@@ -71,10 +79,10 @@ def _typed(text: str) -> str:
     return above_notice(text).rstrip() or text
 
 
-def _without_list_footer(html: str | None) -> str | None:
+def _without_list_footer(html: str) -> str:
     """The HTML without the footer that Mailman 3 appends to it, which the text loses as a signature."""
-    at = html.rfind(_LIST_FOOTER) if html is not None else -1
-    if html is None or at < 0:
+    at = html.rfind(_LIST_FOOTER)
+    if at < 0:
         return html
     end = html.find("</div>", at)
     return html[:at] + html[end + 6 :] if end >= 0 and not to_text(html[end + 6 :]).strip() else html

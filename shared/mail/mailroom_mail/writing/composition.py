@@ -59,19 +59,19 @@ def needs_smtputf8(mail: OutgoingMail) -> bool:
 
 
 def trimmed_references(references: tuple[str, ...], in_reply_to: str | None) -> tuple[str, ...]:
-    """References for an answer (RFC 5322 section 3.6.4), in the order of time; root, parent and the latest stay.
+    """References for an answer (RFC 5322 section 3.6.4), in the order of time; they end with the parent, and the root and
+    the latest stay.
 
     Ids that could not be written (white space, not ASCII, longer than 900 characters) are left out.
     """
-    chain = list(
-        dict.fromkeys(value.strip("<> \t\r\n") for value in (*references, *((in_reply_to,) if in_reply_to else ())))
-    )
     parent = (in_reply_to or "").strip("<> \t\r\n")
-    chain = [value for value in chain if write.is_usable_id(value)]
+    named = dict.fromkeys(value.strip("<> \t\r\n") for value in references)
+    named.pop(parent, None)
+    chain = [value for value in (*named, parent) if write.is_usable_id(value)]
     while len(chain) > _MOST_REFERENCES or (
         len(chain) > 2 and sum(map(len, chain)) + 3 * len(chain) > _REFERENCES_LENGTH
     ):
-        del chain[2 if chain[1] == parent and len(chain) > 2 else 1]
+        del chain[1]
     return tuple(chain)
 
 
@@ -102,9 +102,10 @@ def compose(mail: OutgoingMail) -> bytes:
         head.append(f"In-Reply-To: <{parent}>\r\n")
     for value in mail.references:
         write.checked("References", value)
-    chain = trimmed_references(mail.references, parent or None)
-    # Our own id stands last, for providers that replace Message-ID: the answer then still refers to it.
-    head.append(write.tokens("References", [f"<{value}>" for value in chain if f"<{value}>" != own] + [own]))
+    # Never our own id: who answers adds it, and would have it twice.
+    chain = [value for value in trimmed_references(mail.references, parent or None) if f"<{value}>" != own]
+    if chain:
+        head.append(write.tokens("References", [f"<{value}>" for value in chain]))
     head.append(write.tokens(_MAILROOM_ID, [own]))
     if mail.auto_submitted:
         if not _AUTO.fullmatch(mail.auto_submitted):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mailroom_mail import introduction_start, sanitize
+from mailroom_mail import company_ranges, introduction_start, sanitize
 from markupsafe import escape
 
 from mailroom_console.languages import say
@@ -26,6 +26,8 @@ class Words:
     many: str  # "{n}" pictures are not
     show: str
     quote: str
+    banner: str  # that a gateway put above the mail
+    notice: str  # a legal one, below it
     too_much: str
 
 
@@ -38,6 +40,8 @@ def words() -> Words:
         ),
         show=say("Show what is not loaded"),
         quote=say("Show quoted text"),
+        banner=say("Show what the mail system added"),
+        notice=say("Show the legal notice"),
         too_much=say("The formatting of this mail is too complicated to be shown. This is its text."),
     )
 
@@ -57,7 +61,7 @@ def page(
             f'<div class="mailroom-blocked"><span>{escape(text)}</span>'
             f'<a href="?images=1" target="_self">{escape(told.show)}</a></div>'
         )
-    return _document(f"{blocked}{fold_quote(safe.html, told.quote)}", style, title)
+    return _document(f"{blocked}{folded(safe.html, told)}", style, title)
 
 
 def as_text(text: str, *, style: str, title: str, told: Words = ENGLISH) -> str:
@@ -71,6 +75,25 @@ def _document(body: str, style: str, title: str) -> str:
         f'<!doctype html><html lang=""><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<link rel="stylesheet" href="{escape(style)}"></head><body>{body}</body></html>'
     )
+
+
+def folded(html: str, told: Words = ENGLISH) -> str:
+    """With the quotation, and what a company's gateway put above and below a mail, each in a closed details element."""
+    found = company_ranges(html)
+    start = found.banner[1] if found.banner is not None else 0
+    end = found.notice[0] if found.notice is not None else len(html)
+    above, below = html[:start], html[end:]
+    if found.banner is not None:
+        first = found.banner[0]
+        above = f"{html[:first]}{_details(told.banner, html[first:start])}"
+    if found.notice is not None:
+        last = found.notice[1]
+        below = f"{_details(told.notice, html[end:last])}{html[last:]}"
+    return f"{above}{fold_quote(html[start:end], told.quote)}{below}"
+
+
+def _details(summary: str, html: str) -> str:
+    return f'<details class="mailroom-quote"><summary>{escape(summary)}</summary>{html}</details>'
 
 
 def fold_quote(html: str, summary: str = "Show quoted text") -> str:
@@ -98,7 +121,7 @@ def fold_quote(html: str, summary: str = "Show quoted text") -> str:
     before, quote, after = html[: last[0]], html[last[0] : last[1]], html[last[1] :]
     if not _words(before) or len(_words(after)) > _AFTER_QUOTE:
         return html
-    return f'{before}<details class="mailroom-quote"><summary>{escape(summary)}</summary>{quote}</details>{after}'
+    return f"{before}{_details(summary, quote)}{after}"
 
 
 def _with_introduction(html: str, quote: int) -> int:
