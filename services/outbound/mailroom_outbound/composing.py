@@ -6,7 +6,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from mailroom_contracts import Address, OutboundMail, Person, Quote
-from mailroom_mail import Attachment, Mailbox, OutgoingMail, QuotedMail, comparable, compose, html_to_text, sanitize
+from mailroom_mail import (
+    Attachment,
+    Mailbox,
+    OutgoingMail,
+    QuotedMail,
+    comparable,
+    compose,
+    html_to_text,
+    invitation_uids,
+    sanitize,
+)
 from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.process.apart import NotDone, apart
 from mailroom_runtime.process.logs import get_logger
@@ -76,6 +86,7 @@ async def letter(
         uncertain=uncertain,
         tried=tried,
         still_ours=still_ours,
+        invitation_uids=invitation_uids(attachments),
     )
 
 

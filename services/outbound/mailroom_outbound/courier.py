@@ -34,6 +34,7 @@ class Delivered:
     rfc_message_id: str | None = None
     gmail_message_id: str | None = None
     gmail_thread_id: str | None = None
+    invitation_uids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Letter:
     uncertain: bool = False
     tried: bool = False
     still_ours: Callable[[], bool] = lambda: True
+    invitation_uids: tuple[str, ...] = ()  # of the calendar entries that it carries
 
 
 class Courier(Protocol):

@@ -14,7 +14,7 @@ from mailroom_mail import comparable
 from .courier import Delivered, Failed, Hold, Outcome
 from .schedule import Policy, mail_delay_s
 
-MOST_UNCERTAIN = 2  # further tries of a mail that may have arrived
+MOST_UNCERTAIN = 1  # further tries of a mail that may have arrived: nobody gets more than two copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def defer(
 
 
 def _uncertain(entry: LaneEntry, reason: str, *, policy: Policy, now: datetime) -> Step:
-    """It may have arrived: once more after a longer pause, at most so often; whoever reads the ticket is told."""
+    """It may have arrived: once more after a longer pause, and never again; whoever reads the ticket is told."""
     tries = entry.uncertain + 1
     if entry.cancel or tries > MOST_UNCERTAIN:
         state = "cancelled" if entry.cancel else "failed"
@@ -109,8 +109,7 @@ def _uncertain(entry: LaneEntry, reason: str, *, policy: Policy, now: datetime) 
         why = f"It may have arrived, and is not sent again.{often} {reason}"
         recipients = _all(entry.done_recipients, entry.failed_recipients)
         return Step(None, report(entry, state, now, reason=why, recipients=recipients))
-    left = MOST_UNCERTAIN - tries + 1
-    why = f"It may have arrived. It is sent again later, at most {'once' if left == 1 else 'twice'}. {reason}"
+    why = f"It may have arrived. It is sent once more later. {reason}"
     kept = entry.model_copy(update={"uncertain": tries})
     return defer(kept, now + timedelta(seconds=policy.uncertain_s * tries), why, policy=policy, now=now)
 
@@ -189,6 +188,7 @@ def report(
     rfc_message_id: str | None = None,
     gmail_message_id: str | None = None,
     gmail_thread_id: str | None = None,
+    invitation_uids: tuple[str, ...] = (),
 ) -> DeliveryReport:
     """A report about the entry's order; its id is derived from order, state and attempt."""
     order = entry.order
@@ -209,6 +209,7 @@ def report(
         rfc_message_id=rfc_message_id,
         gmail_message_id=gmail_message_id,
         gmail_thread_id=gmail_thread_id,
+        invitation_uids=list(invitation_uids),
     )
 
 
@@ -232,6 +233,7 @@ def _delivered(
             rfc_message_id=outcome.rfc_message_id or entry.order.rfc_message_id or None,
             gmail_message_id=outcome.gmail_message_id,
             gmail_thread_id=outcome.gmail_thread_id,
+            invitation_uids=outcome.invitation_uids,
         ),
     )
 

@@ -16,7 +16,7 @@ from mailroom_runtime.process.logs import get_logger
 from . import lane
 from .account import Account
 from .composing import envelope_recipients, letter
-from .courier import LEASE_LOST, Deferred, Failed, Hold, Letter, Outcome
+from .courier import LEASE_LOST, Deferred, Delivered, Failed, Hold, Letter, Outcome
 from .couriers import AccountBroken, Made
 from .desk import Desk
 from .lease import Lease
@@ -128,6 +128,8 @@ class Sending:
         ).observe(time.monotonic() - started)
         if isinstance(outcome, Deferred) and outcome is not LEASE_LOST:
             return self._hold(outcome)
+        if isinstance(outcome, Delivered) and mail.invitation_uids:
+            return replace(outcome, invitation_uids=mail.invitation_uids)
         return outcome
 
     def _hold(self, outcome: Deferred) -> Deferred:

@@ -17,8 +17,10 @@ from mailroom_mail import comparable
 
 from . import standing
 from .draft import Draft
+from .told_ids import by_local_part, told_id
 
 RECIPIENT_LASTS = timedelta(days=5)  # how long a report that names no id may be about the last mail to its recipient
+MOST_OTHER_IDS = 8
 _STATES = frozenset({"deferred", "sent", "failed", "bounced", "refused", "cancelled"})
 
 
@@ -56,15 +58,23 @@ def apply_report(draft: Draft, report: DeliveryReport) -> None:
         rfc_message_id=report.rfc_message_id,
     )
     changes: dict[str, object] = {"delivery": standing.short(delivery)}
-    if (left_as := report.rfc_message_id) and left_as != message.message_id:
-        if message.message_id is None:
-            changes["message_id"] = left_as
-        elif left_as not in message.other_ids:
-            changes["other_ids"] = [*message.other_ids, left_as][-5:]
+    if message.message_id is None and report.rfc_message_id:
+        changes["message_id"] = report.rfc_message_id
+    elif others := _other_ids(message, report):
+        changes["other_ids"] = [*message.other_ids, *others][-MOST_OTHER_IDS:]
     draft.replace_summary(message.model_copy(update=changes))
     if threads:
         draft.change(gmail_thread_id=report.gmail_thread_id)
     _tell(draft, message, known, now)
+
+
+def _other_ids(message: MessageSummary, report: DeliveryReport) -> list[str]:
+    """By what else answers will name a mail that left: the id that a provider gave it, and the invitations in it."""
+    found = [report.rfc_message_id, told_id(report.server_reply or "") if report.state == "sent" else None]
+    known = {message.message_id, *message.other_ids}
+    known.update(by_local_part(i for i in known if i))
+    named = [*(i for i in found if i), *(f"uid:{uid}" for uid in report.invitation_uids)]
+    return [i for i in dict.fromkeys(named) if i not in known]
 
 
 def _told(report: DeliveryReport, state: str, known: list[RecipientReport]) -> list[RecipientReport]:

@@ -17,6 +17,7 @@ from mailroom_mail import (
 
 from .authorship import CERTAIN, PROVEN, Authorship, author
 from .placement import Place
+from .told_ids import by_local_part
 
 MOST_REFERENCES = 30
 
@@ -87,6 +88,8 @@ def clues(received: EmailReceived, keys: Mapping[str, bytes]) -> Clues:
     """Everything in the mail that may name a ticket."""
     content = received.content
     references = _once((*content.in_reply_to, *content.receipt_of, *reversed(content.references)))[:MOST_REFERENCES]
+    if content.answers_uid:
+        references.append(f"uid:{content.answers_uid}")
     gmail = f"{received.gmail.address_id}:{received.gmail.thread_id}" if received.gmail else None
     if content.bounce is not None:
         about = _once(i for i in (content.bounce.mailroom_id, content.bounce.original_message_id) if i)
@@ -108,6 +111,9 @@ def clues(received: EmailReceived, keys: Mapping[str, bytes]) -> Clues:
     domain = comparable(author(received).email).rpartition("@")[2]
     tags = () if content.is_list or own else their_numbers(content.subject)
     signed = tuple(_once(t for i in references if (t := verify_message_id(i, keys))))
+    if references and not signed:
+        nearest = _once((*content.in_reply_to, *content.references[-1:]))
+        references += [one for one in by_local_part(nearest) if one not in references]
     return Clues(
         signed=signed,
         plus=tuple(_once(t for r in recipients if "+" in r and (t := verify_plus_address(r, keys)))),

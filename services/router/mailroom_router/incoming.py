@@ -29,6 +29,7 @@ from .participants import meet_lists, take_in
 from .quiet import is_quiet
 from .sending_on import MOST_HOPS, follow_up_of_full, send_on, unplaced
 from .shelves import wake
+from .told_ids import by_local_part
 
 MOST_NUMBERS = 8  # of other desks that a ticket is known by
 MOST_OTHER_IDS = 5
@@ -251,6 +252,8 @@ def _answers_us(state: TicketState, routed: EmailRouted) -> bool:
         return True
     content = routed.received.content
     named = {*content.in_reply_to, *content.references}
+    named.update(by_local_part(named))
+    named.add(f"uid:{content.answers_uid}")
     return any(m.direction == "out" and not named.isdisjoint({m.message_id, *m.other_ids}) for m in state.messages)
 
 

@@ -81,6 +81,8 @@ class Content(Model):
     is_list: bool = says("Came through a mailing list.", False, default=False)
     is_receipt: bool = says("A read receipt (RFC 8098).", False, default=False)
     receipt_of: list[str] = says("Message-IDs that a receipt is about.", ["x@acme.example"], **LATER_LIST)
+    answers_uid: str | None = says("UID of the invitation that a calendar entry in it answers (RFC 5545 section 3.8.4.7).",
+                                   None, default=None)  # fmt: skip
     resent_from: Person | None = says("Who passed the mail on as it was: Resent-From (RFC 5322 section 3.6.6).", None,
                                       default=None)  # fmt: skip
     is_feedback: bool = says("An abuse report (RFC 5965).", False, default=False)

@@ -145,6 +145,8 @@ class DeliveryReport(Message):
     server_reply: str | None = says("The accepting server's answer.", "250 Ok: queued as 4F", default=None)
     recipients: list[RecipientReport] = says("Recipients apart.", [], default_factory=list)
     rfc_message_id: str | None = says("Message-ID under which it left.", None, default=None)
+    invitation_uids: list[str] = says("UIDs of the invitations that it carried (RFC 5545 section 3.8.4.7).", [],
+                                      **LATER_LIST)  # fmt: skip
     gmail_message_id: str | None = says("Gmail's id of the sent message.", None, default=None)
     gmail_thread_id: str | None = says("Gmail's thread of the sent message.", None, default=None)
     redelivery: int = says("How often the auditor or a person put it back.", 0, default=0)

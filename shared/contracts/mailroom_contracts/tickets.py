@@ -14,7 +14,8 @@ class MessageSummary(Model):
     direction: str = says("in, out or note.", "in")
     kind: str = says("As in the event.", "mail", default="mail")
     message_id: str | None = says("RFC 5322 Message-ID.", "abc@customer.example", default=None)
-    other_ids: list[str] = says("Message-IDs that providers put in place of ours.", [], **LATER_LIST)
+    other_ids: list[str] = says("Message-IDs that providers put in place of ours (LOCAL@: with any host), and uid:UID of "
+                                "invitations.", [], **LATER_LIST)  # fmt: skip
     fingerprint: str | None = says("Digest of Message-ID, From and Date, to know a copy.", "7e11...", default=None)
     from_email: str | None = says("Author.", "jo@customer.example", default=None)
     at: Time = says("When Mailroom got it.", "2026-11-24T11:55:01Z")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mailroom_mail.reading.domain_names import ascii_address as ascii_address
     from mailroom_mail.reading.domain_names import ascii_domain as ascii_domain
     from mailroom_mail.reading.domain_names import comparable as comparable
+    from mailroom_mail.reading.invitation import uids as invitation_uids
     from mailroom_mail.reading.reader import read as read
     from mailroom_mail.showing.rendering import to_text as html_to_text
     from mailroom_mail.showing.safe_html import SafeHtml as SafeHtml
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "in_doubt": ("reading.defect_names", "in_doubt"),
     "html_to_text": ("showing.rendering", "to_text"),
+    "invitation_uids": ("reading.invitation", "uids"),
     "read": ("reading.reader", "read"),
     "ascii_address": ("reading.domain_names", "ascii_address"),
     "ascii_domain": ("reading.domain_names", "ascii_domain"),
@@ -145,6 +147,7 @@ __all__ = [
     "identity",
     "in_doubt",
     "introduction_start",
+    "invitation_uids",
     "is_failure",
     "is_list_control",
     "is_machine_address",

@@ -232,6 +232,7 @@ def _content(understood: Understood, attachments: list[AttachmentRef], spam: boo
         is_list=kind.is_list,
         is_receipt=kind.is_receipt,
         receipt_of=[_clean(value)[:1000] for value in kind.receipt_of],
+        answers_uid=_clean(mail.answers_uid)[:500] or None,
         resent_from=_person(kind.resent_from),
         is_feedback=kind.is_feedback,
         spam=spam,

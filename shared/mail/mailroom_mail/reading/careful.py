@@ -112,6 +112,7 @@ def assemble(
         size=size,
         protection=tuple(body.protection),
         is_digest=body.is_digest,
+        answers_uid=body.answers_uid,
         partial=tuple(root.parameters.items()) if root.kind == fragments.KIND else (),
     )
 

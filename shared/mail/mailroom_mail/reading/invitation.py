@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from . import calendar_entry
 from .calendar_entry import Entry, Property
+from .model import Attachment
 
+_MOST_INVITATIONS = 5
+_LONGEST_UID = 500
 TYPES = frozenset({"text/calendar", "application/ics"})
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?")
 _DURATION = re.compile(r"P(?:(\d{1,3})W)?(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,4})M)?(?:\d{1,4}S)?)?")
@@ -27,12 +31,14 @@ _FILLERS = frozenset(
 @dataclass(frozen=True, slots=True)
 class Told:
     """An entry in words. `answers`: it is somebody's answer to an invitation of ours, whose description is not theirs;
-    `changes`: it changes or cancels one; `ours` are the words of the invitation that a text part may repeat."""
+    `changes`: it changes or cancels one; `ours` are the words of the invitation that a text part may repeat; `uid` is the
+    entry's (RFC 5545 section 3.8.4.7), by which an answer is known to belong to its invitation."""
 
     text: str
     answers: bool
     changes: bool
     ours: tuple[str, ...] = ()
+    uid: str = ""
 
     def says(self, text: str) -> bool:
         """Whether a text part says nothing beyond the calendar: the invitation told again, or a program's filler."""
@@ -61,7 +67,7 @@ def tell(data: bytes, charset: str | None, type_method: str, sender: str) -> Tol
         comment = "\n".join(one.text for one in entry.properties.get("COMMENT", ()) if one.text)
         lines = [first, *(["", comment] if comment else []), "", *_facts(entry, description=False)]
         ours = tuple(filter(None, (entry.text("DESCRIPTION"),)))
-        return Told(_joined(lines), answers=True, changes=False, ours=ours)
+        return Told(_joined(lines), answers=True, changes=False, ours=ours, uid=_uid(entry))
     summary = entry.text("SUMMARY")
     cancelled = method == "CANCEL" or entry.text("STATUS").upper() == "CANCELLED"
     changed = method == "REQUEST" and entry.text("SEQUENCE").lstrip("0").isdigit()
@@ -69,6 +75,20 @@ def tell(data: bytes, charset: str | None, type_method: str, sender: str) -> Tol
     comment = "\n".join(one.text for one in entry.properties.get("COMMENT", ()) if one.text)
     lines = [head, *([comment] if comment else []), *_facts(entry, description=True)]
     return Told(_joined(lines), answers=False, changes=cancelled or changed)
+
+
+def uids(attachments: Iterable[Attachment]) -> tuple[str, ...]:
+    """The UIDs of the invitations among some files, each once: by them their answers are known."""
+    found = [
+        _uid(calendar_entry.read(one.content, None))
+        for one in attachments
+        if one.content_type in TYPES or (one.filename or "").lower().endswith(".ics")
+    ]
+    return tuple(dict.fromkeys(uid for uid in found[:_MOST_INVITATIONS] if uid))
+
+
+def _uid(entry: Entry) -> str:
+    return entry.text("UID")[:_LONGEST_UID] if entry.kind == "VEVENT" or entry.kind == "VTODO" else ""
 
 
 def _joined(lines: list[str]) -> str:

@@ -33,6 +33,7 @@ class Body:
     protection: list[str] = field(default_factory=list)
     subject: str | None = None
     is_digest: bool = False
+    answers_uid: str = ""  # of the invitation that its calendar entry answers
 
     def mark(self, protection: str) -> None:
         """Note what the message is put into, once."""
@@ -87,7 +88,7 @@ class _Composer:
         body = self._body
         body.text, body.text_from_html, body.html = inner.text, inner.text_from_html, inner.html
         body.attachments += inner.attachments
-        body.is_digest = inner.is_digest
+        body.is_digest, body.answers_uid = inner.is_digest, inner.answers_uid
         for protection in inner.protection:
             body.mark(protection)
         if subject and inner.subject:
@@ -225,6 +226,7 @@ class _Composer:
             if not body.text.strip() and body.html is None:
                 body.text, body.text_from_html = told.text, False
             return
+        body.answers_uid = told.uid
         own = "" if told.says(body.text) else body.text
         if body.html is not None:
             body.html = (

@@ -114,6 +114,7 @@ class Mail:
     in order. `protection` tells what the message is put into: "signed:smime", "signed:openpgp" (nobody judged the signature),
     "encrypted:smime", "encrypted:openpgp" (the text says so in words). `is_digest`: it holds other mails of a list (RFC 2046
     section 5.1.5). `partial` are the parameters of a message/partial (RFC 2046 section 5.2.2). `defects` names everything that was wrong, as short stable words ("bad-base64", "charset-unknown:x").
+    `answers_uid` is the UID of the invitation that its calendar entry answers, "" where it answers none (RFC 5546).
     `enclosed` is the author's own mail where a list wrapped it whole into one of its own, whose words are then shown;
     `enclosed_source` are its bytes.
     """
@@ -141,6 +142,7 @@ class Mail:
     protection: tuple[str, ...] = ()
     is_digest: bool = False
     partial: tuple[tuple[str, str], ...] = ()
+    answers_uid: str = ""
     enclosed: Mail | None = field(default=None, compare=False)
     enclosed_source: bytes = field(default=b"", repr=False, compare=False)
 
