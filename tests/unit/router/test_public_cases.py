@@ -89,7 +89,7 @@ def answered(
     state = index.learn(None, comes(raw_mail, {}, index)[0])
     decision = finish(decide(state, command(Reply, state, text="Please restart it.", from_address_id="ad3"), CONTEXT))
     (order,) = decision.orders
-    old, state = state, index.learn(state, decision)
+    state = index.learn(state, decision)
     told = report(state, order.id, "sent", server_reply=reply, rfc_message_id=order.rfc_message_id, **sent)
     return index.learn(state, finish(decide(state, told, CONTEXT))), order
 
