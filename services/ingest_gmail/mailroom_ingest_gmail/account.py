@@ -183,11 +183,9 @@ class Account:
         )
 
     async def _send(self, messages: Sequence[RawMessage], *, imported: bool = False) -> None:
-        events = await asyncio.gather(*(self._received(message, imported) for message in messages))
+        found = await asyncio.gather(*(self._received(message, imported) for message in messages))
         waiting = []
-        for event in events:
-            if event is None:
-                continue
+        for event in (one for events in found for one in events):
             waiting.append(await self._producer.post(topics.EMAIL_RECEIVED, event, traceparent=new_traceparent()))
             log.info("mail.accepted", receipt_id=event.id, address_id=self.address.id, source="gmail")
         try:
@@ -196,7 +194,7 @@ class Account:
             raise BusDown("Kafka did not answer in time") from None
         metrics.counter("mailroom_mail_accepted_total", "Mails accepted", ["source"]).labels("gmail").inc(len(waiting))
 
-    async def _received(self, message: RawMessage, imported: bool) -> EmailReceived | None:
+    async def _received(self, message: RawMessage, imported: bool) -> list[EmailReceived]:
         # one mail takes a millisecond or two to read: a turn for everybody else between two of them
         async with self._reading:
             await asyncio.sleep(0)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from mailroom_contracts import Envelope, Verdicts, topics
+from mailroom_runtime import pieces
 from mailroom_runtime.blobs.store import BlobsDown, BlobStore
 from mailroom_runtime.bus.kafka import BusDown, Producer, RecordTooLarge
 from mailroom_runtime.bus.patience import Patience
@@ -17,7 +18,7 @@ from mailroom_runtime.intake import Understood, normalise, understand
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 
-from . import pieces, replies
+from . import replies
 from .recipients import Recipient
 from .replies import Reply
 from .session import Delivery

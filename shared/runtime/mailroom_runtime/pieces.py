@@ -1,6 +1,6 @@
 """Mails that were sent in pieces (message/partial, RFC 2046 section 5.2.2): kept until all are there, then one mail.
 
-Every piece is accepted as a mail of its own, so that nothing is lost whatever becomes of the others. What is kept beside is where
+Both intakes ask this of each piece. Every piece is accepted as a mail of its own, so that nothing is lost whatever becomes of the others. What is kept beside is where
 each lies and when it came; pieces that came too long apart, too many or too large together are not joined.
 """
 
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from mailroom_contracts import EmailReceived
 from mailroom_mail.reading import fragments
+
 from mailroom_runtime.blobs.store import BlobMissing, BlobStore
 from mailroom_runtime.intake import Understood
 from mailroom_runtime.process.logs import get_logger

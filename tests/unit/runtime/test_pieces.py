@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from mailroom_contracts import Envelope
-from mailroom_ingest_smtp import pieces
+from mailroom_runtime import pieces
 from mailroom_mail import read
 from mailroom_mail.reading import fragments
 from mailroom_runtime.blobs.store import BlobStore
