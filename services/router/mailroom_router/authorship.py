@@ -38,10 +38,11 @@ def authorship(received: EmailReceived, address: Address | None, verdicts: Verdi
     if post is None:
         return _behind_ourselves(received, sender, verdicts, book)
     named = any(is_named(one, address) and is_from_list(one, received, verdicts) for one in post.addresses)
-    if not post.rewritten and not post.notice and post.author is not None:
-        return Authorship(sender, DIRECT, named)
+    # through a list comes what we sent to it, too: we are nobody to be answered
     if post.author is None or book.is_ours(post.author.email, received.portal_id):
         return Authorship(sender, UNKNOWN, named)
+    if not post.rewritten and not post.notice:
+        return Authorship(sender, DIRECT, named)
     if verdicts.list_author is not None and comparable(verdicts.list_author) == comparable(post.author.email):
         return Authorship(post.author, PROVEN, named)
     ours = book.is_ours(sender.email, received.portal_id) and verdicts.dmarc == "pass"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mailroom_mail.kinds.automatic import is_machine_address as is_machine_address
     from mailroom_mail.kinds.bounces import bounce_statuses as bounce_statuses
     from mailroom_mail.kinds.bounces import is_failure as is_failure
+    from mailroom_mail.kinds.digests import digest_posts as digest_posts
     from mailroom_mail.kinds.mail_kind import classify as classify
     from mailroom_mail.kinds.returned_mail import returned_people as returned_people
     from mailroom_mail.reading.defect_names import in_doubt as in_doubt
@@ -73,6 +74,7 @@ _LAZY = {
     "SafeHtml": ("showing.safe_html", "SafeHtml"),
     "sanitize": ("showing.safe_html", "sanitize"),
     "classify": ("kinds.mail_kind", "classify"),
+    "digest_posts": ("kinds.digests", "digest_posts"),
     "bounce_statuses": ("kinds.bounces", "bounce_statuses"),
     "returned_people": ("kinds.returned_mail", "returned_people"),
     "is_failure": ("kinds.bounces", "is_failure"),
@@ -139,6 +141,7 @@ __all__ = [
     "comparable",
     "compose",
     "conversation_root",
+    "digest_posts",
     "dkim_sign",
     "extract_reply",
     "forwarded_verdict",

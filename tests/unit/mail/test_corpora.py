@@ -20,10 +20,20 @@ FLOORS: dict[tuple[str, str], float] = {
     ("mime4j", "att_names_all"): 0.81,
     # content-length-006: the sender really is "develop!nextmime@ebony@sblab.att.com"; the expectation drops the end.
     ("mimekit", "from_addr"): 0.96,
-    # One counts the signature smime.p7s as a file: it is a mark of the message, not what somebody attached.
-    ("mikel-mail", "att_count"): 0.9,
     ("reply-crisp", "reply_eq_first_fragment"): 0.97,
 }
+# Expectations that are another's decision: what is right here instead, by corpus and file.
+DECIDED: dict[tuple[str, str], dict[str, Any]] = {
+    # A picture, and the smime.p7s of the multipart/signed around it (RFC 1847), which the mail gem counts as a file: for us a
+    # signature is a mark of the message (decision 0022).
+    ("mikel-mail", "raw_email_with_nested_attachment.eml"): {"attachment_count": 1},
+}
+
+
+def expected(corpus: str, text: str) -> str:
+    """The corpus's expectations, with ours where we decided otherwise."""
+    told = [json.loads(line) for line in text.splitlines()]
+    return "".join(json.dumps(one | DECIDED.get((corpus, one["file"]), {})) + "\n" for one in told)
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -62,10 +72,12 @@ def test_corpus(corpus: str, tmp_path: Path) -> None:
     folder = CORPORA / corpus
     results = tmp_path / "results.jsonl"
     results.write_text("".join(json.dumps(row) + "\n" for row in rows(folder)), encoding="utf-8")
-    if not (folder / "expect.jsonl").read_text(encoding="utf-8").strip():
+    wanted = tmp_path / "expect.jsonl"
+    wanted.write_text(expected(corpus, (folder / "expect.jsonl").read_text(encoding="utf-8")), encoding="utf-8")
+    if not wanted.stat().st_size:
         return  # no expectations: that every mail was read is the test
     scored = subprocess.run(
-        [sys.executable, str(CORPORA / "compare.py"), str(results), str(folder / "expect.jsonl"), "--json"],
+        [sys.executable, str(CORPORA / "compare.py"), str(results), str(wanted), "--json"],
         capture_output=True,
         text=True,
         check=True,

@@ -137,3 +137,18 @@ def test_wrapped_cases(file: str) -> None:
     mail = case("lists/cases/3-only-footer-shown", file)
     assert extract_reply(mail).text == "Hello,\n\nwhere is my order 1234?\n\nAnna"
     assert [one.filename for one in mail.attachments] == (["shot.png"] if "attachment" in file else [])
+
+
+@pytest.mark.parametrize("file", ["0038.eml", "0054.eml"])
+def test_the_footer_goes_from_html_as_it_goes_from_text(file: str) -> None:
+    """As Mailman 3 wrote them: the footer is a division of its own at the end of the HTML."""
+    mail = case("lists/cases/8-html-footer", file)
+    assert mail.html is not None
+    assert "____" in mail.html
+    reply = extract_reply(mail)
+    assert reply.html is not None
+    for shown in (reply.text, reply.html):
+        assert "____" not in shown
+        assert "@lists." not in shown
+    assert html_to_text(reply.html).strip()
+    assert reply.text == "Hello,\n\nwhere is my order 1234?\n\nAnna"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from mailroom_contracts import Envelope
-from mailroom_runtime import pieces
 from mailroom_mail import read
 from mailroom_mail.reading import fragments
+from mailroom_runtime import pieces
 from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.intake import normalise, understand_now
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from mailroom_mail.reading.model import Mail
 
@@ -13,7 +14,45 @@ _PREAMBLE_END = "\n" + "-" * 70 + "\n"
 _BETWEEN = "\n" + "-" * 30 + "\n"
 # What follows a separator in the plain form is the header of a post, by RFC 1153 with Date or From first.
 _POST = re.compile(r"\s*(?:Message: \d{1,6}\n)?(?:Date|From|Subject|To|Message-ID): ", re.IGNORECASE)
+_MOST_POSTS = 200
+_HEADER_LINES = 60  # of one post
 _OF_LISTS = frozenset((*LIST_FIELDS, "precedence"))
+
+
+@dataclass(frozen=True, slots=True)
+class DigestPost:
+    """One post of a digest in plain text: its header's words, and its text."""
+
+    subject: str
+    sender: str
+    text: str
+
+
+def digest_posts(text: str) -> tuple[DigestPost, ...]:
+    """The posts of a digest in plain text (RFC 1153 section 3), in their order; none where it is no such digest."""
+    _, found, rest = text.replace("\r\n", "\n").partition(_PREAMBLE_END)
+    if not found or _BETWEEN not in rest:
+        return ()
+    posts = [_post(piece) for piece in ("\n" + rest).split(_BETWEEN)[:_MOST_POSTS]]
+    return tuple(post for post in posts if post is not None)
+
+
+def _post(piece: str) -> DigestPost | None:
+    if _POST.match(piece) is None:
+        return None
+    head, _, body = piece.strip("\n").partition("\n\n")
+    fields: dict[str, str] = {}
+    last = ""
+    for line in head.split("\n")[:_HEADER_LINES]:
+        name, colon, value = line.partition(":")
+        if line[:1] in (" ", "\t") and last:
+            fields[last] += " " + line.strip()
+        elif colon:
+            last = name.strip().lower()
+            fields.setdefault(last, value.strip())
+    if "from" not in fields:
+        return None  # a footer that stands as a post
+    return DigestPost(fields.get("subject", ""), fields["from"], body.strip("\n").rstrip())
 
 
 def is_digest(mail: Mail, names: Collection[str] | None = None) -> bool:

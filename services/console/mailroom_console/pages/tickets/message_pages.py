@@ -9,19 +9,21 @@ from mailroom_runtime.process.logs import get_logger
 from starlette.responses import HTMLResponse, Response
 
 from mailroom_console.languages import mark, say
+from mailroom_console.languages import say
 from mailroom_console.pages.frame.headers import FILE_POLICY, mail_policy
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.principals import READ
 from mailroom_console.problems import not_found
 from mailroom_console.tickets import reading as tickets
 
-from . import mail_frame
+from . import attached_mail, mail_frame
 from .file_types import download_name, picture_type, served_type
 
 log = get_logger()
 
 
 PREVIEWED = 200_000  # bytes of a text file
+ATTACHED = 5_000_000  # bytes of an attached mail
 PREVIEW_POLICY = "default-src 'none'; sandbox; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 
 
@@ -34,6 +36,7 @@ def pages() -> list[Page]:
         Page("GET", "/messages/{id}/attachments/{index}", attachment, READ),
         Page("GET", "/messages/{id}/pictures/{index}", picture, READ),
         Page("GET", "/messages/{id}/texts/{index}", text_file, READ),
+        Page("GET", "/messages/{id}/posts/{index}", post, READ),
     ]
 
 
@@ -94,6 +97,20 @@ async def text_file(visit: Visit) -> Response:
     """The beginning of a text file, as plain text whatever is in it, for a sandboxed frame of ours."""
     file = await tickets.attachment(visit.console, visit.who, visit.path("id"), _index(visit))
     shown = file.content[:PREVIEWED].decode("utf-8", "replace")
+    headers = _headers() | {"Content-Security-Policy": PREVIEW_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    return Response(shown, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+async def post(visit: Visit) -> Response:
+    """What an attached mail says (a post of a digest, a forwarded one), as plain text for a sandboxed frame of ours."""
+    file = await tickets.attachment(visit.console, visit.who, visit.path("id"), _index(visit))
+    if not file.content_type.lower().startswith("message/"):
+        raise not_found("mail")
+    try:
+        shown = await apart(attached_mail.as_text, file.content[:ATTACHED], say("Attachments"))
+    except NotDone as problem:
+        log.warning("mail.post_not_shown", message_id=visit.path("id"), reason=str(problem))
+        shown = file.content[:PREVIEWED].decode("utf-8", "replace")
     headers = _headers() | {"Content-Security-Policy": PREVIEW_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return Response(shown, media_type="text/plain; charset=utf-8", headers=headers)
 

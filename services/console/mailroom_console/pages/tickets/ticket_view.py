@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from mailroom_mail import in_doubt
+from mailroom_mail import digest_posts, in_doubt
 
 from mailroom_console.languages import mark, say
 
@@ -30,6 +30,7 @@ _OUTCOMES = {
 }  # fmt: skip
 _SHOWN_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _TEXTS = frozenset({"text/plain", "text/csv", "text/calendar", "text/markdown", "application/json", "text/x-log"})
+_MESSAGES = frozenset({"message/rfc822", "message/global"})
 _ENDINGS = {"message/rfc822": ".eml", "image/heic": ".heic", "image/heif": ".heif", "text/calendar": ".ics",
             "image/jpeg": ".jpg", "application/pgp-encrypted": ".asc"}  # fmt: skip
 _ENCRYPTED = frozenset({"application/pgp-encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
@@ -105,7 +106,7 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
         "frame_url": f"{base}/frame" if message["html"] else None,
         "raw_url": f"{base}/raw" if message["raw_url"] else None,
         "cut_url": f"{base}/text" if message["truncated"] and not message["html"] else None,
-        "shown_text": text, "quoted_text": quoted,
+        "shown_text": text, "quoted_text": quoted, "posts": posts(message),
         "files": [
             {"name": a["filename"] or nameless(a["content_type"]), "size": a["size"], "url": f"{base}/attachments/{a['index']}", **preview(a, base)}
             for a in message["attachments"] if not _in_frame(a, message)
@@ -137,11 +138,23 @@ def blank(message: Mapping[str, Any]) -> str:
     return say("No text, only files.") if kinds else say("(no text)")
 
 
+def posts(message: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What stands in a digest, each to be opened by its subject; those that came as files are among the files."""
+    if "digest" not in (message.get("automatic_signs") or []):
+        return []
+    return [
+        {"subject": one.subject, "sender": one.sender, "text": one.text}
+        for one in digest_posts(message["text"] or "")
+    ]
+
+
 def preview(attachment: Mapping[str, Any], base: str) -> dict[str, str]:
     """How a file can be looked at in place: `preview` picture, text or "", and `preview_url`."""
     kind = str(attachment["content_type"]).lower().partition(";")[0].strip()
     if kind in _SHOWN_PICTURES:
         return {"preview": "picture", "preview_url": f"{base}/pictures/{attachment['index']}"}
+    if kind in _MESSAGES:
+        return {"preview": "text", "preview_url": f"{base}/posts/{attachment['index']}"}
     if kind in _TEXTS:
         return {"preview": "text", "preview_url": f"{base}/texts/{attachment['index']}"}
     return {"preview": "", "preview_url": ""}
