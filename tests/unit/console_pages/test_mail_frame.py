@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html as lxml_html
-from mailroom_console.pages.tickets.mail_frame import fold_quote, page
+from mailroom_console.pages.tickets.mail_frame import fold_quote, folded, page
 
 
 def _page(html: str, **more: object) -> str:
@@ -81,3 +81,18 @@ def test_the_line_that_introduces_a_quote_is_folded_with_it(introduction: str) -
     )
     own = f"<p>Hello</p><p>See you on Monday</p>{quote}"
     assert "See you on Monday</p><details" in fold_quote(own)
+
+
+def test_what_a_gateway_added_is_folded_and_the_quote_above_a_notice_too() -> None:
+    banner = "<div><b>CAUTION:</b> This email originated from outside of the organization. Do not click links.</div>"
+    notice = "<p>This email and any files transmitted with it are confidential and intended solely for the use of the individual to whom they are addressed. "  # fmt: skip
+    notice += "If you have received this email in error please notify the sender. " * 8 + "</p>"
+    quote = "<p>On Mon, 30 Nov 2026 at 04:20, Acme &lt;a@acme.example&gt; wrote:</p><blockquote>thank you</blockquote>"
+    shown = folded(f"{banner}<p>Where is it?</p>{quote}{notice}")
+    assert shown.count("<details") == shown.count("</details>") == 3
+    plain = shown
+    while "<details" in plain:
+        before, _, rest = plain.partition("<details")
+        plain = before + rest.partition("</details>")[2]
+    assert plain == "<p>Where is it?</p>"
+    assert folded("<p>Where is it?</p>") == "<p>Where is it?</p>"

@@ -9,7 +9,6 @@ from mailroom_runtime.process.logs import get_logger
 from starlette.responses import HTMLResponse, Response
 
 from mailroom_console.languages import mark, say
-from mailroom_console.languages import say
 from mailroom_console.pages.frame.headers import FILE_POLICY, mail_policy
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.principals import READ
@@ -105,7 +104,7 @@ async def post(visit: Visit) -> Response:
     """What an attached mail says (a post of a digest, a forwarded one), as plain text for a sandboxed frame of ours."""
     file = await tickets.attachment(visit.console, visit.who, visit.path("id"), _index(visit))
     if not file.content_type.lower().startswith("message/"):
-        raise not_found("mail")
+        raise not_found(mark("attachment"))
     try:
         shown = await apart(attached_mail.as_text, file.content[:ATTACHED], say("Attachments"))
     except NotDone as problem:

@@ -143,8 +143,7 @@ def posts(message: Mapping[str, Any]) -> list[dict[str, str]]:
     if "digest" not in (message.get("automatic_signs") or []):
         return []
     return [
-        {"subject": one.subject, "sender": one.sender, "text": one.text}
-        for one in digest_posts(message["text"] or "")
+        {"subject": one.subject, "sender": one.sender, "text": one.text} for one in digest_posts(message["text"] or "")
     ]
 
 
