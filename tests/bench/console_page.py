@@ -96,6 +96,7 @@ def pages(tickets: int) -> dict[str, str]:
         "unassigned, any": "/tickets?unassigned=true", "search, all match": "/tickets?q=order",
         "search, two words": "/tickets?q=parcel+arrived", "search, rare": "/tickets?q=rhubarb",
         "search, open": "/tickets?q=order&status=open", "search, none": "/tickets?q=absent", "search, prefix": "/tickets?q=or",
+        "search, beginning": "/tickets?q=parc", "search, address": "/tickets?q=jo4711@customer.example", "search, phrase": '/tickets?q="where is my"',
         "a ticket": f"/tickets/{middle}", "queues with counts": "/queues",
     }  # fmt: skip
 

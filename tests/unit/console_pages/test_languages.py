@@ -16,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment, nodes
 from mailroom_console import languages
+from mailroom_console.addresses.provider_notes import NOTES
 from mailroom_console.languages import LANGUAGES, chosen, count, keeping, reading, say
 from mailroom_console.pages.frame import words
 from mailroom_console.pages.frame.rendering import Renderer
+from mailroom_runtime.smtp.presets import PRESETS
 
 CONSOLE = Path(languages.__file__).resolve().parents[1]
 TEMPLATES = sorted((CONSOLE / "templates").glob("*.html"))
@@ -143,6 +145,12 @@ def test_what_goes_wrong_is_said_in_the_language_of_who_asked(path: Path) -> Non
         told = node.args[position]
         plain = isinstance(told, ast.JoinedStr) or (isinstance(told, ast.Constant) and told.value)
         assert not plain, f"line {told.lineno}: say(…)"
+
+
+def test_what_is_told_of_providers_is_in_the_catalogues() -> None:
+    assert {preset.note for preset in PRESETS if preset.note} <= set(NOTES)
+    with reading("de"):
+        assert all(say(note) != note for note in NOTES)
 
 
 @pytest.mark.parametrize(

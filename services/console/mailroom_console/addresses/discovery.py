@@ -58,7 +58,7 @@ def shown(found: Found | None) -> dict[str, Any]:
     if found is None:
         return {"found": False}
     preset = found.preset
-    return {"found": True, "name": preset.name, "host": preset.host, "port": preset.port, "tls": preset.tls, "note": preset.note,
+    return {"found": True, "name": preset.name, "host": preset.host, "port": preset.port, "tls": preset.tls, "note": say(preset.note),
             "source": found.source, "username": found.username, "sign_in": found.sign_in,
             "passwords": preset.passwords}  # fmt: skip
 

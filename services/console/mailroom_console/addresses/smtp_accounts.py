@@ -32,7 +32,7 @@ def suggestion(email: str) -> dict[str, Any] | None:
 
 def presets() -> list[dict[str, Any]]:
     """All presets for a form."""
-    return [asdict(preset) for preset in PRESETS]
+    return [asdict(preset) | {"note": say(preset.note)} for preset in PRESETS]
 
 
 def account(given: dict[str, Any], email: str, previous: dict[str, Any] | None = None) -> dict[str, Any]:
