@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.console_api import ConsoleApi, sent_on_to
+from support.console_api import ConsoleApi
 from support.gmail_emulator import Emulator, google_env, mail
 from support.gmail_proxy import Proxy
 from support.stacks import Stack
@@ -47,7 +47,7 @@ def test_a_gmail_address_from_connecting_to_reconnecting(stack: Stack, google: P
     gmail.deliver(SHOP, mail("before", CUSTOMER, SHOP))
 
     # a permission left unchecked is named, and nothing is connected
-    back = sent_on_to(gmail.consent(api.connect_gmail(), SHOP, without=[SEND]))
+    back = api.sent_on_to(gmail.consent(api.connect_gmail(), SHOP, without=[SEND]))
     assert "send replies" in str(back.params.get("oauth_error")), back
     assert not [a for a in api.get("/addresses")["items"] if a["kind"] == "gmail"]
 
@@ -55,10 +55,10 @@ def test_a_gmail_address_from_connecting_to_reconnecting(stack: Stack, google: P
     asked = httpx.URL(url).params
     assert (asked["access_type"], asked["code_challenge_method"]) == ("offline", "S256")
     where = gmail.consent(url, SHOP)
-    back = sent_on_to(where)
+    back = api.sent_on_to(where)
     assert back.path == "/addresses"
     assert "oauth_error" not in back.params
-    assert "oauth_error" in sent_on_to(where).params, "the way back works once"
+    assert "oauth_error" in api.sent_on_to(where).params, "the way back works once"
     address = next(a for a in api.get("/addresses")["items"] if a["email"] == SHOP)
     assert (address["state"], address["queue_id"]) == ("not_configured", None)
     assert "token" not in str(address)
@@ -109,9 +109,9 @@ def test_a_gmail_address_from_connecting_to_reconnecting(stack: Stack, google: P
     gmail.deliver(SHOP, mail("late", CUSTOMER, SHOP, subject="While away"))
 
     # another account than the one to reconnect
-    other = sent_on_to(gmail.consent(api.connect_gmail(address["id"]), OTHER))
+    other = api.sent_on_to(gmail.consent(api.connect_gmail(address["id"]), OTHER))
     assert SHOP in str(other.params.get("oauth_error"))
-    back = sent_on_to(gmail.consent(api.connect_gmail(address["id"]), SHOP))
+    back = api.sent_on_to(gmail.consent(api.connect_gmail(address["id"]), SHOP))
     assert "oauth_error" not in back.params
     again = api.wait_for_state(address["id"], "active")
     assert again["revision"] > address["revision"]

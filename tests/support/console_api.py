@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -14,6 +15,8 @@ class ConsoleApi:
     """Calls with the stack's token; what is waited for is waited for a minute."""
 
     def __init__(self, stack: Stack) -> None:
+        self._url = stack.api_url
+        self._login = json.loads((stack.data / "admin-login.json").read_text())
         headers = {"Authorization": f"Bearer {stack.token}"}
         self._client = httpx.Client(base_url=stack.api_url, headers=headers, timeout=60, trust_env=False)
 
@@ -36,6 +39,14 @@ class ConsoleApi:
         answer = self.call("POST", "/addresses/gmail/connect", {"address_id": address_id} if address_id else {})
         assert answer.status_code == 200, answer.text
         return str(answer.json()["authorize_url"])
+
+    def sent_on_to(self, url: str) -> httpx.URL:
+        """Where the administrator's browser is sent on to when it opens `url`."""
+        with httpx.Client(timeout=60, trust_env=False) as browser:
+            browser.post(f"{self._url}/session", json=self._login)
+            answer = browser.get(url)
+        assert answer.status_code == 303, answer.text
+        return httpx.URL(url).join(answer.headers["location"])
 
     def ticket(self, subject: str, messages: int = 1) -> dict[str, Any]:
         """The ticket with this subject, once it has so many messages."""
@@ -81,10 +92,3 @@ class ConsoleApi:
         found = wait_until(look, 60, what=f"delivery {state}")
         assert found is not None
         return found
-
-
-def sent_on_to(url: str) -> httpx.URL:
-    """Where a browser that opens `url` is sent on to (the page itself asks to sign in)."""
-    answer = httpx.get(url, timeout=60, trust_env=False)
-    assert answer.status_code == 303, answer.text
-    return httpx.URL(url).join(answer.headers["location"])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from mailroom_contracts import Address, Agent, MessageAdded, Portal, Queue, TicketCreated, topics
-from mailroom_mail import comparable
 from mailroom_mail.writing.templates import TemplateBroken
 from mailroom_runtime.bus.consume import Inbound, consume
 from mailroom_runtime.bus.kafka import Producer
@@ -47,7 +47,8 @@ class Autoreply:
         now = datetime.now(UTC)
         address = self._tables.book.addresses.get(added.message.address_id or created.address_id)
         portal = self._tables.book.portals.get(created.portal_id)
-        decision = decide(created, added, address=address, portal=portal, is_ours=self._is_ours, now=now)
+        ours = partial(self._tables.book.is_house, portal_id=created.portal_id)
+        decision = decide(created, added, address=address, portal=portal, is_ours=ours, now=now)
         if isinstance(decision, Silence):
             self._silent(created, decision.reason)
             return
@@ -81,15 +82,6 @@ class Autoreply:
             return
         _count(reason)
         log.info("autoreply.silent", ticket_id=created.ticket_id, reason=reason)
-
-    def _is_ours(self, email: str) -> bool:
-        local, _, domain = comparable(email).rpartition("@")
-        plain = f"{local.partition('+')[0]}@{domain}"
-        return (
-            self._tables.book.portal_of_domain(domain) is not None
-            or self._tables.book.address_by_email(email) is not None
-            or self._tables.book.address_by_email(plain) is not None
-        )
 
 
 def _count(outcome: str) -> None:

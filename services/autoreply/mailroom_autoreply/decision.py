@@ -41,7 +41,7 @@ def decide(
     is_ours: Callable[[str], bool],
     now: datetime,
 ) -> Answer | Silence:
-    """`is_ours` says whether an email address belongs to this installation: an address or a hosted domain's."""
+    """`is_ours` says whether an email address is the portal's: an address of it, or at a domain that is hosted for it."""
     message = added.message
     recipient = created.customer.email
     wrote = message.written_by or message.from_

@@ -25,6 +25,7 @@ from mailroom_console.addresses import forwarding
 from mailroom_console.live.changes import Changes
 from mailroom_console.live.here import Here
 from mailroom_console.live.live import Live
+from mailroom_console.people import lasting_presence
 from mailroom_console.read_model.model import ReadModel
 from mailroom_console.storage.database import Database
 from mailroom_console.storage.leadership import lead
@@ -98,7 +99,8 @@ async def app(service: Service[ConsoleSettings]) -> None:
                 remover = BlobRemover(settings.blob_url)
                 service.spawn(
                     lead(database, lambda: [publisher.run(), dead.run(), read.run(service), forwarding.resume(console),
-                                            upload_purge.run(console, remover), stranded.run(console)],
+                                            upload_purge.run(console, remover), stranded.run(console),
+                                            lasting_presence.run(console)],
                          follow=lambda: [read.shadow(service)]),
                     "leading",
                 )  # fmt: skip

@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import HTTPConnection
 
 from mailroom_console.access import signin
-from mailroom_console.addresses import google, sign_ins
+from mailroom_console.addresses import finishing, google, sign_ins
 
 from .api import build_api, security
 from .body_limits import BodyLimit
@@ -41,6 +41,9 @@ def build(console: Console) -> FastAPI:
                     return RedirectResponse(f"/addresses/{back.address_id or 'add/smtp'}?{query}", 303)
                 address_id = back.address_id or ""
         except Problem as problem:
+            if problem.code == finishing.SIGN_IN_FIRST:
+                here = f"{request.url.path}?{urlencode(params)}"
+                return RedirectResponse(f"/sign-in?{urlencode({'next': here})}", 303)
             return RedirectResponse(f"/addresses?{urlencode({'oauth_error': problem.detail})}", 303)
         return RedirectResponse(f"/addresses?{urlencode({'connected': address_id})}", 303)
 

@@ -114,6 +114,19 @@ def _uncertain(entry: LaneEntry, reason: str, *, policy: Policy, now: datetime) 
     return defer(kept, now + timedelta(seconds=policy.uncertain_s * tries), why, policy=policy, now=now)
 
 
+def interrupted(entry: LaneEntry, now: datetime) -> LaneEntry | Step:
+    """An attempt that its process did not survive may have got through: it counts as one that was never answered.
+
+    Gives the entry as it goes on, at once, since nearly every such mail was not on its way yet; or the end.
+    """
+    tries = entry.uncertain + 1
+    if tries > MOST_UNCERTAIN:
+        why = f"It may have arrived, and is not sent again. That was so {tries} times: its sending was interrupted."
+        recipients = _all(entry.done_recipients, entry.failed_recipients)
+        return Step(None, report(entry, "failed", now, reason=why, recipients=recipients))
+    return entry.model_copy(update={"state": "waiting", "uncertain": tries})
+
+
 def park(entry: LaneEntry, reason: str, now: datetime) -> Step:
     """Wait for a person to mend the account; the clock of the mail's age stands still."""
     if entry.cancel:
@@ -159,6 +172,8 @@ def cancel(entry: LaneEntry, now: datetime) -> Step:
     reason = "cancelled before it was sent"
     if entry.state == "attempting":
         reason = "cancelled; it was just being sent when the sending process stopped, so it may have arrived"
+    elif entry.uncertain:
+        reason = "cancelled; an earlier try may have arrived"
     return Step(None, report(entry, "cancelled", now, reason=reason))
 
 

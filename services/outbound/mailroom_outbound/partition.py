@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from aiokafka import ConsumerRecord
 from mailroom_contracts import LaneEntry, Undecodable, decode, topics
+from mailroom_runtime.process.tasks import lasting
 
 from .desk import Desk
 from .lease import Holder
@@ -130,7 +131,7 @@ class Partition:
             self._lanes[address_id] = runner
             if self._stopped:
                 runner.stop()
-            self._tasks[address_id] = asyncio.create_task(runner.run(), name=f"lane-{address_id}")
+            self._tasks[address_id] = lasting(runner.run, f"lane-{address_id}")
         return self._lanes[address_id]
 
     def _lane_finished(self, outbound_id: str) -> None:

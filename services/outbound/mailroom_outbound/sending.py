@@ -44,6 +44,12 @@ class Sending:
         if address is None:
             self._waiting.back(entry, now + timedelta(seconds=0.5))
             return
+        if entry.state == "attempting" and entry.outbound_id not in self._waiting.unsent and address.kind != "gmail":
+            going_on = lane.interrupted(entry, now)  # Gmail is asked instead whether it has the mail
+            if isinstance(going_on, lane.Step):
+                await self._waiting.finish(entry, going_on)
+                return
+            entry = going_on
         try:
             made = self._account.courier_of(address)
             mail = await letter(
@@ -95,7 +101,7 @@ class Sending:
             self._waiting.back(begun, datetime.now(UTC))
         elif outcome is LEASE_LOST or (isinstance(outcome, Deferred) and self._lease.left_s() <= 0):
             # the lane may be another's: our record stays "attempting", and we read on before we try again
-            if outcome is LEASE_LOST:
+            if not outcome.uncertain:
                 self._waiting.unsent.add(entry.outbound_id)
             wait_s = self._desk.policy.uncertain_s if outcome.uncertain else 0.0
             self._waiting.back(begun, datetime.now(UTC) + timedelta(seconds=wait_s))

@@ -107,14 +107,21 @@ class Book:
         return found
 
     def linked(self, internal_id: str) -> list[Address]:
-        """The active SMTP addresses that forward to this internal address, in a stable order."""
+        """The active SMTP addresses of the same portal that forward to this internal address, in a stable order."""
+        internal = self.addresses.get(internal_id)
         found = (self.addresses[i] for i in sorted(self._linked.get(internal_id, ())))
-        return [address for address in found if address.active]
+        return [a for a in found if a.active and internal is not None and a.portal_id == internal.portal_id]
 
     def is_ours(self, email: str, portal_id: str) -> bool:
         """Whether it is one of the portal's own addresses."""
         found = self.by_email(email)
         return found is not None and found.portal_id == portal_id
+
+    def is_house(self, email: str, portal_id: str) -> bool:
+        """Whether it is one of the portal's own addresses, or any address at a domain that we host for it."""
+        plain = comparable(email)
+        portal = self.portal_of_domain(plain.rpartition("@")[2])
+        return (portal is not None and portal.id == portal_id) or self.is_ours(plain, portal_id)
 
     def domains(self, portal_id: str) -> frozenset[str]:
         """The domains of a portal's addresses, its own included; those that anybody can have an address at are not."""

@@ -6,7 +6,6 @@ are, and ends as `kill -9` would end it.
 
 from __future__ import annotations
 
-import asyncio
 import faulthandler
 import gc
 import sys
@@ -44,12 +43,10 @@ def run(name: str, settings_class: type[S], app: Callable[[Service[S]], Awaitabl
             await service.stopping.wait()
             faulthandler.dump_traceback_later(settings.drain_s + FORCED_S, exit=True)
 
-        watch = asyncio.create_task(ends_in_time())
+        service.spawn(ends_in_time(), "ends-in-time")
         service.spawn(skipping.watch(service), "unreadable-records")
         service.spawn(progress.watch(service), "consumer-progress")
-        status = await service.run(app)
-        watch.cancel()
-        return status
+        return await service.run(app)
 
     try:
         status = uvloop.run(main())

@@ -195,6 +195,38 @@ async def test_agents_and_presence(start_console: Starter, valkey: ValkeyServer)
     assert last["code"] == "last_administrator"
 
 
+async def test_presence_that_lasts_until_it_is_changed_outlives_an_emptied_redis(
+    start_console: Starter, valkey: ValkeyServer
+) -> None:
+    console = await start_console()
+    made = await console.api.post("/agents", json={"email": console.at("ben"), "queue_ids": []})
+    ana, ben = console.ids["ana"], made.json()["id"]
+    keys = {a: presence_key(console.settings.topic_prefix, console.ids["portal"], a) for a in (ana, ben)}
+    client = valkey.client()
+
+    async def after_a_loss(of_ana: dict[str, Any]) -> bytes | None:
+        await console.api.put(f"/agents/{ana}/presence", json=of_ana)
+        client.flushall()
+        await eventually(lambda: client.get(keys[ben]) is not None, 10, what="Ben's presence, put back")
+        return client.get(keys[ana])  # type: ignore[return-value]
+
+    await console.api.put(f"/agents/{ben}/presence", json={"presence": "away"})
+    assert await after_a_loss({"presence": "online"}) == b"online"
+    assert client.pttl(keys[ana]) == -1
+    assert await after_a_loss({"presence": "online", "ttl_s": 600}) is None, "a heartbeat comes again by itself"
+    assert await after_a_loss({"presence": "online"}) == b"online"
+    assert await after_a_loss({"presence": "offline"}) is None
+    await console.stop()
+    client.flushall()
+    again = await start_console()
+    await eventually(lambda: client.get(keys[ben]) == b"away", 10, what="what was set before a restart")
+    await again.api.patch(f"/agents/{ben}", json={"active": False})
+    await again.api.put(f"/agents/{ana}/presence", json={"presence": "online"})
+    client.flushall()
+    await eventually(lambda: client.get(keys[ana]) is not None, 10, what="Ana's presence, put back")
+    assert client.get(keys[ben]) is None, "who is disabled is nowhere"
+
+
 async def test_the_portal_and_another_one(console: RunningConsole) -> None:
     shop = f"Shop-{console.domain}"
     changed = await console.api.patch("/portals/current", json={"domains": [console.domain, shop]})

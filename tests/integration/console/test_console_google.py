@@ -20,6 +20,7 @@ from support.waiting import eventually
 
 from .conftest import Bus, RunningConsole, Starter
 
+PASSWORD = "correct horse battery"
 SHOP, OTHER, HOSTED = "shop@gmail.example", "other@gmail.example", "boss@acme.example"
 READ = "https://www.googleapis.com/auth/gmail.readonly"
 
@@ -55,9 +56,17 @@ async def consent(
     return await asyncio.to_thread(google.emulator.consent, answer.json()["authorize_url"], email, without=without)
 
 
-async def come_back(url: str, client: httpx.AsyncClient | None = None) -> dict[str, str]:
-    """The browser comes back; the query of the list page that it lands on."""
+async def sign_in(site: RunningConsole, browser: httpx.AsyncClient) -> str:
+    """As the administrator; the session's CSRF token."""
+    login = json.loads((site.settings.data / "admin-login.json").read_text())
+    return str((await browser.post(f"{site.settings.url}/api/v1/session", json=login)).json()["csrf_token"])
+
+
+async def come_back(site: RunningConsole, url: str, client: httpx.AsyncClient | None = None) -> dict[str, str]:
+    """The browser comes back, signed in as the administrator; the query of the list page that it lands on."""
     async with httpx.AsyncClient(timeout=20, trust_env=False) as fresh:
+        if client is None:
+            await sign_in(site, fresh)
         answer = await (client or fresh).get(url)
     assert answer.status_code == 303
     to = urlsplit(answer.headers["location"])
@@ -73,7 +82,7 @@ async def test_connecting_makes_an_address_that_is_not_configured_yet(
     site: RunningConsole, google: Proxy, bus: Bus
 ) -> None:
     before = google.emulator.deliver(SHOP, mail(1, "jo@c.example", SHOP))
-    assert "connected" in await come_back(await consent(site, google, SHOP, import_days=7))
+    assert "connected" in await come_back(site, await consent(site, google, SHOP, import_days=7))
     address = (await addresses(site))[SHOP]
     assert (address["kind"], address["state"], address["queue_id"]) == ("gmail", "not_configured", None)
 
@@ -93,48 +102,79 @@ async def test_connecting_makes_an_address_that_is_not_configured_yet(
 
 async def test_the_way_back_works_once_and_only_for_a_state_of_ours(site: RunningConsole, google: Proxy) -> None:
     url = await consent(site, google, SHOP)
-    assert "connected" in await come_back(url)
-    assert "used already" in (await come_back(url))["oauth_error"]
+    assert "connected" in await come_back(site, url)
+    assert "used already" in (await come_back(site, url))["oauth_error"]
     forged = url.replace("state=", "state=x")
-    assert "too old or was used" in (await come_back(forged))["oauth_error"]
+    assert "too old or was used" in (await come_back(site, forged))["oauth_error"]
     assert (await addresses(site))[SHOP]["revision"] == 1
 
 
 async def test_a_sign_in_that_a_person_began_ends_in_that_persons_browser(site: RunningConsole, google: Proxy) -> None:
-    login = json.loads((site.settings.data / "admin-login.json").read_text())
     async with httpx.AsyncClient(base_url=site.api.base_url, timeout=20, trust_env=False) as browser:
-        csrf = (await browser.post("/session", json=login)).json()["csrf_token"]
-        browser.headers["X-CSRF-Token"] = csrf
+        browser.headers["X-CSRF-Token"] = await sign_in(site, browser)
         stolen = await consent(site, google, SHOP, api=browser)
-        assert "Sign in here first" in (await come_back(stolen))["oauth_error"]
+        async with httpx.AsyncClient(timeout=20, trust_env=False) as another:
+            assert "Sign in here first" in (await come_back(site, stolen, another))["oauth_error"]
         assert SHOP not in await addresses(site)
-        assert "connected" in await come_back(await consent(site, google, SHOP, api=browser), browser)
+        assert "connected" in await come_back(site, await consent(site, google, SHOP, api=browser), browser)
     assert SHOP in await addresses(site)
 
 
+async def test_what_a_program_began_is_finished_by_whoever_is_signed_in_and_may(
+    site: RunningConsole, google: Proxy
+) -> None:
+    await site.api.post("/agents", json={"email": "agent@acme.example", "password": PASSWORD})
+    made = await site.root.post("/portals", json={"name": "Other", "domains": ["other.example"]})
+    other = {"Authorization": f"Bearer {made.json()['api_token']}"}
+    boss = {"email": "boss@other.example", "role": "administrator", "password": PASSWORD}
+    assert (await site.api.post("/agents", json=boss, headers=other)).status_code == 201
+    url = await consent(site, google, SHOP)
+    async with httpx.AsyncClient(base_url=site.settings.url, timeout=20, trust_env=False) as stranger:
+        sent_on = await stranger.get(url)
+        to = urlsplit(sent_on.headers["location"])
+        assert (sent_on.status_code, to.path) == (303, "/sign-in"), "a link sent to anybody connects nobody's mailbox"
+        for email in ("agent@acme.example", "boss@other.example"):
+            stranger.cookies.clear()
+            await stranger.post("/api/v1/session", json={"email": email, "password": PASSWORD})
+            assert "administrator of the portal" in (await come_back(site, url, stranger))["oauth_error"]
+        assert SHOP not in await addresses(site)
+        # it stays good for whose it is, who signs in and goes on where the link led
+        stranger.cookies.clear()
+        login = json.loads((site.settings.data / "admin-login.json").read_text())
+        after = parse_qs(to.query)["next"][0]
+        form = (await stranger.get(sent_on.headers["location"])).text
+        csrf = form.partition('name="csrf" value="')[2].partition('"')[0]
+        signed_in = await stranger.post("/sign-in", data={**login, "next": after, "csrf": csrf})
+        assert signed_in.headers["location"] == after, signed_in.text[:500]
+        assert "connected" in await come_back(site, f"{site.settings.url}{after}", stranger)
+    address = (await addresses(site))[SHOP]
+    entries = (await site.get("/audit", subject_id=address["id"]))["items"]
+    assert entries[-1]["actor"]["kind"] == "agent", "and it was done in that person's name"
+
+
 async def test_what_was_left_unchecked_or_refused_is_named(site: RunningConsole, google: Proxy) -> None:
-    said = (await come_back(await consent(site, google, SHOP, without=(READ,))))["oauth_error"]
+    said = (await come_back(site, await consent(site, google, SHOP, without=(READ,))))["oauth_error"]
     assert "read mail from the inbox" in said
     assert "send replies" not in said
     url = await consent(site, google, SHOP)
     refused = url.partition("code=")[0] + "error=access_denied&state=" + url.partition("state=")[2]
-    assert "not allowed" in (await come_back(refused))["oauth_error"]
+    assert "not allowed" in (await come_back(site, refused))["oauth_error"]
     assert SHOP not in await addresses(site)
 
 
 async def test_signing_in_again_reconnects_in_place_and_another_account_is_refused(
     site: RunningConsole, google: Proxy, bus: Bus
 ) -> None:
-    await come_back(await consent(site, google, SHOP))
+    await come_back(site, await consent(site, google, SHOP))
     first = (await addresses(site))[SHOP]
     queue = site.ids["queue"]
     await site.api.patch(f"/addresses/{first['id']}", json={"queue_id": queue, "full_name": "The Shop"})
-    other = await come_back(await consent(site, google, OTHER, address_id=first["id"]))
+    other = await come_back(site, await consent(site, google, OTHER, address_id=first["id"]))
     assert SHOP in other["oauth_error"]
     assert OTHER in other["oauth_error"]
     assert OTHER not in await addresses(site)
-    await come_back(await consent(site, google, SHOP, address_id=first["id"]))
-    await come_back(await consent(site, google, SHOP))  # without naming it: the same
+    await come_back(site, await consent(site, google, SHOP, address_id=first["id"]))
+    await come_back(site, await consent(site, google, SHOP))  # without naming it: the same
     again = (await addresses(site))[SHOP]
     assert (again["id"], again["queue_id"], again["full_name"]) == (first["id"], queue, "The Shop")
     assert again["revision"] == first["revision"] + 3
@@ -150,22 +190,26 @@ async def test_signing_in_again_reconnects_in_place_and_another_account_is_refus
 
 
 async def test_addresses_and_domains_of_others_are_refused(site: RunningConsole, google: Proxy) -> None:
-    said = (await come_back(await consent(site, google, HOSTED)))["oauth_error"]
+    said = (await come_back(site, await consent(site, google, HOSTED)))["oauth_error"]
     assert "internal address" in said
     made = await site.root.post("/portals", json={"name": "Other", "domains": ["gmail.example"]})
     assert made.status_code == 201, made.text
-    assert "belongs to another company" in (await come_back(await consent(site, google, SHOP)))["oauth_error"]
+    assert "belongs to another company" in (await come_back(site, await consent(site, google, SHOP)))["oauth_error"]
     headers = {"Authorization": f"Bearer {made.json()['api_token']}"}
     async with httpx.AsyncClient(base_url=site.api.base_url, headers=headers, timeout=20, trust_env=False) as api:
         changed = await api.patch("/portals/current", json={"domains": ["elsewhere.example"]})
         assert changed.status_code == 200, changed.text
-        assert "connected" in await come_back(await consent(site, google, SHOP, api=api))
-    assert "in use by another company" in (await come_back(await consent(site, google, SHOP)))["oauth_error"]
+        boss = {"email": "boss@elsewhere.example", "role": "administrator", "password": PASSWORD}
+        assert (await api.post("/agents", json=boss)).status_code == 201
+        async with httpx.AsyncClient(timeout=20, trust_env=False) as theirs:
+            await theirs.post(f"{site.settings.url}/api/v1/session", json={k: boss[k] for k in ("email", "password")})
+            assert "connected" in await come_back(site, await consent(site, google, SHOP, api=api), theirs)
+    assert "in use by another company" in (await come_back(site, await consent(site, google, SHOP)))["oauth_error"]
     assert SHOP not in await addresses(site)
 
 
 async def test_disconnecting_revokes_at_google_and_forgets(site: RunningConsole, google: Proxy, bus: Bus) -> None:
-    await come_back(await consent(site, google, SHOP))
+    await come_back(site, await consent(site, google, SHOP))
     address = (await addresses(site))[SHOP]
     answer = await site.api.post(f"/addresses/{address['id']}/disconnect")
     assert answer.json()["state"] == "disconnected", answer.text
@@ -178,7 +222,7 @@ async def test_disconnecting_revokes_at_google_and_forgets(site: RunningConsole,
     await eventually(forgotten)
     twice = await site.api.post(f"/addresses/{address['id']}/disconnect")
     assert (twice.status_code, twice.json()["code"]) == (409, "not_connected")
-    await come_back(await consent(site, google, SHOP, address_id=address["id"]))
+    await come_back(site, await consent(site, google, SHOP, address_id=address["id"]))
     assert (await addresses(site))[SHOP]["state"] == "not_configured"
 
 

@@ -37,8 +37,10 @@ async def site(start_console: Starter, microsoft: SignInServers, monkeypatch: py
 
 
 async def back(site: RunningConsole, provider: str, params: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """Where the console sends the browser after its way back."""
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    """Where the console sends the browser, in which the administrator is signed in, after its way back."""
+    login = json.loads((site.settings.data / "admin-login.json").read_text())
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as browser:
+        await browser.post(f"{site.settings.url}/api/v1/session", json=login)
         answer = await browser.get(f"{site.settings.url}/oauth/{provider}/callback?{urlencode(params)}")
     assert answer.status_code == 303
     there = urlsplit(answer.headers["location"])

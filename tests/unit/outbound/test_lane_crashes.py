@@ -236,6 +236,45 @@ async def test_a_crash_at_every_step(outcomes: list[Outcome]) -> None:
     assert doubled > 0, "no crash hit the window: this test does not test it"
 
 
+class Fatal(World):
+    """Every life ends when a server has taken one mail more, before that is recorded."""
+
+    lives_until = 1
+
+    @property
+    def dead(self) -> bool:
+        return len(self.taken) >= self.lives_until
+
+
+async def _lives(world: Fatal, address: Address = ADDRESS) -> None:
+    """As many as it takes; each dies in the one window."""
+    for life in range(8):
+        process = live(world, f"life{life}", address)
+        await eventually(lambda: world.dead or not waiting(world), 10, every=0.002, what="death, or an end")
+        await process.die()
+        if not waiting(world):
+            return
+        world.lives_until = len(world.taken) + 1
+
+
+async def test_a_mail_whose_every_try_is_interrupted_is_sent_at_most_twice_again_and_says_so() -> None:
+    world = Fatal()
+    world.order(1)
+    await _lives(world)
+    assert world.taken == ["o1"] * 3, "once, and twice again"
+    assert world.reports[-1].state == "failed"
+    assert "may have arrived" in (world.reports[-1].reason or "")
+
+
+async def test_interruptions_and_silence_count_together() -> None:
+    world = Fatal()
+    order = world.order(1)
+    world.log[:] = [encode(topics.EMAIL_LANES, lane.queued(order, datetime.now(UTC)).model_copy(update={"uncertain": 1}),
+                           source="outbound")]  # fmt: skip
+    await _lives(world)
+    assert world.taken == ["o1"] * 2
+
+
 async def test_cancelled_while_it_waits_and_after_it_is_done() -> None:
     world = World()
     world.outcomes = [Deferred("451")] * 10_000

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from aiokafka.errors import KafkaError
 from mailroom_runtime.process.settings import ServiceSettings, load
+from mailroom_runtime.process.tasks import aside
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mailroom_cli.output import AsJson, Failure, console
@@ -93,7 +94,7 @@ async def _run(
     )  # fmt: skip
     try:
         with bars:
-            shown = asyncio.create_task(_show(bars, tally, plan.count, replies))
+            shown = aside(_show(bars, tally, plan.count, replies), "progress-bars")
             await _send_all(plan, sender, tally, clock)
             end = clock() + settle
             while tally.open(replies=replies) and clock() < end:  # noqa: ASYNC110 - the topics say it, no event is set

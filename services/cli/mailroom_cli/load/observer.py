@@ -11,7 +11,7 @@ from mailroom_contracts import topics
 from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.kafka import partitions_for
 from mailroom_runtime.process.settings import ServiceSettings
-from mailroom_runtime.process.tasks import end
+from mailroom_runtime.process.tasks import aside, end
 
 from .tally import Tally
 
@@ -42,7 +42,7 @@ class Observer:
         await consumer.seek_to_end(*parts)
         for part in parts:
             await consumer.position(part)
-        self._task = asyncio.create_task(self._watch(consumer))
+        self._task = aside(self._watch(consumer), "observer")
 
     async def close(self) -> None:
         """Stop watching."""

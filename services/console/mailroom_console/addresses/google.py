@@ -37,6 +37,7 @@ from mailroom_console.settings import ConsoleSettings
 from mailroom_console.storage.schema import addresses as addresses_table
 from mailroom_console.storage.schema import domains
 
+from . import finishing
 from . import records as addresses
 from . import sign_in_states
 
@@ -81,10 +82,7 @@ async def connect(
 
 async def returned(console: Console, params: Mapping[str, str], session: Principal | None = None) -> str:
     """What Google sent the browser back with; the id of the address that is connected now. Raises `Problem`."""
-    state = await sign_in_states.take(console, params.get("state", ""))
-    by = json.loads(state.principal)
-    if by["kind"] == "session" and (session is None or session.id != by["id"]):
-        raise Problem(403, "other_browser", say("Sign in here first, then connect the address again."))
+    state, principal = await finishing.taken(console, params.get("state", ""), session)
     if params.get("error"):
         raise conflict("consent_refused", say("Google says that access was not allowed. Nothing was changed."))
     google = google_settings(console.settings)
@@ -96,8 +94,6 @@ async def returned(console: Console, params: Mapping[str, str], session: Princip
         raise Problem(
             502, "google_unavailable", say("{error}. Connect the address again later.", error=error)
         ) from None
-    principal = Principal(kind=by["kind"], id=by["id"], portal_id=state.portal_id, name=by["name"],
-                          scopes=frozenset({CONFIG}))  # fmt: skip
     # a grant that is of no use is not revoked: at Google that would end the same account's working connection too
     return await _connected(console, principal, state, grant)
 

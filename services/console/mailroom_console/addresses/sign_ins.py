@@ -23,12 +23,12 @@ from mailroom_console.access import passwords
 from mailroom_console.context import Console
 from mailroom_console.languages import say
 from mailroom_console.mailboxes import email_address
-from mailroom_console.principals import CONFIG, READ, Principal
+from mailroom_console.principals import CONFIG, Principal
 from mailroom_console.problems import Problem, conflict
 from mailroom_console.storage.schema import addresses as addresses_table
 from mailroom_console.storage.schema import oauth_states, queues
 
-from . import records, sign_in_states, smtp_accounts, trial_mails
+from . import finishing, records, sign_in_states, smtp_accounts, trial_mails
 from .publication import as_published
 
 log = get_logger()
@@ -117,14 +117,10 @@ async def returned(
     console: Console, provider: str, params: Mapping[str, str], session: Principal | None = None
 ) -> Returned:
     """What the provider sent the browser back with. Raises `Problem` for a state that is unknown, used, or another's."""
-    row = await sign_in_states.take(console, params.get("state", ""))
-    by, kept = json.loads(row.principal), (row.options or {}).get("smtp") or {}
-    if by["kind"] == "session" and (session is None or session.id != by["id"]):
-        raise Problem(403, "other_browser", say("Sign in here first, then connect the address again."))
+    row, principal = await finishing.taken(console, params.get("state", ""), session)
+    kept = (row.options or {}).get("smtp") or {}
     if kept.get("provider") != provider:
         raise Problem(400, "bad_state", say("This sign-in belongs to another provider. Connect the address again."))
-    principal = Principal(kind=by["kind"], id=by["id"], portal_id=row.portal_id, name=by["name"],
-                          scopes=frozenset({CONFIG, READ}), email=session.email if session is not None else "")  # fmt: skip
     given = dict(kept["given"])
     try:
         grant = await console.providers.finish(provider, kept["flow"], params)

@@ -23,6 +23,7 @@ from mailroom_console.storage.paging import Page
 from mailroom_console.storage.portal_rows import portal_row
 from mailroom_console.storage.schema import agents, invitations, sessions
 
+from . import lasting_presence
 from .memberships import publish_agent, queues_of, renew_queues, set_queues
 
 INVITATION_US = 7 * times.DAY
@@ -71,8 +72,13 @@ async def set_presence(
         row = await portal_row(connection, agents, principal, agent_id, "agent")
     if not row.active and presence != "offline":
         raise conflict("inactive_agent", say("This agent is disabled."))
+    lasts = presence if ttl_s is None and presence != "offline" else None
     try:
+        if lasts is None and row.presence is not None:  # before, or it would be put back
+            await lasting_presence.keep(console, agent_id, None)
         await console.presence.set(principal.portal_id, agent_id, presence, ttl_s)
+        if lasts is not None and row.presence != lasts:
+            await lasting_presence.keep(console, agent_id, lasts)
     except REDIS_DOWN:
         raise Problem(503, "presence_unavailable", say("Presence cannot be set now: Redis does not answer.")) from None
     return await one(console, principal, agent_id)
@@ -152,7 +158,7 @@ async def change(
             done = await connection.execute(
                 update(agents).where(agents.c.id == agent_id, agents.c.revision == row.revision)
                 .values(name=after["name"], role=after["role"], active=after["active"], revision=row.revision + 1,
-                        updated_at=now)
+                        updated_at=now, presence=row.presence if after["active"] else None)
             )  # fmt: skip
             if done.rowcount != 1:
                 raise revision_conflict(row.revision + 1)

@@ -99,6 +99,7 @@ agents = Table(
     Column("must_change", Boolean, nullable=False, default=False),
     Column("language", String(10), nullable=False, default=""),  # "": what the browser would rather have
     Column("zone", String(64), nullable=False, default=""),  # of the browser that signed in last
+    Column("presence", String(10)),  # the one that lasts until it is changed; Redis has every present one
     Column("revision", Integer, nullable=False, default=1),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),

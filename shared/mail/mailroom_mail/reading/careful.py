@@ -26,7 +26,7 @@ from .structure import Part
 MAX_IDS = 2000
 MAX_WRAPPED = 4  # messages within messages that are opened to find words
 _ID = re.compile(r"<([^<>]+)>")
-_WORD = re.compile(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+")
+_WORD = re.compile(r"(?<![^\s<>,;\"()])[^\s<>,;\"()]+@[^\s<>,;\"()]+")  # from a word's beginning on, or it is quadratic
 _LEADING = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?=[!-9;-~]+[ \t]*:)")
 _COMMENT = re.compile(r"\([^()]*\)")
 _SPACES = re.compile(r"\s+")

@@ -7,6 +7,7 @@ Python's codecs keep to the standards and refuse such text whole; each character
 from __future__ import annotations
 
 import re
+from functools import cache
 
 _LOST_ESCAPES = re.compile(rb"(?<!\x1b)\$([B@])((?:[!-~]{2}){1,60}?)\(([BJ])")
 _ASCII, _ROMAN, _KANA, _KANJI, _SUPPLEMENT, _PLANE_1, _PLANE_2 = range(7)
@@ -72,6 +73,7 @@ def _kana(byte: int) -> str:
     return chr(0xFF40 + byte) if 0x21 <= byte <= 0x5F else chr(byte) if byte < 0x21 else _REPLACEMENT
 
 
+@cache
 def kanji(row: int, cell: int) -> str:
     """The character in a row and cell of JIS X 0208 (0x21 to 0x7E each), Windows' own rows included."""
     lead = ((row + 1) >> 1) + (0x70 if row < 0x5F else 0xB0)

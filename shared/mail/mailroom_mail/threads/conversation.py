@@ -64,7 +64,7 @@ def without_spam_mark(subject: str) -> str:
 
 def strip_subject(subject: str) -> str:
     """The subject without reply and forward prefixes of any common language and filters' marks, white space squeezed."""
-    rest = subject
+    rest = subject.strip()
     for _ in range(_MAX_PREFIXES):
         found = _PREFIX.match(rest) or _SPAM_MARK.match(rest)
         if found is None:

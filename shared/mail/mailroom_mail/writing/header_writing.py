@@ -25,6 +25,7 @@ _ID = re.compile(r"[^\s<>\x00-\x1f\x7f]{1,900}")
 _NAME = re.compile(r"[!-9;-~]{1,76}")
 # What may stand unencoded in a Q word anywhere, phrases included (RFC 2047 section 5, rule 3).
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+_ONE = bytes(_Q_SAFE) + b" "  # written as one character; others as three, those of more than one byte among them
 _WORD = 75  # characters of an encoded word, RFC 2047 section 2
 _LINE = 78  # RFC 5322 section 2.1.1: should; 998 is must
 
@@ -39,7 +40,7 @@ def checked(field: str, value: str) -> str:
 def encoded_words(text: str, first: int = 0) -> list[str]:
     """Text as encoded words in UTF-8, each at most 75 characters; the first shorter by `first`. Characters stay whole."""
     data = text.encode("utf-8", "replace")
-    quoted = len(data) + 2 * sum(byte not in _Q_SAFE and byte != 32 for byte in data)
+    quoted = len(data) + 2 * len(data.translate(None, _ONE))
     as_base64 = quoted > (len(data) + 2) // 3 * 4
     room = _WORD - len("=?utf-8?q??=")
     words: list[str] = []
@@ -48,7 +49,7 @@ def encoded_words(text: str, first: int = 0) -> list[str]:
     limit = max(room - first, 12)
     for char in text:
         raw = char.encode("utf-8", "replace")
-        cost = len(raw) if as_base64 else sum(1 if byte in _Q_SAFE or byte == 32 else 3 for byte in raw)
+        cost = len(raw) if as_base64 else 1 if raw in _ONE else 3 * len(raw)
         full = (length + cost + 2) // 3 * 4 > limit if as_base64 else length + cost > limit
         if full and chunk:
             words.append(_word("".join(chunk), as_base64))

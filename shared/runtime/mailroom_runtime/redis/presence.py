@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import redis.asyncio
 
@@ -29,6 +30,21 @@ class Presence:
             await self._client.delete(key)
         else:
             await self._client.set(key, state, px=int(ttl_s * 1000) if ttl_s else None)
+
+    async def put_back(self, kept: Sequence[tuple[str, str, str]]) -> AbstractSet[tuple[str, str, str]]:
+        """Set each (portal, agent, state) that Redis knows nothing of, until changed; which those were."""
+        if not kept:
+            return set()
+        pipe = self._client.pipeline(transaction=False)
+        for portal_id, agent_id, state in kept:
+            pipe.set(presence_key(self._prefix, portal_id, agent_id), state, nx=True)
+        return {row for row, done in zip(kept, await pipe.execute(), strict=True) if done}
+
+    async def take_back(self, portal_id: str, agent_id: str, state: str) -> None:
+        """Undo `put_back`, unless something else was set since."""
+        key = presence_key(self._prefix, portal_id, agent_id)
+        if await self._client.get(key) == state:
+            await self._client.delete(key)
 
     async def get_many(self, portal_id: str, agent_ids: Sequence[str]) -> dict[str, str]:
         """Each agent's presence."""

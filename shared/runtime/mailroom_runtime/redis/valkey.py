@@ -12,6 +12,8 @@ import redis.asyncio
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from mailroom_runtime.process.tasks import aside
+
 # Whatever it answers instead of working, too: full (OOM), unable to save (MISCONF), a replica since a failover (READONLY,
 # MASTERDOWN), another password (NOAUTH), rights taken away (NOPERM), still LOADING. A list of them would have gaps, and
 # nobody who uses Redis here can do more about one than about another.
@@ -78,7 +80,7 @@ class Shared:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, answer))
         if self._sending is None:
-            self._sending = asyncio.create_task(self._send(), name="redis-commands")
+            self._sending = aside(self._send(), "redis-commands")
         return await answer
 
     async def script(self, text: str, keys: Sequence[Any], args: Sequence[Any]) -> Any:
