@@ -12,7 +12,7 @@ from markupsafe import escape
 from mailroom_console.languages import say
 
 # Tags of nh3's output. Values are always quoted there, and may hold < and >.
-_TAG = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^"'>]|"[^"]*"|'[^']*')*)>""")
+_TAG = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^"'<>]|"[^"]*"|'[^']*')*)>""")
 _OPENING_BEFORE = re.compile(r"<(?!br\b|hr\b|img\b|wbr\b)[a-zA-Z][^<>]*>\s*\Z")
 _VOID = frozenset({"br", "hr", "img", "wbr", "col"})
 _AFTER_QUOTE = 400  # characters that may follow a quote that is still the mail's end: a signature
