@@ -47,5 +47,7 @@ def finisher(state: Any, session: Principal | None) -> Principal:
     if session is None:
         raise Problem(403, SIGN_IN_FIRST, say("Sign in here first: the address is connected in your name."))
     if session.portal_id != state.portal_id or CONFIG not in session.scopes or session.must_change:
-        raise Problem(403, "other_portal", say("Only an administrator of the portal that asked for it can finish this."))
+        raise Problem(
+            403, "other_portal", say("Only an administrator of the portal that asked for it can finish this.")
+        )
     return session

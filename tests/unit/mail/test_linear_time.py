@@ -1,0 +1,147 @@
+"""What a stranger sends costs linear time: every public function that text reaches, with every token of the code's own
+patterns repeated. New functions and patterns are found by themselves (`support.input_functions`, `support.pattern_tokens`).
+
+`make test` looks at each token in one shape and at small sizes, where a quadratic minute for a megabyte shows already;
+`make test-all` takes the issue's whole range, another part of all of it each time, as much as a budget of time allows.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import pytest
+from mailroom_mail import classify, conversation_root, extract_reply, html_to_text, identity, read, sanitize
+from support import doubling
+from support.doubling import Slow, Unit
+from support.input_functions import PACKAGES, PLACES, Attack, all_tokens, attacks, functions
+from support.pattern_tokens import tokens
+
+QUICK, WHOLE = (8 << 10, 32 << 10), (64 << 10, 1 << 20)
+BUDGET_S = 120.0
+ROOMS = [f"mailroom_mail.{room}" for room in ("kinds", "reading", "showing", "threads", "trust", "typed", "writing")]
+
+
+def whole_way(raw: bytes) -> None:
+    """What intake does with a mail."""
+    mail = read(raw)
+    classify(mail)
+    extract_reply(mail)
+    conversation_root(mail)
+    identity(mail, raw)
+
+
+def everywhere() -> list[Attack]:
+    """A whole mail, at each place of it; and what pages and replies make of its HTML."""
+
+    def at(make: Callable[[bytes], bytes]) -> Callable[[str], Callable[[], object]]:
+        return lambda text: partial(whole_way, make(text.encode("utf-8", "surrogateescape")))
+
+    ways = {f"a mail's {place}": at(make) for place, make in PLACES.items()}
+    ways |= {"sanitize": lambda text: partial(sanitize, text), "html_to_text": lambda text: partial(html_to_text, text)}
+    return [Attack(where, way, all_tokens()) for where, way in ways.items()]
+
+
+def one_of(token: str, choices: Sequence[str | Unit | Attack], salt: str) -> str | Unit | Attack:
+    """Always the same for a token, another for another."""
+    return choices[zlib.crc32(f"{salt}{token}".encode("utf-8", "surrogatepass")) % len(choices)]
+
+
+def pairs(all_attacks: list[Attack]) -> Iterator[tuple[Attack, Unit]]:
+    """Each token of a module with one of the functions there, in one of the shapes; each function with some token."""
+    rooms: dict[frozenset[str], list[Attack]] = {}
+    for attack in all_attacks:
+        rooms.setdefault(attack.tokens, []).append(attack)
+    for words, room in rooms.items():
+        for token in sorted(words):
+            yield one_of(token, room, "of"), one_of(token, list(doubling.units(token)), "as")  # type: ignore[misc]
+        for attack in room if words else ():
+            yield attack, Unit(str(one_of(attack.where, sorted(words), "some")))
+
+
+def sweep(some: Iterator[tuple[Attack, Unit]], sizes: tuple[int, int], until: float = float("inf")) -> list[str]:
+    """What is too slow, once for each function and parameter."""
+    found: dict[str, Slow] = {}
+    for attack, unit in some:
+        if attack.where in found:
+            continue
+        slow = doubling.slow(attack.where, unit, attack.prepare, first=sizes[0], last=sizes[1])
+        if slow is not None:
+            found[attack.where] = slow
+        if time.monotonic() > until:
+            break
+    return [str(slow) for slow in found.values()]
+
+
+def by_themselves(*packages: str) -> list[Attack]:
+    """Functions that take text, each with the tokens of its own module; those that take a mail are in `everywhere`."""
+    return [attack for attack in attacks(*packages, own_only=True)[0] if not attack.of_mail]
+
+
+def test_every_function_takes_linear_time_for_its_own_tokens() -> None:
+    assert sweep(pairs(by_themselves(*PACKAGES)), QUICK) == []
+
+
+def test_a_whole_mail_takes_linear_time_wherever_a_token_stands() -> None:
+    ways = everywhere()
+    some = (
+        (one_of(token, ways, ""), one_of(token, list(doubling.units(token)), "x"))
+        for token in sorted(all_tokens())
+        if zlib.crc32(token.encode("utf-8", "surrogatepass")) % 3 == 0  # the others in `make test-all`
+    )
+    assert sweep(some, QUICK) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", [*ROOMS, "the rest", "whole mails"])
+def test_up_to_a_megabyte(room: str) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    if room == "whole mails":
+        chosen = everywhere()
+    else:
+        chosen = attacks(*([p for p in PACKAGES if p != "mailroom_mail"] if room == "the rest" else [room]))[0]
+    every = [(attack, unit) for attack in chosen for token in sorted(attack.tokens) for unit in doubling.units(token)]
+    random.Random(seed).shuffle(every)
+    assert sweep(iter(every), WHOLE, time.monotonic() + BUDGET_S) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"<style\b[^>]*>.*?</style>", {"<style", "<style>"}),
+        (rb"(?:abc|de+f)\s+$", {"abc", "d", "abc "}),
+        (r"[^\s@]+@[a-z]", {"@", "a@"}),
+    ],
+)
+def test_tokens_are_the_runs_and_the_beginnings_of_a_pattern(pattern: str | bytes, expected: set[str]) -> None:
+    assert expected <= tokens(re.compile(pattern))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "token", "bad"),
+    [
+        (r"<style[^>]*>.*?</style>", "<style>", True),
+        (r"\s+$", " ", True),
+        (r"(?<!\s)\s+$", " ", False),
+        (r"a+b", "ab", False),
+    ],
+)
+def test_the_sweep_sees_what_is_quadratic(pattern: str, token: str, bad: bool) -> None:
+    compiled = re.compile(pattern, re.DOTALL)
+    found = [
+        doubling.slow("x", unit, lambda text: lambda: compiled.search(text), first=QUICK[0], last=QUICK[1])
+        for unit in doubling.units(token)
+    ]
+    assert any(found) is bad
+
+
+def test_every_function_that_takes_text_is_reached() -> None:
+    """Whoever writes a function for mail gets it swept, or makes `support.input_functions` able to call it."""
+    left = attacks("mailroom_mail")[1]
+    assert len(left) <= 24, left
+    assert len(list(functions("mailroom_mail"))) > 200
