@@ -266,15 +266,6 @@ async def test_a_mail_whose_every_try_is_interrupted_is_sent_at_most_twice_again
     assert "may have arrived" in (world.reports[-1].reason or "")
 
 
-async def test_interruptions_and_silence_count_together() -> None:
-    world = Fatal()
-    order = world.order(1)
-    world.log[:] = [encode(topics.EMAIL_LANES, lane.queued(order, datetime.now(UTC)).model_copy(update={"uncertain": 1}),
-                           source="outbound")]  # fmt: skip
-    await _lives(world)
-    assert world.taken == ["o1"] * 2
-
-
 async def test_cancelled_while_it_waits_and_after_it_is_done() -> None:
     world = World()
     world.outcomes = [Deferred("451")] * 10_000
