@@ -246,10 +246,9 @@ class Fatal(World):
         return len(self.taken) >= self.lives_until
 
 
-async def _lives(world: Fatal, address: Address = ADDRESS) -> None:
-    """As many as it takes; each dies in the one window."""
+async def _lives(world: Fatal) -> None:
     for life in range(8):
-        process = live(world, f"life{life}", address)
+        process = live(world, f"life{life}")
         await eventually(lambda: world.dead or not waiting(world), 10, every=0.002, what="death, or an end")
         await process.die()
         if not waiting(world):

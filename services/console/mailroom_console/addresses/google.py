@@ -6,7 +6,6 @@ Sources: RFC 6749 section 4.1 and 10.12, RFC 7636 (PKCE), Google's "OAuth 2.0 fo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,9 +36,8 @@ from mailroom_console.settings import ConsoleSettings
 from mailroom_console.storage.schema import addresses as addresses_table
 from mailroom_console.storage.schema import domains
 
-from . import finishing
+from . import finishing, sign_in_states
 from . import records as addresses
-from . import sign_in_states
 
 log = get_logger()
 

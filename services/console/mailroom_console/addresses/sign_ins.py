@@ -7,7 +7,6 @@ login name is a field of its own, and only a mail that is sent shows whether tha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
