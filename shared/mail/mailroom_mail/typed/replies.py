@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from html import unescape
 from itertools import pairwise
 
 from mailroom_mail.kinds.automatic import is_notice
@@ -19,6 +21,7 @@ from .reply_text import plain_reply
 _MOST_NAMES = 10
 _WIDTHS = range(50, 100)  # characters at which programs break lines
 _LIST_FOOTER = '<div style="white-space:pre-wrap">____________________'
+_PICTURE_TEXT = re.compile(r"<img\b[^<>]{0,2000}?\salt=(?:\"([^\"<>]{1,200})\"|'([^'<>]{1,200})')", re.IGNORECASE)
 _FORWARD_MARK = "moz-forward-container"
 
 
@@ -66,6 +69,8 @@ def extract_reply(mail: Mail) -> Reply:
     html = _without_list_footer(shown.html)
     if of_company:
         html = without_company_html(html)
+    if not mail.text_from_html and "alt=" in html:
+        text = _without_picture_texts(text, html)
     if not mail.text_from_html and _is_wrapped(text):
         # Some programs break their plain text at a width and leave the HTML whole.
         unwrapped = to_text(html)
@@ -77,6 +82,17 @@ def extract_reply(mail: Mail) -> Reply:
 def _typed(text: str) -> str:
     """The words without a legal notice that stood above the history."""
     return above_notice(text).rstrip() or text
+
+
+def _without_picture_texts(text: str, html: str) -> str:
+    """The text without lines that only name a picture: programs write its `alt` into their plain text, where nobody sees it."""
+    named = {unescape(one[1] or one[2]).strip() for one in _PICTURE_TEXT.finditer(html)} - {""}
+    lines = text.split("\n")
+    if named.isdisjoint(line.strip() for line in lines):
+        return text
+    named -= {line.strip() for line in to_text(html).split("\n")}
+    kept = "\n".join(line for line in lines if line.strip() not in named)
+    return kept.rstrip() if kept.strip() else text
 
 
 def _without_list_footer(html: str) -> str:
