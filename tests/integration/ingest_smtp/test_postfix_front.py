@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import smtplib
-import socket
 import subprocess
 from collections.abc import Iterator
 from ipaddress import ip_network
