@@ -44,7 +44,7 @@ async def rebuild(settings: ServiceSettings, index: Index, agents: Agents) -> No
         await asyncio.sleep(SENT_S)
 
     try:
-        async for record in read_to_end(settings, [topics.TICKETS.full_name(settings.topic_prefix)]):
+        async for record in read_to_end(settings, [topics.TICKETS.full_name(settings.topic_prefix)], required=True):
             key = (record.key or b"").decode("utf-8", "replace")
             if record.value is None:
                 batch.pop(key, None)

@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
-from mailroom_contracts.topics import TOPICS
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+from mailroom_contracts.topics import TICKETS, TOPICS
 from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.groups import GROUPS, group_name
+from mailroom_runtime.bus.kafka import read_to_end
 from mailroom_runtime.bus.rights import SERVICES, user_name
 from mailroom_runtime.process.settings import ServiceSettings
 from support.certificates import Authority
@@ -155,3 +161,13 @@ async def test_only_the_router_writes_in_its_transactions(
     finally:
         await producer.stop()
     assert may == (service == "router")
+
+
+async def test_what_must_be_read_and_may_not_be_is_no_empty_topic(secured: tuple[SecuredKafka, Authority]) -> None:
+    """The broker tells of no topic that one may not see: the router's index must not be filled from nothing."""
+    name = TICKETS.full_name(PREFIX)
+    assert [r async for r in read_to_end(settings(secured, "ingest_smtp"), [name])] == []
+    with pytest.raises(UnknownTopicOrPartitionError, match="may not be read"):
+        async for _ in read_to_end(settings(secured, "ingest_smtp"), [name], required=True):
+            pass
+    assert [r.value async for r in read_to_end(settings(secured, "router"), [name], required=True)] == [b"x"]

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 from mailroom_contracts import Message, Record, Topic, encode
 from prometheus_client import Counter
 
@@ -179,10 +179,12 @@ async def connect_producer(settings: ServiceSettings, source: str, **options: An
 
 
 async def read_to_end(
-    settings: ServiceSettings, names: list[str], *, committed_only: bool = True
+    settings: ServiceSettings, names: list[str], *, committed_only: bool = True, required: bool = False
 ) -> AsyncIterator[ConsumerRecord]:
     """Every record of these topics (full names) from the first up to the end as it was at the start.
 
+    A topic that is missing, or that we have no right to see, has none; with `required` it raises
+    `UnknownTopicOrPartitionError`, for who would take nothing for an answer.
     Raises `UnreadableRecords` where that cannot be done, and nobody gives up what cannot be read.
     """
     consumer = AIOKafkaConsumer(
@@ -195,7 +197,12 @@ async def read_to_end(
     try:
         parts = []
         for name in names:
-            parts += [TopicPartition(name, p) for p in await partitions_for(consumer, name)]
+            found = await partitions_for(consumer, name)
+            if required and not found:
+                raise UnknownTopicOrPartitionError(f"{name} is missing, or may not be read")
+            parts += [TopicPartition(name, p) for p in found]
+        if not parts:
+            return
         consumer.assign(parts)
         await consumer.seek_to_beginning(*parts)
         ends = await consumer.end_offsets(parts)
