@@ -20,6 +20,7 @@ from .placement import Place
 from .told_ids import by_local_part
 
 MOST_REFERENCES = 30
+MOST_QUOTED = 20_000  # characters of a text that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Clues:
     bounced_recipients: tuple[str, ...] = ()  # of a report that names no id at all
     their_numbers: tuple[str, ...] = ()  # another desk's, each with the sender's domain
     absent: str | None = None  # the sender of an absence note that names no mail of ours
+    quotes_us: str | None = None  # the sender of a mail that names none either, but has our address in its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def clues(received: EmailReceived, keys: Mapping[str, bytes]) -> Clues:
     if references and not signed:
         nearest = _once((*content.in_reply_to, *content.references[-1:]))
         references += [one for one in by_local_part(nearest) if one not in references]
+    who = comparable(author(received).email)
     return Clues(
         signed=signed,
         plus=tuple(_once(t for r in recipients if "+" in r and (t := verify_plus_address(r, keys)))),
@@ -122,8 +125,17 @@ def clues(received: EmailReceived, keys: Mapping[str, bytes]) -> Clues:
         thread=gmail,
         own=own,
         their_numbers=tuple(f"{domain}|{tag}" for tag in tags) if domain else (),
-        absent=comparable(author(received).email) if content.out_of_office and not references else None,
+        absent=who if content.out_of_office and not references else None,
+        quotes_us=who if not (references or own or content.out_of_office) and _quotes_us(received) else None,
     )
+
+
+def _quotes_us(received: EmailReceived) -> bool:
+    """Whether an address that the mail went to stands in its text, as it does above a mail of ours that is quoted: Outlook
+    leaves nothing else of the thread where its user changes the subject."""
+    content = received.content
+    text = content.text[:MOST_QUOTED].lower()
+    return any(p.email and p.email.lower() in text for p in content.to[:5])
 
 
 def has_null_sender(received: EmailReceived) -> bool:
@@ -225,6 +237,10 @@ def _one(
             return _routed(received, place, ticket, reason)
     if received.content.is_receipt and received.content.receipt_of and not named:
         return _unplaced(received, "unmatched_receipt", place)
+    if (
+        named is None and found.quotes_us
+    ):  # it is not said to belong there: the ticket where its sender was answered is linked
+        named = next(iter(_only([t for t in known.answered if _near(t, place, known)])), None)
     root = unproven_root(received) if unproven else root_of(received)
     ticket = ids.ticket_id(received.portal_id, place.queue_id, root, mine.email)
     return _routed(received, place, ticket, "new", root=root, linked_to=named)

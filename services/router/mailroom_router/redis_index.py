@@ -156,9 +156,9 @@ class Index:
         for number in clues.their_numbers:
             pipe.smembers(self._their_number(portal, number))
             plan.append(("d", number))
-        if clues.absent:
-            pipe.smembers(self._answered(portal, clues.absent))
-            plan.append(("a", clues.absent))
+        if answered := clues.absent or clues.quotes_us:
+            pipe.smembers(self._answered(portal, answered))
+            plan.append(("a", answered))
         for message_id in clues.bounced_ids:
             pipe.get(self._order(portal, message_id))
             plan.append(("o", message_id))

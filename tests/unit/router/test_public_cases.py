@@ -16,7 +16,7 @@ from mailroom_outbound import lane
 from mailroom_outbound.composing import letter, outgoing
 from mailroom_outbound.courier import Deferred, Delivered, Hold
 from mailroom_outbound.schedule import Policy
-from mailroom_router.conversation import Known, clues, route
+from mailroom_router.conversation import Clues, Known, TicketClue, clues, route
 from mailroom_router.facts import facts
 from mailroom_router.placement import places
 from mailroom_router.ticket import Context, Decision, decide, finish
@@ -57,6 +57,8 @@ class Index:
 
     def __init__(self) -> None:
         self.references: dict[str, list[str]] = {}
+        self.answered: dict[str, list[str]] = {}
+        self.tickets: dict[str, TicketClue] = {}
 
     def learn(self, old: TicketState | None, decision: Decision) -> TicketState:
         assert decision.state is not None
@@ -64,17 +66,17 @@ class Index:
             self.references.setdefault(message_id, []).append(decision.state.id)
         return decision.state
 
-    def known(self, references: tuple[str, ...]) -> Known:
-        return Known(references={i: self.references[i] for i in references if i in self.references})
+    def known(self, found: Clues) -> Known:
+        references = {i: self.references[i] for i in found.references if i in self.references}
+        answered_in = self.answered.get(found.absent or found.quotes_us or "", [])
+        return Known(references=references, answered=answered_in, tickets=self.tickets)
 
 
 def comes(raw_mail: bytes, states: dict[str, TicketState], index: Index, mail_from: str = "") -> tuple[Decision, str]:
     """The mail arrives; what it did to which ticket, and why there."""
     received = arrived(raw_mail, mail_from or "x@example.org", rcpt="shop@acme.example")
     found = clues(received, RING)
-    (one,) = route(
-        received, places(received, BOOK), found, index.known(found.references), lambda e: BOOK.is_ours(e, "p1")
-    )
+    (one,) = route(received, places(received, BOOK), found, index.known(found), lambda e: BOOK.is_ours(e, "p1"))
     decision = finish(decide(states.get(one.ticket_id), one, CONTEXT))
     if decision.sent_on is not None:
         one = decision.sent_on
@@ -176,17 +178,26 @@ def test_whatever_a_server_says_is_read(reply: str, ids_: list[str]) -> None:
 
 
 @shared
-def test_32_an_answer_without_any_thread_is_a_ticket_of_the_same_customer() -> None:
-    """Nothing of ours is left in it; the ticket page shows the customer's other tickets beside it."""
+def test_32_an_answer_without_any_thread_names_the_ticket_where_its_sender_was_answered() -> None:
+    """Nothing of ours is left in it but our address above the quotation: a new ticket, linked to the likely one."""
     index = Index()
     state, _ = answered(first("ol@example.org"), index)
     lost = raw(
         "32-rewritten-id-lost-references", "outlook-subject.eml", REPLY_TO_OF_OUR_MAIL=OURS, TEXT_OF_OUR_MAIL="x"
     )
-    decision, _ = comes(lost, {state.id: state}, index)
+    index.answered["ol@example.org"] = [state.id]
+    index.tickets[state.id] = TicketClue("p1", state.queue_id, state.address_id, state.customer.email)
+    decision, reason = comes(lost, {state.id: state}, index)
     assert decision.state is not None
-    assert decision.state.id != state.id
+    assert (reason, decision.state.id != state.id, decision.state.linked_to) == ("new", True, state.id)
     assert decision.state.customer.email == state.customer.email
+    # a mail that quotes nothing of ours, one whose sender was answered in two tickets, and one of somebody else's
+    plain = lost.replace(b"<support@acme.example.com>\nSent", b"\nSent")
+    assert comes(plain, {}, index)[0].state.linked_to is None  # type: ignore[union-attr]
+    assert comes(lost.replace(b"ol@", b"eve@"), {}, index)[0].state.linked_to is None  # type: ignore[union-attr]
+    index.answered["ol@example.org"] = [state.id, "t" * 32]
+    index.tickets["t" * 32] = index.tickets[state.id]
+    assert comes(lost, {}, index)[0].state.linked_to is None  # type: ignore[union-attr]
 
 
 @shared
