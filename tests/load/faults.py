@@ -45,6 +45,7 @@ def schedule(seed: int, duration_s: float) -> list[Fault]:
         ("full", "blob store", (3, 8)),
         ("refuses", "relay", (3, 8)),
         ("hangs", "relay", (3, 8)),
+        ("slow after the dot", "relay", (12, 20)),
         ("paused", "router", (2, 6)),
         ("paused", "outbound", (2, 6)),
     ]
@@ -90,8 +91,8 @@ class Hands:
                 return lambda: self._valkey_room("0")
             case "full", _:
                 return self._fill_blobs()
-            case "refuses" | "hangs" as how, _:
-                self._relay("defer" if how == "refuses" else "hang")
+            case "refuses" | "hangs" | "slow after the dot" as how, _:
+                self._relay("defer" if how == "refuses" else "hang")  # it hangs after the whole mail was given
                 return lambda: self._relay("accept")
         raise AssertionError(fault)
 
