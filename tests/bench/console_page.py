@@ -115,7 +115,7 @@ async def measure(rounds: int, tickets: int) -> dict[str, Any]:
         read = ReadModel(settings, database, nothing, changes)
         await read.start()
         console = Console(
-            settings=settings, database=database, producer=nothing, presence=nothing, blobs=nothing, sealer=nothing,
+            settings=settings, database=database, producer=nothing, presence=nothing, here=nothing, blobs=nothing, sealer=nothing,
             read=read, live=Live(settings, changes), http=nothing, providers=nothing, keeper=nothing,
         )  # fmt: skip
         times: dict[str, dict[str, list[float]]] = {}

@@ -55,7 +55,7 @@ async function fetchPage() {
 function apply(fresh, announce) {
   for (const region of document.querySelectorAll('[data-live]')) {
     const other = fresh.querySelector(`[data-live="${region.dataset.live}"]`);
-    if (!other || region.innerHTML === other.innerHTML) continue;
+    if (!other || region.innerHTML === other.innerHTML || bare(region) === bare(other)) continue;
     if (region.contains(document.activeElement) && document.activeElement.matches('select, input, textarea')) continue;
     const changed = 'liveItems' in region.dataset || region.tagName === 'UL' || region.tagName === 'TBODY'
       ? reconcile(region, other) : replace(region, other);
@@ -65,6 +65,7 @@ function apply(fresh, announce) {
 
 function replace(region, other) {
   const adopted = document.importNode(other, true);
+  keepOpen(region, adopted);
   region.replaceWith(adopted);
   return textOf(region) !== textOf(adopted);
 }
@@ -87,6 +88,7 @@ function reconcile(region, other) {
       if (bare(child) !== bare(wanted)) {
         const adopted = document.importNode(wanted, true);
         keepFrame(child, adopted);
+        keepOpen(child, adopted);
         if (child === place) place = child.nextElementSibling;
         changed ||= textOf(child) !== textOf(adopted);
         region.insertBefore(adopted, place);
@@ -117,6 +119,15 @@ function textOf(element) {
   const copy = element.cloneNode(true);
   for (const time of copy.querySelectorAll('time')) time.remove();
   return copy.textContent.replace(/\s+/g, ' ').trim();
+}
+
+// What somebody has opened stays open.
+function keepOpen(before, after) {
+  const old = [...before.querySelectorAll('details')];
+  [...after.querySelectorAll('details')].forEach((part, index) => {
+    const same = old[index]?.firstElementChild?.textContent === part.firstElementChild?.textContent;
+    if (same && old[index].open) part.open = true;
+  });
 }
 
 function keepFrame(before, after) {
