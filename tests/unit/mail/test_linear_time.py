@@ -134,7 +134,7 @@ def test_tokens_are_the_runs_and_the_beginnings_of_a_pattern(pattern: str | byte
 def test_the_sweep_sees_what_is_quadratic(pattern: str, token: str, bad: bool) -> None:
     compiled = re.compile(pattern, re.DOTALL)
     found = [
-        doubling.slow("x", unit, lambda text: lambda: compiled.search(text), first=QUICK[0], last=QUICK[1])
+        doubling.slow("x", unit, lambda text: lambda: compiled.search(text), first=2 << 10, last=8 << 10)
         for unit in doubling.units(token)
     ]
     assert any(found) is bad
@@ -143,5 +143,4 @@ def test_the_sweep_sees_what_is_quadratic(pattern: str, token: str, bad: bool) -
 def test_every_function_that_takes_text_is_reached() -> None:
     """Whoever writes a function for mail gets it swept, or makes `support.input_functions` able to call it."""
     left = attacks("mailroom_mail")[1]
-    assert len(left) <= 24, left
-    assert len(list(functions("mailroom_mail"))) > 200
+    assert len(left) < len(list(functions("mailroom_mail"))) / 8, left
