@@ -34,9 +34,10 @@ LONG_FIRST = (
     "browser", "load", "integration/router", "integration/outbound", "integration/ingest_gmail", "e2e", "integration",
     "contract", "fuzz", "unit",
 )  # fmt: skip
-# What one process runs in one piece, since its tests share something that is dear to start: these folders, and
-# elsewhere a file, but for tests that start everything for themselves.
-TOGETHER = ("browser", "integration/console")
+# What one process runs in one piece, since its tests share something that is dear to start: these folders and files,
+# and elsewhere a file, but for tests that start everything for themselves.
+TOGETHER = ("browser", "integration/console", "integration/runtime/test_rights.py",
+            "integration/runtime/test_secured_kafka.py")  # fmt: skip
 APART = ("load", "e2e", "integration/router", "integration/outbound", "integration/ingest_gmail", "integration/runtime",
          "integration/local_stack", "integration/cli")  # fmt: skip
 
@@ -55,8 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Say which tests belong to one process: here, since pytest-xdist reads it before any conftest has its turn."""
     file = item.path.relative_to(HERE)
-    if not any(file.is_relative_to(folder) for folder in APART):
-        folders = [folder for folder in TOGETHER if file.is_relative_to(folder)]
+    folders = [folder for folder in TOGETHER if file.is_relative_to(folder)]
+    if folders or not any(file.is_relative_to(folder) for folder in APART):
         item.add_marker(pytest.mark.xdist_group([*folders, file.as_posix()][0]))
 
 

@@ -112,7 +112,7 @@ def test_remote_pictures_only_on_request(site: StandingStack, browser: Browser) 
     expect(frame.locator(".mailroom-blocked")).to_contain_text("2 pictures from elsewhere are not loaded")
     assert troubles.outside == []
     with page.expect_request("http://127.0.0.1:9/pixel.png"), page.expect_request("https://track.example/x.gif"):
-        frame.locator("text=Show them").click()
+        frame.locator("text=Show what is not loaded").click()
 
 
 def test_quoted_text_is_folded(site: StandingStack, browser: Browser) -> None:

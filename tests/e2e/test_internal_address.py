@@ -14,7 +14,8 @@ from support.documented import commands
 from support.processes import REPOSITORY
 from support.stacks import Stack
 
-LONG = {"make test"}  # what README names and is not for a test to run; tests/contract/test_documents.py looks at it
+# what README names and is not for a test to run; tests/contract/test_documents.py looks at it
+LONG = {"make test", "make fresh RELEASE=trixie"}
 OUTER = (
     "MAKEFLAGS",
     "MFLAGS",

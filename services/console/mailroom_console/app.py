@@ -82,7 +82,7 @@ async def app(service: Service[ConsoleSettings]) -> None:
         await read.start()
         server = _Server(
             uvicorn.Config(build(console), host=settings.console_host, port=settings.console_port, log_config=None,
-                           access_log=False, timeout_graceful_shutdown=5, server_header=False,
+                           access_log=False, timeout_graceful_shutdown=5, server_header=False, lifespan="off",
                            # who may say for whom they ask; uvicorn looks from the nearest proxy on
                            proxy_headers=bool(settings.proxies), forwarded_allow_ips=settings.proxies or "")
         )  # fmt: skip

@@ -66,10 +66,12 @@ class Account:
         account = self.smtp
         self.standing.works(account.secret_revision if account is not None else None)
 
-    def reconfigured(self) -> None:
-        """The address changed: try it again, with what is configured now."""
+    def reconfigured(self) -> datetime:
+        """The address changed: try it again, with what is configured now. Until when it would have held still."""
+        held_until = self.standing.hold_until
         self.standing.try_again()
         self.retire()
+        return held_until
 
     def places(self) -> int:
         """How many mails may be in hand at once. More than there are connections, since recording an attempt and its

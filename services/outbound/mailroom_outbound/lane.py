@@ -15,6 +15,7 @@ from .courier import Delivered, Failed, Hold, Outcome
 from .schedule import Policy, mail_delay_s
 
 MOST_UNCERTAIN = 1  # further tries of a mail that may have arrived: nobody gets more than two copies
+MOST_INTERRUPTED = 2  # further tries after a process ended with it in hand: it has hardly ever left
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def interrupted(entry: LaneEntry, now: datetime) -> LaneEntry | Step:
     Gives the entry as it goes on, at once, since nearly every such mail was not on its way yet; or the end.
     """
     tries = entry.uncertain + 1
-    if tries > MOST_UNCERTAIN:
+    if tries > MOST_INTERRUPTED:
         why = f"It may have arrived, and is not sent again. That was so {tries} times: its sending was interrupted."
         recipients = _all(entry.done_recipients, entry.failed_recipients)
         return Step(None, report(entry, "failed", now, reason=why, recipients=recipients))

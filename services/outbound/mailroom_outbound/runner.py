@@ -78,7 +78,7 @@ class LaneRunner:
     def reconfigured(self) -> None:
         """The address changed: try a refused account again, and refuse what may not leave any more."""
         self._changed = True
-        self._account.reconfigured()
+        self._waiting.hurry(self._account.reconfigured(), datetime.now(UTC))
         self._wake.set()
 
     def stop(self) -> None:

@@ -38,7 +38,7 @@ class OutboundSettings(ServiceSettings):
     smtp_piece_s: float = Field(180.0, gt=0, description="Longest wait for it to take the next 64 kB of a mail.")
     smtp_final_s: float = Field(600.0, gt=0, description="Longest wait for its answer to the end of a mail.")
     uncertain_retry_s: float = Field(
-        3_600.0, gt=0, description="Wait before a mail that may have arrived is sent again; at most twice."
+        3_600.0, gt=0, description="Wait before a mail that may have arrived is sent once more."
     )
     connect_timeout_s: float = Field(20.0, gt=0, le=300, description="Longest time for connecting and signing in.")
     lane_lease_s: float = Field(90.0, gt=0, description="Lease of an account's lane; longer than the send time-out.")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mailroom_contracts import LaneEntry
 
 from . import lane
 from .agenda import Agenda
 from .desk import Desk
+
+_SAME_HOLD = timedelta(seconds=1)  # a mail's outcome is recorded a moment after its account began to hold still
 
 
 class Waiting:
@@ -78,6 +80,13 @@ class Waiting:
         """Nothing happened: it is due again then."""
         self.agenda.give_back(entry.outbound_id)
         self.agenda.put(entry.model_copy(update={"next_at": at, "cancel": self.cancelled(entry)}))
+
+    def hurry(self, held_until: datetime, now: datetime) -> None:
+        """What was tried and waited for its account, which held still until then, is due now."""
+        for entry in list(self.agenda.entries.values()):
+            waits = entry.attempts and entry.next_at is not None and now < entry.next_at <= held_until + _SAME_HOLD
+            if waits and not self.agenda.is_under_way(entry.outbound_id):
+                self.agenda.put(entry.model_copy(update={"next_at": now}))
 
     def unsendable(self, entry: LaneEntry, now: datetime) -> lane.Step | None:
         """The end of a mail that is cancelled, too old, or may not leave from here any more; None where it may."""

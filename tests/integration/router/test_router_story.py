@@ -57,7 +57,8 @@ async def test_a_mail_becomes_an_assigned_ticket_and_the_conversation_stays_on_i
     assert order.kind == "auto_reply"
     assert order.in_reply_to == "m1@customer.example"
     assert order.auto_submitted == "auto-replied"
-    assert order.references[-1] == order.rfc_message_id
+    assert order.references[-1] == order.in_reply_to
+    assert order.references[-2].endswith("@ref.mailroom.invalid"), "a mark of ours before the parent"
     assert order.reply_to[0].email.startswith("support+")
     refused = (await world.events(state.id))[-1]
     assert (refused.type, getattr(refused, "code", "")) == ("ticket.command_refused", "already_auto_replied")

@@ -123,13 +123,14 @@ async def test_a_worker_that_slept_and_wakes_up_commits_nothing_any_more(world: 
     assert first.running, first.tail()
 
 
-@pytest.mark.timeout(900)  # some 60 s on a quiet machine; all waits are for what happens
-async def test_twenty_joins_and_leaves_under_load_lose_nothing(world: World, start_service: Starter) -> None:
+@pytest.mark.timeout(900)  # all waits are for what happens
+@pytest.mark.parametrize("joins", [4, pytest.param(20, marks=pytest.mark.slow)])
+async def test_joins_and_leaves_under_load_lose_nothing(world: World, start_service: Starter, joins: int) -> None:
     audit_env = world.env(MAILROOM_AUDIT_AFTER_S="5", MAILROOM_AUDIT_EVERY_S="1")
     auditor = start_service("router_audit", audit_env, module="mailroom_router.audit", timeout=180)
     stays = start_service("router", world.env(), timeout=180)
     load = Load(world, 30)
-    for number in range(20):
+    for number in range(joins):
         guest = start_service("router", world.env(), timeout=180)
         await load.sends(15)
         if number % 4 == 3:
@@ -140,10 +141,12 @@ async def test_twenty_joins_and_leaves_under_load_lose_nothing(world: World, sta
     await everything_has_an_outcome(world, sent, 90)
     back = metric(auditor, "mailroom_audit_brought_back_total")
     repeats = sum(getattr(e, "code", "") == "already_known" for e in await world.events())
-    print(f"20 joins and leaves, {len(sent)} mails: the auditor brought back {back:.0f}, {repeats} repeats were known")
+    print(
+        f"{joins} joins and leaves, {len(sent)} mails: the auditor brought back {back:.0f}, {repeats} repeats were known"
+    )
     await check_whole(world, sent)
     assert stays.running
-    assert back < len(sent) * 0.01
+    assert back <= max(len(sent) * 0.01, 1)
 
 
 async def test_the_auditor_puts_back_what_had_no_outcome_and_leaves_a_slow_router_alone(

@@ -27,6 +27,7 @@ def three(kafka_server: KafkaServer, tmp_path: Path) -> Iterator[KafkaServer]:
             server.kill()
 
 
+@pytest.mark.slow
 async def test_topics_have_three_copies_and_drift_is_told(three: KafkaServer) -> None:
     settings = ServiceSettings(kafka=three.bootstrap, topic_prefix="three", partitions=2)
     admin = AIOKafkaAdminClient(bootstrap_servers=three.bootstrap)

@@ -63,8 +63,9 @@ def test_an_address_that_was_made_again_is_found_whatever_came_first() -> None:
 
 def test_a_link_follows_the_address() -> None:
     book = filled(
-        address("ad1", 0, "s@x.example", forwards_to="in1"), address("ad1", 1, "s@x.example", forwards_to="in2")
-    )
+        address("in1", 0, "one@x.example", kind="internal"), address("in2", 0, "two@x.example", kind="internal"),
+        address("ad1", 0, "s@x.example", forwards_to="in1"), address("ad1", 1, "s@x.example", forwards_to="in2"),
+    )  # fmt: skip
     assert [a.id for a in book.linked("in2")] == ["ad1"]
     assert book.linked("in1") == []
 
