@@ -25,6 +25,7 @@ from mailroom_runtime.process.settings import ServiceSettings
 from mailroom_runtime.seals.sealing import Sealer
 
 from support.topics import delete_topics, messages_so_far
+from support.waiting import eventually
 
 SECRET_KEYS = "k1:" + "QUFB" * 10 + "QUFBQQ=="
 
@@ -73,6 +74,14 @@ class Installation:
 
     async def states(self, outbound_id: str) -> list[str]:
         return [r.state for r in await self.reports(outbound_id)]
+
+    async def nothing_waits(self, within_s: float = 15) -> None:
+        """Wait until no mail is left in the lanes: a mail's end is reported first, and leaves its lane a moment later."""
+
+        async def empty() -> bool:
+            return not await self.lanes()
+
+        await eventually(empty, within_s, what="the end of all that waited")
 
     async def lanes(self) -> dict[str, LaneEntry]:
         """What waits, as the compacted topic says it."""

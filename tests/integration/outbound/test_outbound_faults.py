@@ -173,7 +173,7 @@ async def test_when_the_orders_fail_mail_in_hand_is_finished_and_the_process_end
         assert await asyncio.to_thread(service.wait, 40) == 1
         assert '"orders.failed"' in service.output()
         assert await office.states(order.id) == ["sent"]
-        assert not await office.lanes()
+        await office.nothing_waits()
         assert list(sink.taken.values()) == [1]
 
 
@@ -191,7 +191,7 @@ async def test_too_late_over_a_restart(office: Installation, start_service: STAR
     service.kill()
     service.start(60)
     await eventually(lambda: seen("failed"), 60)
-    assert await office.lanes() == {}
+    await office.nothing_waits()
 
 
 async def test_a_limit_of_messages_per_minute(office: Installation, start_service: START) -> None:
