@@ -105,14 +105,11 @@ def _uncertain(entry: LaneEntry, reason: str, *, policy: Policy, now: datetime) 
     """It may have arrived: once more after a longer pause, and never again; whoever reads the ticket is told."""
     tries = entry.uncertain + 1
     if entry.cancel or tries > MOST_UNCERTAIN:
-        state = "cancelled" if entry.cancel else "failed"
         often = "" if tries == 1 else f" That was so {tries} times."
-        why = f"It may have arrived, and is not sent again.{often} {reason}"
-        recipients = _all(entry.done_recipients, entry.failed_recipients)
-        return Step(None, report(entry, state, now, reason=why, recipients=recipients))
+        return _not_again(entry, "cancelled" if entry.cancel else "failed", f"{often} {reason}", now)
     why = f"It may have arrived. It is sent once more later. {reason}"
     kept = entry.model_copy(update={"uncertain": tries})
-    return defer(kept, now + timedelta(seconds=policy.uncertain_s * tries), why, policy=policy, now=now)
+    return defer(kept, now + timedelta(seconds=policy.uncertain_s), why, policy=policy, now=now)
 
 
 def interrupted(entry: LaneEntry, now: datetime) -> LaneEntry | Step:
@@ -122,10 +119,14 @@ def interrupted(entry: LaneEntry, now: datetime) -> LaneEntry | Step:
     """
     tries = entry.uncertain + 1
     if tries > MOST_INTERRUPTED:
-        why = f"It may have arrived, and is not sent again. That was so {tries} times: its sending was interrupted."
-        recipients = _all(entry.done_recipients, entry.failed_recipients)
-        return Step(None, report(entry, "failed", now, reason=why, recipients=recipients))
+        return _not_again(entry, "failed", f" That was so {tries} times: its sending was interrupted.", now)
     return entry.model_copy(update={"state": "waiting", "uncertain": tries})
+
+
+def _not_again(entry: LaneEntry, state: str, why: str, now: datetime) -> Step:
+    recipients = _all(entry.done_recipients, entry.failed_recipients)
+    reason = f"It may have arrived, and is not sent again.{why}"
+    return Step(None, report(entry, state, now, reason=reason, recipients=recipients))
 
 
 def park(entry: LaneEntry, reason: str, now: datetime) -> Step:

@@ -147,6 +147,21 @@ def test_what_goes_wrong_is_said_in_the_language_of_who_asked(path: Path) -> Non
         assert not plain, f"line {told.lineno}: say(…)"
 
 
+@pytest.mark.parametrize(
+    "path", sorted((CONSOLE / "pages").rglob("*.py")), ids=lambda path: str(path.relative_to(CONSOLE))
+)
+def test_no_sentence_of_a_page_escapes_translation_on_its_way_through_a_name(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    said: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        words_of = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("say", "count", "mark")
+        if words_of or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):  # or a docstring
+            said.update(ast.walk(node))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in said:
+            assert not re.fullmatch(r"[A-Z]\S* .*[.!?]", node.value), f"line {node.lineno}: say(…)"
+
+
 def test_what_is_told_of_providers_is_in_the_catalogues() -> None:
     assert {preset.note for preset in PRESETS if preset.note} <= set(NOTES)
     with reading("de"):

@@ -110,9 +110,7 @@ async def replay(visit: Visit) -> Response:
     try:
         await dead_letters.replay(visit.console, visit.who, visit.path("id"))
     except Problem as problem:
-        if problem.status == 404:
-            raise
-        return visit.go("/activity/dead", problem.detail, "bad")
+        return visit.refused("/activity/dead", problem)
     return visit.go("/activity/dead", say("Put back. If it still cannot be processed, it comes here again."))
 
 

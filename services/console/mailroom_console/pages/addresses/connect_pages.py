@@ -93,9 +93,7 @@ async def make_own_internal(visit: Visit) -> Response:
     try:
         made = await own_internal.make(visit.console, visit.who, address_id)
     except Problem as problem:
-        if problem.status == 404:
-            raise
-        return visit.go(f"/addresses/{address_id}", problem.detail, "bad")
+        return visit.refused(f"/addresses/{address_id}", problem)
     said = say("{email} is made. Now let the provider forward to it, and check the forwarding.", email=made["email"])
     return visit.go(f"/addresses/{address_id}", said)
 
@@ -106,7 +104,5 @@ async def check_forwarding(visit: Visit) -> Response:
     try:
         await forwarding.check(visit.console, visit.who, address_id)
     except Problem as problem:
-        if problem.status == 404:
-            raise
-        return visit.go(f"/addresses/{address_id}", problem.detail, "bad")
+        return visit.refused(f"/addresses/{address_id}", problem)
     return visit.go(f"/addresses/{address_id}", say("A probe mail is on its way. This page shows when it comes back."))

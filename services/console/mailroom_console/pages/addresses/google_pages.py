@@ -83,9 +83,7 @@ async def disconnect(visit: Visit) -> Response:
     try:
         await google.disconnect(visit.console, visit.who, address_id)
     except Problem as problem:
-        if problem.status == 404:
-            raise
-        return visit.go(f"/addresses/{address_id}", problem.detail, "bad")
+        return visit.refused(f"/addresses/{address_id}", problem)
     return visit.go(f"/addresses/{address_id}", say("Disconnected. The permission was taken back at Google."))
 
 

@@ -82,13 +82,11 @@ async def sign_out(visit: Visit) -> Response:
     try:
         revoked = await sign_ins.disconnect(visit.console, visit.who, address_id)
     except Problem as problem:
-        if problem.status == 404:
-            raise
-        return visit.go(f"/addresses/{address_id}", problem.detail, "bad")
-    more = "Disconnected. The access was taken back at the provider." if revoked else (
+        return visit.refused(f"/addresses/{address_id}", problem)
+    said = say("Disconnected. The access was taken back at the provider.") if revoked else say(
         "Disconnected. The provider has no way for us to take the access back: remove it in the account’s own settings there."
     )  # fmt: skip
-    return visit.go(f"/addresses/{address_id}", more)
+    return visit.go(f"/addresses/{address_id}", said)
 
 
 async def _leave(visit: Visit, provider: str, url: str) -> Response:

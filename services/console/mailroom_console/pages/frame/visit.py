@@ -104,6 +104,12 @@ class Visit:
             )  # fmt: skip
         return answer
 
+    def refused(self, path: str, problem: Problem) -> Response:
+        """Back to a page of ours, which says why it was refused; what is not there stays not found."""
+        if problem.status == 404:
+            raise problem
+        return self.go(path, problem.detail, "bad")
+
     def flashes(self) -> list[Mapping[str, str]]:
         """What the page before wanted said."""
         try:
