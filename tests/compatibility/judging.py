@@ -160,7 +160,7 @@ class Conversation:
         assert decision.state is not None
         sent = run(decision.state, report(decision.state, order.id, "sent")).state
         assert sent is not None
-        return cls(sent, compose(outgoing(order, address, None, ())), recipients)
+        return cls(sent, compose(outgoing(order, address, (), ())), recipients)
 
     def take(self, mail_from: str, raw: bytes) -> bool | None:
         """A report that came back: True when it changed how this message stands, None when it is not about it."""

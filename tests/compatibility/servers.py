@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support.postfix_relay import main_cf, master_cf
+
 INSTALL_S = 240.0
 _ROOT = r"""
 set -e
@@ -80,41 +82,16 @@ match from any for any action "out"
 )  # fmt: skip
 POSTFIX = Server(
     "Postfix", ("postfix",), "postfix",
-    {"/compat/postfix/main.cf": """compatibility_level = 3.6
-myhostname = mx.example.net
-mydestination =
-local_recipient_maps =
-mynetworks = 127.0.0.0/8
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-relayhost = [127.0.0.1]:{world}
-queue_directory = /var/spool/postfix
-smtpd_relay_restrictions = permit_mynetworks, reject
-maximal_queue_lifetime = 10s
-bounce_queue_lifetime = 10s
-minimal_backoff_time = 1s
-maximal_backoff_time = 2s
-queue_run_delay = 1s
-delay_warning_time = 2s
-maillog_file = /dev/stdout
-""", "/compat/postfix/master.cf": """127.0.0.1:{listen} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 1 1 qmgr
-rewrite unix - - n - - trivial-rewrite
+    {"/compat/postfix/main.cf": main_cf(
+        "mx.example.net", "{world}", queue_directory="/var/spool/postfix", maximal_queue_lifetime="10s",
+        bounce_queue_lifetime="10s", minimal_backoff_time="1s", maximal_backoff_time="2s", queue_run_delay="1s",
+        delay_warning_time="2s",
+    ), "/compat/postfix/master.cf": master_cf("{listen}", """pickup unix n - n 60 1 pickup
 proxymap unix - - n - - proxymap
 proxywrite unix - - n - 1 proxymap
 tlsmgr unix - - n 1000? 1 tlsmgr
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-postlog unix-dgram n - n - 1 postlogd
-anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
-"""},
+""")},
     "rm -f /var/spool/postfix/pid/master.pid; exec postfix -c /compat/postfix start-fg",
 )  # fmt: skip
 SENDMAIL = Server(

@@ -18,42 +18,13 @@ from mailroom_ingest_smtp.listeners import listen
 from mailroom_ingest_smtp.replies import Reply, accepted
 from mailroom_ingest_smtp.session import Delivery, Session
 from mailroom_ingest_smtp.settings import IngestSmtpSettings
+from support.postfix_relay import main_cf, master_cf
 from support.processes import free_port
 from support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(
     shutil.which("postfix") is None or os.geteuid() != 0, reason="needs Postfix, which only root can start"
 )
-MAIN = """compatibility_level = 3.6
-myhostname = front.example.net
-mydestination =
-local_recipient_maps =
-mynetworks = 127.0.0.0/8
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-relayhost = [127.0.0.1]:{intake}
-smtp_send_xforward_command = {forward}
-smtpd_relay_restrictions = permit_mynetworks, reject
-queue_directory = {root}/queue
-data_directory = {root}/data
-disable_vrfy_command = yes
-biff = no
-maillog_file = /dev/stdout
-maillog_file_prefixes = /dev
-"""
-MASTER = """127.0.0.1:{port} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 1 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-postlog unix-dgram n - n - 1 postlogd
-anvil unix - - n - 1 anvil
-"""
 
 
 class Tables:
@@ -94,8 +65,10 @@ def start(root: Path, port: int, intake: int, forward: str) -> subprocess.Popen[
         folder.mkdir()
     root.chmod(0o755)
     shutil.chown(root / "data", "postfix")
-    (config / "main.cf").write_text(MAIN.format(intake=intake, forward=forward, root=root))
-    (config / "master.cf").write_text(MASTER.format(port=port))
+    settings = {"smtp_send_xforward_command": forward, "queue_directory": root / "queue", "data_directory": root / "data",
+                "disable_vrfy_command": "yes", "biff": "no", "maillog_file_prefixes": "/dev"}  # fmt: skip
+    (config / "main.cf").write_text(main_cf("front.example.net", intake, **settings))
+    (config / "master.cf").write_text(master_cf(port))
     log = (root / "log").open("wb")
     return subprocess.Popen(
         ["postfix", "-c", str(config), "start-fg"], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
