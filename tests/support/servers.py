@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 import redis
-from broker import Broker
+from broker import LIGHT, Broker
 from keyvalue import KeyValueServer
 
 from .processes import Process, free_port, port_open
@@ -21,8 +21,7 @@ class KafkaServer(Process):
     """A broker of its own on free ports. `bootstrap` stays the same over stop and start."""
 
     def __init__(self, folder: Path, *, port: int | None = None, heap_mb: int = 384) -> None:
-        # A broker of tests never earns back what its best compiler costs, a third of its processor time at first.
-        self.broker = Broker(port or free_port(), free_port(), folder, heap_mb, ("-XX:TieredStopAtLevel=1",))
+        self.broker = Broker(port or free_port(), free_port(), folder, heap_mb, (LIGHT,))
         super().__init__([], folder / "broker.log")
 
     @property
