@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from broker import LIGHT, Broker, classes_file, ensure_jars
@@ -24,9 +25,9 @@ def keep_classes(timeout: float = 180.0) -> Path:
         return kept
     with tempfile.TemporaryDirectory() as folder:
         partial = kept.with_name(f"{kept.name}.{os.getpid()}")
-        ports = [_free_port(), _free_port()]
-        broker = Broker(*ports, Path(folder), 384, (LIGHT, f"-XX:AOTCacheOutput={partial}", "-Xlog:aot=error"))
-        Broker(*ports, Path(folder)).prepare()
+        plain = Broker(_free_port(), _free_port(), Path(folder), 384, (LIGHT,))
+        plain.prepare()
+        broker = replace(plain, java_options=(LIGHT, f"-XX:AOTCacheOutput={partial}", "-Xlog:aot=error"))
         output = Path(folder) / "output"
         try:
             _start_and_stop(broker, output, timeout)
