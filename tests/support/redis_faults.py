@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import redis
@@ -127,3 +129,28 @@ FAULTS = {
         RedisFault("LOADING", _loading, _loaded),
     )
 }
+
+
+@contextlib.asynccontextmanager
+async def losing_an_answer(port: int, about: bytes) -> AsyncIterator[tuple[int, list[int]]]:
+    """A port that leads to the Redis on `port`; the first connection that names `about` breaks after Redis has done what
+    was asked and before its answer. The list has how often that was: it grows to one number."""
+    lost: list[int] = []
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            while asked := await reader.read(65536):
+                to_writer.write(asked)
+                answer = await to_reader.read(65536)
+                if about in asked and not lost:
+                    lost.append(1)
+                    return
+                writer.write(answer)
+        finally:
+            to_writer.close()
+            writer.close()
+
+    server = await asyncio.start_server(lead, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], lost

@@ -110,7 +110,10 @@ class Keeper:
         key, mine = f"{self._prefix}:renewing:{address.id}", secrets.token_hex(8)
         until = time.monotonic() + WAIT_S
         try:
-            while not await self._client.set(key, mine, nx=True, px=int(LOCKED_S * 1000)):
+            # redis-py sends a command again whose answer was lost: the second SET then finds the lock taken, by us
+            while not await self._client.set(key, mine, nx=True, px=int(LOCKED_S * 1000)) and (
+                await self._client.get(key) != mine
+            ):
                 if time.monotonic() > until:
                     raise ProviderAway("Another process has been renewing this sign-in for too long.", "locked")
                 await asyncio.sleep(0.25)

@@ -12,6 +12,7 @@ from mailroom_oauth import Keeper, OAuthSettings, OAuthTrouble, ProviderAway, Pr
 from mailroom_runtime.bus.kafka import BusDown
 from mailroom_runtime.redis.valkey import connect
 from mailroom_runtime.seals.sealing import Sealer
+from support.redis_faults import losing_an_answer
 from support.servers import ValkeyServer
 
 KEYS = {"k1": b"1" * 32}
@@ -106,6 +107,15 @@ async def test_many_processes_renew_once(world: World) -> None:
     world.provider.gate.set()
     assert set(await asyncio.gather(*asked)) == {"a1"}
     assert world.provider.calls == 1
+
+
+async def test_a_lock_whose_answer_got_lost_is_ours(world: World, valkey: ValkeyServer) -> None:
+    """The connection broke after Redis took the lock and before it said so; redis-py asks again by itself."""
+    world.now = 3000.0
+    async with losing_an_answer(valkey.server.port, b"renewing:ad3") as (port, lost):
+        keeper = Keeper(world.provider, world.store, world.sealer, connect(f"redis://127.0.0.1:{port}"), "lost")
+        assert await asyncio.wait_for(keeper.token(world.address(ends=0.0)), 10) == "a1"
+    assert lost == [1]
 
 
 async def test_who_loses_a_race_reads_what_the_winner_wrote(world: World) -> None:
