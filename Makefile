@@ -8,7 +8,7 @@ PY := .venv/bin/python
 LOCAL := $(PY) deploy/local/stack.py
 MEMBERS := $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)
 CODE := shared services deploy
-export PYTHON RELEASE AGAINST JSON ONLY SEED DURATION RATE FOLLOW STACK ARGS
+export PYTHON RELEASE AGAINST JSON ONLY SEED DURATION RATE BROKERS FOLLOW STACK ARGS
 
 .PHONY: help up down clean status logs demo test test-all check fmt bench load chaos scale compatibility screenshots test-compose fresh lock packages
 
@@ -66,7 +66,7 @@ load: .venv/installed ## send mail to the running stack, account for every one (
 	@eval "$$($(LOCAL) env)" && $(PY) -m mailroom_cli load $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--seconds $(DURATION)) \
 	  $(if $(SEED),--run $(SEED)) $(if $(JSON),--json) $(ARGS)
 
-chaos: packages ## kill, pause and empty parts under load and compare books afterwards (SEED=, DURATION=)
+chaos: packages ## kill, pause and empty parts under load and compare books afterwards (SEED=, DURATION=, BROKERS=3)
 	@PYTHONPATH=tests:deploy/local $(PY) -m load.chaos $(ARGS)
 
 scale: packages ## the curve over 1, 2, 4 processes and recovery with up to a million tickets (ONLY=piece, JSON=1)

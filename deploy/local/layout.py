@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ PORTS: dict[str, tuple[int, str, str]] = {
     "console": (8080, "MAILROOM_CONSOLE_PORT", "the console"),
     "health": (9101, "MAILROOM_HEALTH_PORT", "health and metrics (the first of 7 ports)"),
 }
+FURTHER_BROKERS = 19090  # and twice their number: 19094 and 19095 are the second's
 HEALTH_ORDER = ("ingest_smtp", "ingest_gmail", "router", "autoreply", "outbound", "console", "router_audit")
 
 
@@ -81,7 +83,7 @@ class Layout:
 
     @property
     def bootstrap(self) -> str:
-        return f"127.0.0.1:{self.ports['kafka']}"
+        return ",".join(f"127.0.0.1:{port}" for port, _ in self.brokers().values())
 
     @property
     def redis_url(self) -> str:
@@ -101,9 +103,14 @@ class Layout:
     def health_url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.health_port(service)}"
 
+    def brokers(self) -> dict[str, tuple[int, int]]:
+        """Each broker by its name, with its port and its controller's; the first is `kafka`."""
+        names = [name for name in self.ports if re.fullmatch(r"kafka(_\d)?", name)]
+        return {name: (self.ports[name], self.ports[f"{name}_controller"]) for name in names}
+
     def listening(self) -> list[tuple[int, str, str]]:
         """Every port that must be free: (port, setting, what it is)."""
-        fixed = [(port, PORTS[name][1], PORTS[name][2]) for name, port in self.ports.items() if name != "health"]
+        fixed = [(port, *_told(name)) for name, port in self.ports.items() if name != "health"]
         health = [(self.health_port(s), PORTS["health"][1], f"health of {s}") for s in HEALTH_ORDER]
         return fixed + health
 
@@ -158,12 +165,31 @@ def _ports(env: Mapping[str, str]) -> dict[str, int]:
     ports = {name: _port(env, name, default + offset) for name, (default, _, _) in PORTS.items()}
     if "MAILROOM_KAFKA_CONTROLLER_PORT" not in env:
         ports["kafka_controller"] = ports["kafka"] + 1
+    ports.update(_further_brokers(env, offset))
     taken: dict[int, str] = {}
     for name, port in ports.items():
         if port in taken:
-            raise WrongSetting(f"{PORTS[name][1]} and {PORTS[taken[port]][1]} both say port {port}")
+            raise WrongSetting(f"{_told(name)[0]} and {_told(taken[port])[0]} both say port {port}")
         taken[port] = name
     return ports
+
+
+def _further_brokers(env: Mapping[str, str], offset: int) -> dict[str, int]:
+    """The ports of the second and third broker, where the stack has three (which is for trying what happens then)."""
+    setting = "MAILROOM_LOCAL_BROKERS"
+    brokers = _number(env, setting, 1)
+    if brokers not in (1, 3):
+        raise WrongSetting(f"{setting}={brokers}: there can be 1 broker, or 3")
+    ports: dict[str, int] = {}
+    for node in range(2, brokers + 1):
+        ports |= {f"kafka_{node}": FURTHER_BROKERS + offset + 2 * node,
+                  f"kafka_{node}_controller": FURTHER_BROKERS + offset + 2 * node + 1}  # fmt: skip
+    return ports
+
+
+def _told(name: str) -> tuple[str, str]:
+    """Which setting says a port, and what it is."""
+    return PORTS[name][1:] if name in PORTS else ("MAILROOM_PORT_OFFSET", "a further Kafka broker")
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

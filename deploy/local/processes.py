@@ -40,18 +40,33 @@ SERVICES: dict[str, str] = {
 # What was accepted becomes a ticket before more is accepted: senders queue well, and a backlog helps nobody. What
 # follows from a ticket catches up.
 NICE = {"ingest_smtp": 5, "router_audit": 19, "autoreply": 19, "outbound": 19}
-INFRASTRUCTURE = ("kafka", "valkey", "mailbox")
 
 
 def infrastructure(layout: Layout) -> list[Part]:
     """What the services need: Kafka, Valkey, and the mailbox that stands for the world."""
     ports = layout.ports
-    broker = [str(ports["kafka"]), str(ports["kafka_controller"]), str(layout.data / "kafka")]
     return [
-        Part("kafka", [sys.executable, str(HERE / "broker.py"), *broker]),
+        *_brokers(layout),
         Part("valkey", KeyValueServer(ports["redis"], layout.data / "valkey").command()),
         Part("mailbox", [sys.executable, str(HERE / "postbox.py")], nice=19),
     ]
+
+
+def infrastructure_names(layout: Layout) -> list[str]:
+    """The names of those parts."""
+    return [part.name for part in infrastructure(layout)]
+
+
+def _brokers(layout: Layout) -> list[Part]:
+    """One broker, or those of a quorum."""
+    all_of_them = layout.brokers()
+    quorum = ",".join(str(controller) for _, controller in all_of_them.values())
+    parts = []
+    for node, (name, ports) in enumerate(all_of_them.items(), 1):
+        place = [str(node), quorum] if len(all_of_them) > 1 else []
+        command = [sys.executable, str(HERE / "broker.py"), *map(str, ports), str(layout.data / name), *place]
+        parts.append(Part(name, command))
+    return parts
 
 
 def services(layout: Layout) -> list[Part]:

@@ -10,11 +10,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
 from layout import Layout
-from processes import INFRASTRUCTURE, SERVICES
+from processes import SERVICES, infrastructure_names
 from rich.console import Console
 from supervision import Supervision
 
@@ -47,11 +48,12 @@ def free_ports(layout: Layout) -> None:
 def settle_infrastructure(layout: Layout, supervision: Supervision, console: Console) -> None:
     """Wait until Kafka, Valkey and the mailbox answer."""
     checks = {
-        "kafka": lambda: broker_answers(layout.ports["kafka"]),
+        **{name: partial(broker_answers, port) for name, (port, _) in layout.brokers().items()},
         "valkey": lambda: port_open(layout.ports["redis"]),
         "mailbox": lambda: ready_report(layout.mailbox_url)[0],
     }
-    _settle({name: checks[name] for name in INFRASTRUCTURE}, INFRASTRUCTURE_S, layout, supervision, console)
+    names = infrastructure_names(layout)
+    _settle({name: checks[name] for name in names}, INFRASTRUCTURE_S, layout, supervision, console)
 
 
 def settle_services(layout: Layout, supervision: Supervision, console: Console) -> None:

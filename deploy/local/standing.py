@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from layout import Layout
-from processes import INFRASTRUCTURE, SERVICES
+from processes import SERVICES, infrastructure_names
 from readiness import broker_answers, port_open, ready_report
 from supervision import Supervision
 
@@ -29,13 +29,14 @@ def standing(layout: Layout, supervision: Supervision) -> dict[str, Any]:
     failed.
     """
     infos = {info["name"]: info for info in supervision.all()}
-    where = {"kafka": layout.bootstrap, "valkey": layout.redis_url, "mailbox": layout.mailbox_url}
+    where = {"valkey": layout.redis_url, "mailbox": layout.mailbox_url}
+    where |= {name: f"127.0.0.1:{port}" for name, (port, _) in layout.brokers().items()}
     answers = {
-        "kafka": broker_answers(layout.ports["kafka"]),
+        **{name: broker_answers(port) for name, (port, _) in layout.brokers().items()},
         "valkey": port_open(layout.ports["redis"]),
         "mailbox": port_open(layout.ports["mailbox"]),
     }
-    parts = {name: _part(infos.get(name), where[name], answers[name], "") for name in INFRASTRUCTURE}
+    parts = {name: _part(infos.get(name), where[name], answers[name], "") for name in infrastructure_names(layout)}
     services = {}
     for name in SERVICES:
         url = layout.health_url(name)

@@ -22,6 +22,8 @@ class Books:
     """What each source says, by the Message-ID of the customers' mails."""
 
     accepted: set[str] = field(default_factory=set)
+    due: dict[str, float] = field(default_factory=dict)  # when each mail was due (seconds since 1970)
+    ticketed: dict[str, float] = field(default_factory=dict)  # when it was first in a ticket
     on_topics: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # -> (ticket, message)
     in_console: Counter[str] = field(default_factory=Counter)
     replies_wanted: dict[str, str] = field(default_factory=dict)  # outbound id -> customer
@@ -35,7 +37,9 @@ class Books:
         doubled = [m for m in self.accepted if len(self.on_topics.get(m, ())) > 1]
         hidden = [m for m in self.accepted if self.in_console[m] == 0]
         shown_twice = [m for m in self.accepted if self.in_console[m] > 1]
+        waits = [self.ticketed[m] - self.due[m] for m in self.accepted if m in self.due and m in self.ticketed]
         return {
+            "longest_wait_s": round(max(waits, default=0.0), 1),
             "accepted": len(self.accepted),
             "lost": len(lost),
             "doubled": len(doubled) + len(shown_twice),
@@ -59,7 +63,9 @@ async def read_topics(settings: ServiceSettings, books: Books) -> None:
         message = event.get("message") or {}
         if event.get("type") == "ticket.message_added" and not message.get("copy_of"):
             key = (str(event["ticket_id"]), str(message["id"]))
-            books.on_topics.setdefault(str(message.get("message_id")), set()).add(key)
+            name = str(message.get("message_id"))
+            books.on_topics.setdefault(name, set()).add(key)
+            books.ticketed.setdefault(name, record.timestamp / 1000)
         elif event.get("type") == "ticket.auto_replied":
             books.replies_wanted[str(message["message_id"])] = str(event["ticket_id"])
             books.replies_by_ticket[str(event["ticket_id"])] += 1

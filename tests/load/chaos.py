@@ -1,4 +1,4 @@
-"""`make chaos SEED=… DURATION=…`: a stack of its own under load, faults done to it, and the books compared.
+"""`make chaos SEED=… DURATION=… BROKERS=…`: a stack of its own under load, faults done to it, and the books compared.
 
 JSON=1 makes the last line one object: accepted, lost, doubled, stuck, faults, and a row per fault.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from layout import Layout
 from mailroom_cli.load.plan import LoadPlan
 from mailroom_cli.load.senders import Refused, SmtpSender
 from mailroom_runtime.process.settings import ServiceSettings
@@ -26,21 +27,26 @@ from .books import Books, settle
 from .faults import Fault, Hands, no_disk, schedule, small_disk
 
 RATE = 8.0
+RATE_OF_BROKERS = 30.0  # where it is brokers that end, one of three after the other
+LONGEST_WAIT_S = 30.0  # and then no mail waits longer for its ticket, from when it was due
 SETTLE_S = 150.0
 STUCK_S = 30.0  # each part is ready again so soon after a fault's end
 SOON_S = 2.5  # a short run does not wait so long: the next fault comes when it comes, and nothing is said to be stuck
 
 
-async def storm(stack: Stack, seed: int, duration_s: float, console: Console, wait_s: float = SOON_S) -> dict[str, Any]:
+async def storm(
+    stack: Stack, seed: int, duration_s: float, console: Console, wait_s: float = SOON_S, brokers: int = 1
+) -> dict[str, Any]:
     """Load and faults for `duration_s` seconds on a running stack; the compared books with a row per fault."""
     ports = json.loads((stack.data / "run" / "ports.json").read_text())
-    settings = ServiceSettings(kafka=f"127.0.0.1:{ports['kafka']}", data=stack.data)
+    settings = ServiceSettings(kafka=Layout.running_or(stack.env).bootstrap, data=stack.data)
     api = httpx.Client(base_url=stack.api_url, headers={"Authorization": f"Bearer {stack.token}"}, timeout=30)
     books = Books()
+    rate = float(os.environ.get("RATE") or (RATE_OF_BROKERS if brokers > 1 else RATE))
     plan = LoadPlan(
         run=f"chaos{seed}-{os.getpid()}",
-        rate=RATE,
-        count=int(RATE * duration_s),
+        rate=rate,
+        count=int(rate * duration_s),
         size=3000,
         recipients=["support@acme.example"],
     )
@@ -48,7 +54,7 @@ async def storm(stack: Stack, seed: int, duration_s: float, console: Console, wa
     rows: list[dict[str, Any]] = []
     loading = asyncio.create_task(_load(plan, ports["smtp"], books, start))
     hands = Hands(stack)
-    for fault in schedule(seed, duration_s):
+    for fault in schedule(seed, duration_s, brokers):
         await asyncio.sleep(max(0.0, fault.at_s - (time.monotonic() - start)))
         console.print(f"[dim]{time.monotonic() - start:6.1f} s[/] {fault.target} {fault.kind}"
                       + (f" for {fault.hold_s:g} s" if fault.hold_s else ""))  # fmt: skip
@@ -58,7 +64,7 @@ async def storm(stack: Stack, seed: int, duration_s: float, console: Console, wa
     if not _ready(stack):
         result["not_ready_at_the_end"] = True
     stuck = sum(row["ready_after_s"] is None for row in rows) if wait_s >= STUCK_S else 0
-    return {**result, "faults": len(rows), "stuck": stuck, "rows": rows, "seed": seed, "duration_s": duration_s,
+    return {**result, "brokers": brokers, "rate": rate, "faults": len(rows), "stuck": stuck, "rows": rows, "seed": seed, "duration_s": duration_s,
             "refused": len([m for m in plan.mails() if m.message_id not in books.accepted])}  # fmt: skip
 
 
@@ -66,6 +72,7 @@ async def _load(plan: LoadPlan, port: int, books: Books, start: float) -> None:
     sender = SmtpSender("127.0.0.1", port, connections=8, give_up_s=120)
 
     async def one(mail: Any) -> None:
+        books.due[mail.message_id] = time.time()
         try:
             await sender.send(mail, plan.content(mail))
             books.accepted.add(mail.message_id)
@@ -104,10 +111,11 @@ def _ready(stack: Stack) -> bool:
         return False
 
 
-def run(seed: int, duration_s: float, console: Console, wait_s: float = SOON_S) -> dict[str, Any]:
+def run(seed: int, duration_s: float, console: Console, wait_s: float = SOON_S, brokers: int = 1) -> dict[str, Any]:
     """The whole: start a stack in a folder of its own, storm, compare, remove."""
     with tempfile.TemporaryDirectory(prefix="mailroom-chaos-") as folder:
-        stack = Stack(Path(folder), env={"MAILROOM_RETRY_FIRST_S": "2", "MAILROOM_LANE_RETRY_FIRST_S": "2"})
+        stack = Stack(Path(folder), env={"MAILROOM_RETRY_FIRST_S": "2", "MAILROOM_LANE_RETRY_FIRST_S": "2",
+                                         "MAILROOM_LOCAL_BROKERS": str(brokers)})  # fmt: skip
         disk = small_disk(stack.data / "blobs")
         console.print(f"seed {seed}, {duration_s:g} s; starting a stack of its own"
                       + ("" if disk else " (no mount allowed: a full disk is played by a file in its place)"))  # fmt: skip
@@ -115,7 +123,7 @@ def run(seed: int, duration_s: float, console: Console, wait_s: float = SOON_S) 
             up = stack.call("up")
             if up.returncode != 0:
                 raise RuntimeError(up.stdout[-2000:] + up.stderr[-2000:])
-            return asyncio.run(storm(stack, seed, duration_s, console, wait_s))
+            return asyncio.run(storm(stack, seed, duration_s, console, wait_s, brokers))
         finally:
             keep = os.environ.get("CHAOS_KEEP_LOGS")
             if keep:
@@ -139,6 +147,8 @@ def good(result: dict[str, Any]) -> bool:
     bad = ("lost", "doubled", "stuck", "not_shown", "replies_lost", "two_replies_on_a_ticket")
     windows = sum((row["fault"], row["target"]) in WINDOW for row in result["rows"])
     within = result["replies_doubled"] <= windows * ON_THE_WIRE
+    if result["brokers"] > 1:
+        within &= result["longest_wait_s"] <= LONGEST_WAIT_S
     return (
         result["accepted"] > 0 and not any(result[n] for n in bad) and within and "not_ready_at_the_end" not in result
     )
@@ -149,7 +159,7 @@ def main() -> int:
     seed = int(os.environ.get("SEED") or time.time())
     duration = float(os.environ.get("DURATION") or 120)
     console = Console(stderr=bool(os.environ.get("JSON")))
-    result = run(seed, duration, console, wait_s=STUCK_S)
+    result = run(seed, duration, console, wait_s=STUCK_S, brokers=int(os.environ.get("BROKERS") or 1))
     table = Table(title="Faults survived" if good(result) else "NOT GOOD", title_justify="left")
     for name in COLUMNS:
         table.add_column(name)

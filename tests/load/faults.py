@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import psutil
 import redis
+from readiness import broker_answers
 from support.stacks import Stack
+from support.waiting import wait_until
 
 SERVICES = ("ingest_smtp", "router", "autoreply", "outbound", "console")
 
@@ -29,11 +32,41 @@ class Fault:
     hold_s: float
 
 
-def schedule(seed: int, duration_s: float) -> list[Fault]:
-    """A seeded plan: every kind of fault as often as the time allows, never two at once."""
+Kind = tuple[str, str, tuple[float, float]]
+BROKERS = ("kafka", "kafka_2", "kafka_3")
+IN_TURN = {"kill -9 in turn": 2.0, "kill -9 in turn, once back": None}
+"""How long after a broker was killed the next one is: seconds, or once it answers again."""
+OF_BROKERS: list[Kind] = [
+    *((kind, "brokers", (0, 0)) for kind in IN_TURN),
+    *(("paused", name, (3, 10)) for name in BROKERS),
+    ("stopped", "kafka_2", (3, 10)),
+]
+
+
+def schedule(seed: int, duration_s: float, brokers: int = 1) -> list[Fault]:
+    """A seeded plan: every kind of fault as often as the time allows, never two at once.
+
+    With three brokers it is they who are killed, paused and stopped.
+    """
     dice = random.Random(seed)
-    kinds: list[tuple[str, str, tuple[float, float]]] = [("kill -9", name, (0, 0)) for name in SERVICES]
-    kinds += [
+    kinds: list[Kind] = OF_BROKERS if brokers > 1 else _of_all()
+    faults: list[Fault] = []
+    at = 4.0
+    waiting: list[Kind] = []
+    while at < duration_s - 4:
+        if not waiting:
+            waiting = list(kinds)
+            dice.shuffle(waiting)
+        kind, target, (shortest, longest) = waiting.pop()
+        hold = min(round(dice.uniform(shortest, longest), 1), max(duration_s - at - 2, 0))
+        faults.append(Fault(kind, target, round(at, 1), hold))
+        at += hold + dice.uniform(3, 7)
+    return faults
+
+
+def _of_all() -> list[Kind]:
+    return [
+        *(("kill -9", name, (0.0, 0.0)) for name in SERVICES),
         ("kill -9", "kafka", (0, 0)),
         ("paused", "kafka", (2, 8)),
         ("stopped", "kafka", (3, 10)),
@@ -49,18 +82,6 @@ def schedule(seed: int, duration_s: float) -> list[Fault]:
         ("paused", "router", (2, 6)),
         ("paused", "outbound", (2, 6)),
     ]
-    faults: list[Fault] = []
-    at = 4.0
-    waiting: list[tuple[str, str, tuple[float, float]]] = []
-    while at < duration_s - 4:
-        if not waiting:
-            waiting = list(kinds)
-            dice.shuffle(waiting)
-        kind, target, (shortest, longest) = waiting.pop()
-        hold = min(round(dice.uniform(shortest, longest), 1), max(duration_s - at - 2, 0))
-        faults.append(Fault(kind, target, round(at, 1), hold))
-        at += hold + dice.uniform(3, 7)
-    return faults
 
 
 class Hands:
@@ -73,6 +94,9 @@ class Hands:
     def begin(self, fault: Fault) -> Callable[[], None]:
         """Start a fault; call the result to end it. A process that is just restarting is left alone."""
         match fault.kind, fault.target:
+            case how, "brokers":
+                self._in_turn(IN_TURN[how])
+                return _nothing
             case "kill -9", name:
                 self._signal(name, signal.SIGKILL)
                 return _nothing
@@ -96,6 +120,16 @@ class Hands:
                 return lambda: self._relay("accept")
         raise AssertionError(fault)
 
+    def _in_turn(self, apart_s: float | None) -> None:
+        """Kill each broker; what nobody waits for is that topics have all their copies again, or services their ways."""
+        for place, name in enumerate(BROKERS):
+            if place and apart_s is None:
+                last = self._ports[BROKERS[place - 1]]
+                wait_until(lambda port=last: broker_answers(port), 60, every=0.1, what=f"the broker at {last}")  # type: ignore[misc]
+            elif place:
+                time.sleep(apart_s or 0)  # the plan, and nothing that is waited for
+            self._signal(name, signal.SIGKILL)
+
     def _valkey_room(self, most: str) -> None:
         """With one byte at most it answers every command that writes with OOM, since it evicts nothing."""
         with redis.Redis(port=self._ports["redis"], socket_timeout=5) as client:
@@ -109,8 +143,9 @@ class Hands:
                 continue
 
     def _processes(self, name: str) -> list[psutil.Process]:
+        folder = str(self._stack.data / name)  # a broker is known by where it keeps its records
         marks = {
-            "kafka": lambda c: any("kafka.Kafka" in part for part in c),
+            **dict.fromkeys(BROKERS, lambda c: "kafka.Kafka" in c and c[-1].startswith(f"{folder}/")),
             "valkey": lambda c: bool(c) and "valkey-server" in os.path.basename(c[0]),
         }
         mine = marks.get(name, lambda c: c[1:3] == ["-m", f"mailroom_{name}"])

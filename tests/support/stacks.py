@@ -15,7 +15,7 @@ import psutil
 from .processes import REPOSITORY, WORKER, can_listen
 
 LOCAL = REPOSITORY / "deploy" / "local"
-DEFAULT_PORTS = (2424, 2525, 2526, 8026, 8080, 16379, 19092, 19093, *range(9101, 9108))
+DEFAULT_PORTS = (2424, 2525, 2526, 8026, 8080, 16379, *range(19092, 19098), *range(9101, 9108))
 
 
 class Stack:

@@ -6,8 +6,9 @@ import base64
 from pathlib import Path
 
 import pytest
+from broker import Broker
 from layout import HEALTH_ORDER, PORTS, REPOSITORY, Layout, WrongSetting
-from processes import SERVICES
+from processes import SERVICES, infrastructure
 
 
 def test_defaults_are_those_of_the_interface() -> None:
@@ -96,3 +97,19 @@ def test_a_running_stack_is_found_by_its_folder_whatever_the_ports_say_now(tmp_p
     started.save()
     assert Layout.running_or({"MAILROOM_DATA": str(tmp_path)}) == started
     assert Layout.running_or({"MAILROOM_DATA": str(tmp_path / "other")}).ports["smtp"] == 2525
+
+
+def test_three_brokers_are_one_cluster_with_ports_of_their_own() -> None:
+    layout = Layout.read({"MAILROOM_LOCAL_BROKERS": "3", "MAILROOM_PORT_OFFSET": "100"})
+    assert layout.bootstrap == "127.0.0.1:19192,127.0.0.1:19194,127.0.0.1:19196"
+    parts = {part.name: part.command for part in infrastructure(layout)}
+    assert list(parts)[:3] == ["kafka", "kafka_2", "kafka_3"]
+    assert [command[-2:] for name, command in parts.items() if name in layout.brokers()] == [
+        [node, "19193,19195,19197"] for node in "123"
+    ]
+    properties = Broker(19194, 19195, Path("b"), node=2, quorum=(19193, 19195, 19197)).properties()
+    assert "controller.quorum.voters=1@127.0.0.1:19193,2@127.0.0.1:19195,3@127.0.0.1:19197\n" in properties
+    assert "transaction.state.log.min.isr=2\n" in properties
+    assert len({port for port, _, _ in layout.listening()}) == len(layout.listening())
+    with pytest.raises(WrongSetting, match="MAILROOM_LOCAL_BROKERS"):
+        Layout.read({"MAILROOM_LOCAL_BROKERS": "2"})

@@ -13,9 +13,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient, CoordinationType
-from aiokafka.conn import AIOKafkaConnection
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 FIRST_S = 0.1
 LONGEST_S = 2.0
@@ -49,6 +49,29 @@ def tame() -> None:
     get_conn.tamed = True  # type: ignore[attr-defined]
     AIOKafkaClient._get_conn = get_conn
     _end_tls_at_once()
+    _closed_is_broken()
+
+
+def _closed_is_broken() -> None:
+    """Let a request that meets a transport which was closed a moment ago fail as any on a broken connection does.
+
+    aiokafka expects an OSError there; uvloop raises RuntimeError, which nobody takes for "Kafka is away".
+    """
+    for name in ("send", "_send_sasl_token"):
+        setattr(AIOKafkaConnection, name, _broken(getattr(AIOKafkaConnection, name)))
+
+
+def _broken(original: Callable[..., Any]) -> Callable[..., Any]:
+    def send(self: Any, *arguments: Any, **named: Any) -> Any:
+        try:
+            return original(self, *arguments, **named)
+        except RuntimeError as error:
+            if isinstance(error, KafkaError):  # which is one, too
+                raise
+            self.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(f"Connection at {self.host}:{self.port} broken: {error}") from error
+
+    return send
 
 
 def _end_tls_at_once() -> None:
