@@ -47,7 +47,7 @@ def free_ports(layout: Layout) -> None:
 
 def settle_infrastructure(layout: Layout, supervision: Supervision, console: Console) -> None:
     """Wait until Kafka, Valkey and the mailbox answer."""
-    checks = {
+    checks: dict[str, Callable[[], bool]] = {
         **{name: partial(broker_answers, port) for name, (port, _) in layout.brokers().items()},
         "valkey": lambda: port_open(layout.ports["redis"]),
         "mailbox": lambda: ready_report(layout.mailbox_url)[0],

@@ -23,6 +23,7 @@ class Books:
 
     accepted: set[str] = field(default_factory=set)
     due: dict[str, float] = field(default_factory=dict)  # when each mail was due (seconds since 1970)
+    taken: dict[str, float] = field(default_factory=dict)  # when it was accepted
     ticketed: dict[str, float] = field(default_factory=dict)  # when it was first in a ticket
     on_topics: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # -> (ticket, message)
     in_console: Counter[str] = field(default_factory=Counter)
@@ -37,9 +38,11 @@ class Books:
         doubled = [m for m in self.accepted if len(self.on_topics.get(m, ())) > 1]
         hidden = [m for m in self.accepted if self.in_console[m] == 0]
         shown_twice = [m for m in self.accepted if self.in_console[m] > 1]
-        waits = [self.ticketed[m] - self.due[m] for m in self.accepted if m in self.due and m in self.ticketed]
+        waits = [self.ticketed[m] - at for m, at in self.taken.items() if m in self.ticketed]
+        refused = [at - self.due[m] for m, at in self.taken.items() if m in self.due]
         return {
-            "longest_wait_s": round(max(waits, default=0.0), 1),
+            "longest_wait_s": round(max(waits, default=0.0), 1),  # of an accepted mail for its ticket
+            "longest_refused_s": round(max(refused, default=0.0), 1),  # "later" was answered, or nobody did
             "accepted": len(self.accepted),
             "lost": len(lost),
             "doubled": len(doubled) + len(shown_twice),

@@ -28,7 +28,7 @@ from .faults import Fault, Hands, no_disk, schedule, small_disk
 
 RATE = 8.0
 RATE_OF_BROKERS = 30.0  # where it is brokers that end, one of three after the other
-LONGEST_WAIT_S = 30.0  # and then no mail waits longer for its ticket, from when it was due
+LONGEST_WAIT_S = 30.0  # and then no accepted mail waits longer for its ticket
 SETTLE_S = 150.0
 STUCK_S = 30.0  # each part is ready again so soon after a fault's end
 SOON_S = 2.5  # a short run does not wait so long: the next fault comes when it comes, and nothing is said to be stuck
@@ -76,6 +76,7 @@ async def _load(plan: LoadPlan, port: int, books: Books, start: float) -> None:
         try:
             await sender.send(mail, plan.content(mail))
             books.accepted.add(mail.message_id)
+            books.taken[mail.message_id] = time.time()
         except Refused:
             pass  # never accepted, so nothing is owed
 

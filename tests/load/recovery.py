@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 from bench.ticket_watch import TicketWatch
 from mailroom_contracts import topics
+from mailroom_router.redis_index import NAMES
 from support.processes import REPOSITORY, ServiceProcess, free_port
 from support.router_world import World, mail
 from support.servers import KafkaServer, ValkeyServer
@@ -62,7 +63,7 @@ class Place:
     def trust_index(self) -> None:
         """Valkey was started again on its data: its index is whole, though another instance is a reason to rebuild."""
         with self.valkey.client() as client:
-            client.set(f"{PREFIX}:ix:ready", client.info("server")["run_id"])
+            client.set(f"{PREFIX}:{NAMES}:ready", client.info("server")["run_id"])
 
     @property
     def filled(self) -> int:

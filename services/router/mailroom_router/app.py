@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.bus.tables import ConfigTables
 from mailroom_runtime.process import metrics
@@ -12,12 +14,14 @@ from mailroom_runtime.redis.valkey import connect
 from . import faust_app, second_step
 from .agents import Agents
 from .first_step import FirstStep
+from .forgetting import Forgetting
 from .learning import Learning
 from .offsets import check_offsets
+from .packed import is_over
 from .placing import Placing
 from .rebuild import rebuild
 from .redis_gate import RedisGate
-from .redis_index import Index
+from .redis_index import KEPT_DAYS, Index
 from .second_step import SecondStep
 from .settings import RouterSettings
 
@@ -37,7 +41,12 @@ async def app(service: Service[RouterSettings]) -> None:
     await check_offsets(settings, faust_app.GROUP, second_step.GROUP)
     client = connect(settings.redis)
     gate = RedisGate(client, settings.topic_prefix)
-    index = Index(client, settings.topic_prefix, settings.router_receipt_days)
+
+    def kept_days(portal: str) -> int:
+        found = book.portals.get(portal)
+        return found.known_days if found else KEPT_DAYS
+
+    index = Index(client, settings.topic_prefix, settings.router_receipt_days, kept_days)
     agents = Agents(client, settings.topic_prefix)
     learning = Learning(gate, index, agents)
 
@@ -48,6 +57,12 @@ async def app(service: Service[RouterSettings]) -> None:
 
     service.spawn(gate.watch(lambda: rebuild(settings, index, agents), redis_state), "redis-gate")
     service.spawn(learning.run(), "index-writer")
+
+    def gone(portal: str, closed: date | None) -> bool:
+        return (portal != "" and portal not in book.portals) or is_over(closed, kept_days(portal))
+
+    forgetting = Forgetting(client, settings.topic_prefix, index, gone)
+    service.spawn(forgetting.run(gate), "index-sweep")
     async with Producer(settings, source="router", linger_ms=0) as producer:
         first = Placing(
             service,

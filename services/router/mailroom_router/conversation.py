@@ -16,6 +16,7 @@ from mailroom_mail import (
 )
 
 from .authorship import CERTAIN, PROVEN, Authorship, author
+from .packed import customer_mark
 from .placement import Place
 from .told_ids import by_local_part
 
@@ -48,7 +49,11 @@ class TicketClue:
     portal_id: str
     queue_id: str
     address_id: str
-    customer: str
+    customer: str  # the address, or what stands for it
+
+    def is_of(self, sender: str) -> bool:
+        """Whether the ticket is this sender's."""
+        return self.customer in (sender, customer_mark(sender))
 
 
 @dataclass(slots=True)
@@ -253,7 +258,7 @@ def _nearest(tickets: Iterable[str], received: EmailReceived, place: Place, know
         clue = known.tickets.get(ticket)
         if clue is None:
             return (True, True, True)
-        return (clue.address_id != place.address_id, clue.queue_id != place.queue_id, clue.customer != sender)
+        return (clue.address_id != place.address_id, clue.queue_id != place.queue_id, not clue.is_of(sender))
 
     return sorted((t for t in _once(tickets) if _in_portal(t, received, known)), key=distance)
 

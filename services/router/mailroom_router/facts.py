@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from mailroom_contracts import DeliveryChanged, MessageSummary, TicketEvent, TicketState
 from mailroom_mail import comparable
@@ -28,6 +28,7 @@ class Facts:
     ticket_id: str
     portal_id: str
     clue: str | None = None  # portal|queue|address|customer
+    closed: date | None = None  # the day, with the clue: the index forgets a ticket that was closed for long
     message_ids: tuple[str, ...] = ()
     number: str | None = None
     thread: str | None = None
@@ -55,6 +56,13 @@ def clue_of(state: TicketState) -> str:
     return "|".join((state.portal_id, state.queue_id, state.address_id, comparable(state.customer.email)))
 
 
+def closed_on(state: TicketState) -> date | None:
+    """The day when a ticket that is closed was closed."""
+    if state.status != "closed":
+        return None
+    return (state.closed_at or state.updated_at).date()
+
+
 def holder(state: TicketState | None) -> str | None:
     """The agent for whom the ticket counts as open."""
     return state.assignee_id if state is not None and state.status == "open" else None
@@ -71,6 +79,7 @@ def facts(old: TicketState | None, new: TicketState, events: Iterable[TicketEven
         message_ids.append(new.root)
     ordered = [m for m in new.messages if m.outbound_id and m.message_id and _newly(before.get(m.id), m)]
     clue = clue_of(new)
+    told = old is None or (clue, closed_on(new)) != (clue_of(old), closed_on(old))
     thread = None
     if new.gmail_thread_id and (old is None or old.gmail_thread_id != new.gmail_thread_id):
         thread = f"{new.address_id}:{new.gmail_thread_id}"
@@ -78,7 +87,8 @@ def facts(old: TicketState | None, new: TicketState, events: Iterable[TicketEven
     return Facts(
         ticket_id=new.id,
         portal_id=new.portal_id,
-        clue=clue if old is None or clue != clue_of(old) else None,
+        clue=clue if told else None,
+        closed=closed_on(new),
         message_ids=tuple(dict.fromkeys(message_ids)),
         number=new.number if old is None else None,
         thread=thread,

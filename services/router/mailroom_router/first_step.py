@@ -28,9 +28,10 @@ from mailroom_runtime.process.logs import get_logger
 
 from .authorship import author
 from .conversation import Clues, Known, clues, named_addresses, route
+from .memories import from_memory
 from .placement import places, settled, shares_its_way, undecided
 from .redis_gate import RedisGate
-from .redis_index import Index, Query, from_memory
+from .redis_index import Index, Query
 from .underway import Underway
 
 log = get_logger()

@@ -17,6 +17,8 @@ from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.tasks import end, lasting
 from mailroom_runtime.redis.valkey import REDIS_DOWN
 
+from .redis_index import NAMES
+
 log = get_logger()
 T = TypeVar("T")
 LOOK_EVERY_S = 0.5
@@ -32,9 +34,9 @@ class RedisGate:
 
     def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
         self.client = client
-        self._ready_key = f"{prefix}:ix:ready"
-        self._lock_key = f"{prefix}:ix:rebuilding"
-        self._probe_key = f"{prefix}:ix:probe"
+        self._ready_key = f"{prefix}:{NAMES}:ready"
+        self._lock_key = f"{prefix}:{NAMES}:rebuilding"
+        self._probe_key = f"{prefix}:{NAMES}:probe"
         self.up = False
         self.ready = False
         self._hopeless = False  # a rebuild failed, and the index was not whole since: the next one may fail too

@@ -1,37 +1,52 @@
 """The index in Redis: message id, ticket number, Gmail thread, our orders and routed receipts -> ticket.
 
-Many look-ups share one round trip: a batch of mails costs two pipelines, however many it holds.
+Many look-ups share one round trip: a batch of mails costs two pipelines, however many it holds. What is kept for long lies
+packed (`packed`), and is forgotten with its ticket (`forgetting`); all else expires by itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import redis.asyncio
 from mailroom_contracts import EmailReceived, EmailRouted
 from mailroom_mail import comparable
+from redis.client import NEVER_DECODE
 
 from .authorship import author
 from .conversation import Clues, Known, TicketClue
 from .facts import Facts
+from .memories import as_memory
+from .packed import (
+    ADD,
+    FIND,
+    GET,
+    SET,
+    TicketEntry,
+    customer_mark,
+    is_over,
+    packed,
+    place_code,
+    split,
+    spot,
+    ticket_spot,
+    unpacked,
+)
 
+T = TypeVar("T")
+
+_AS_BYTES: dict[str, Any] = {NEVER_DECODE: []}
+KEPT_DAYS = 400
 CAP = 32  # tickets under one message id; a newsletter's readers find their own tickets by derived ids
 BOUNCE_DAYS = 40
 RECIPIENT_DAYS = 5
 WRITER_DAYS = 180
-
-_ADD = """
-for i = 1, #KEYS do
-  if redis.call('SCARD', KEYS[i]) < tonumber(ARGV[1]) then redis.call('SADD', KEYS[i], ARGV[i + 1]) end
-end
-return #KEYS
-"""
 
 # KEYS and their values (from ARGV 2 on), all for ARGV[1] seconds. Hundreds of keys a command: a command for each costs
 # the client 20 µs, and a rebuild has millions.
@@ -62,36 +77,41 @@ def _short(value: str) -> str:
     return hashlib.blake2b(value.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
 
 
+NAMES = "ix2"
+"""What the index's keys begin with, behind the prefix; another form of it has other names."""
+KindAndName = tuple[str, str]
+
+
 class Index:
     """Raises `REDIS_DOWN` errors; whoever calls goes through the gate."""
 
-    def __init__(self, client: redis.asyncio.Redis, prefix: str, receipt_days: int) -> None:
+    def __init__(
+        self, client: redis.asyncio.Redis, prefix: str, receipt_days: int,
+        kept_days: Callable[[str], int] = lambda _: KEPT_DAYS,
+    ) -> None:  # fmt: skip
+        """`kept_days`: how many days a portal's tickets are known after they were closed."""
         self._client = client
-        self._prefix = f"{prefix}:ix:"
+        self._prefix = f"{prefix}:{NAMES}:"
         self._learnt = f"{self._prefix}learnt"
+        self._places = f"{self._prefix}places"
         self._receipt_s = receipt_days * 86_400
+        self._kept_days = kept_days
+        self._known_places: dict[bytes, str] = {}
 
     # keys
-    def _message(self, portal: str, message_id: str) -> str:
-        return f"{self._prefix}m:{portal}:{_short(message_id)}"
+    def bucket(self, number: int) -> str:
+        """The hash that names tickets."""
+        return f"{self._prefix}k:{number:x}"
 
-    def _number(self, portal: str, number: str) -> str:
-        return f"{self._prefix}n:{portal}:{number}"
-
-    def _thread(self, portal: str, thread: str) -> str:
-        return f"{self._prefix}g:{portal}:{thread}"
-
-    def _ticket(self, ticket_id: str) -> str:
-        return f"{self._prefix}t:{ticket_id}"
+    def ticket_bucket(self, number: int) -> str:
+        """The hash that says what is known of tickets."""
+        return f"{self._prefix}t:{number:x}"
 
     def _order(self, portal: str, message_id: str) -> str:
         return f"{self._prefix}o:{portal}:{_short(message_id)}"
 
     def _recipient(self, portal: str, email: str) -> str:
         return f"{self._prefix}r:{portal}:{_short(email)}"
-
-    def _their_number(self, portal: str, number: str) -> str:
-        return f"{self._prefix}d:{portal}:{_short(number)}"
 
     def _answered(self, portal: str, email: str) -> str:
         return f"{self._prefix}a:{portal}:{_short(email)}"
@@ -107,29 +127,30 @@ class Index:
     async def look_up(self, queries: Sequence[Query]) -> tuple[list[list[dict[str, Any]] | None], list[Known]]:
         """For each mail: where it went before (or None), and what the index knows of its clues."""
         pipe = self._client.pipeline(transaction=False)
+        named = [_named(query) for query in queries]
         plans = [self._plan(pipe, query) for query in queries]
+        keys = len(pipe)
+        spots = [spot(kind, query.received.portal_id, name)
+                 for query, names in zip(queries, named, strict=True) for kind, name in names]  # fmt: skip
+        self._ask(pipe, FIND, ((self.bucket(bucket), field) for bucket, field in spots))
         answers = await pipe.execute() if len(pipe) else []
+        tickets = iter([_tickets(one) for some in answers[keys:] for one in some])
         remembered: list[list[dict[str, Any]] | None] = []
         found: list[Known] = []
         position = 0
-        for plan in plans:
+        for plan, names in zip(plans, named, strict=True):
             known = Known()
+            for (kind, name), found_there in zip(names, islice(tickets, len(names)), strict=True):
+                if found_there:
+                    _tell(known, kind, name, found_there)
             before: list[dict[str, Any]] | None = None
-            for kind, name in plan:
+            for kind in plan:
                 answer = answers[position]
                 position += 1
                 if not answer:
                     continue
                 if kind == "rc":
                     before = orjson.loads(answer)
-                elif kind == "m":
-                    known.references[name] = sorted(answer)
-                elif kind == "n":
-                    known.numbers[name] = sorted(answer)
-                elif kind == "g":
-                    known.thread = sorted(answer)
-                elif kind == "d":
-                    known.their_numbers[name] = sorted(answer)
                 elif kind == "a":
                     known.answered = sorted(answer)
                 elif known.bounced is None:
@@ -140,32 +161,27 @@ class Index:
         await self._describe(queries, found)
         return remembered, found
 
-    def _plan(self, pipe: Any, query: Query) -> list[tuple[str, str]]:
+    def _plan(self, pipe: Any, query: Query) -> list[str]:
+        """Ask for what has keys of its own; which kinds these are."""
         portal, clues = query.received.portal_id, query.clues
         pipe.get(self._receipt(query.received))
-        plan = [("rc", "")]
-        for reference in clues.references:
-            pipe.smembers(self._message(portal, reference))
-            plan.append(("m", reference))
-        for number in clues.numbers:
-            pipe.smembers(self._number(portal, number))
-            plan.append(("n", number))
-        if clues.thread:
-            pipe.smembers(self._thread(portal, clues.thread))
-            plan.append(("g", clues.thread))
-        for number in clues.their_numbers:
-            pipe.smembers(self._their_number(portal, number))
-            plan.append(("d", number))
+        plan = ["rc"]
         if answered := clues.absent or clues.quotes_us:
             pipe.smembers(self._answered(portal, answered))
-            plan.append(("a", answered))
+            plan.append("a")
         for message_id in clues.bounced_ids:
             pipe.get(self._order(portal, message_id))
-            plan.append(("o", message_id))
+            plan.append("o")
         for email in clues.bounced_recipients:
             pipe.get(self._recipient(portal, email))
-            plan.append(("r", email))
+            plan.append("r")
         return plan
+
+    @staticmethod
+    def _ask(pipe: Any, script: str, keyed: Iterable[tuple[str, bytes]]) -> None:
+        """For each key and field what the script finds there, undecoded."""
+        for some in batched(keyed):
+            pipe.execute_command("EVAL", script, len(some), *(k for k, _ in some), *(f for _, f in some), **_AS_BYTES)
 
     async def _describe(self, queries: Sequence[Query], found: list[Known]) -> None:
         wanted: dict[str, None] = {}
@@ -180,15 +196,29 @@ class Index:
                 wanted[known.bounced[0]] = None
         if not wanted:
             return
-        names = list(wanted)
-        lines = await self._client.mget([self._ticket(t) for t in names])
-        described: dict[str, TicketClue] = {}
-        for ticket, line in zip(names, lines, strict=True):
-            if line:
-                portal, queue, address, customer = str(line).split("|", 3)
-                described[ticket] = TicketClue(portal, queue, address, customer)
+        pipe = self._client.pipeline(transaction=False)
+        spots = [ticket_spot(ticket) for ticket in wanted]
+        self._ask(pipe, GET, ((self.ticket_bucket(bucket), field) for bucket, field in spots))
+        entries = {
+            ticket: TicketEntry.decoded(data)
+            for ticket, data in zip(wanted, (one for some in await pipe.execute() for one in some), strict=True)
+            if data
+        }
+        places = await self.places({entry.place for entry in entries.values()})
+        described = {
+            ticket: TicketClue(*_three(places[entry.place]), entry.customer)
+            for ticket, entry in entries.items()
+            if entry.place in places
+        }
         for known in found:
             known.tickets = described
+
+    async def places(self, codes: set[bytes]) -> dict[bytes, str]:
+        """portal|queue|address by their codes; what was asked once is remembered."""
+        if missing := [code for code in codes if code not in self._known_places]:
+            found = await self._client.hmget(self._places, [code.hex() for code in missing])
+            self._known_places.update((c, str(text)) for c, text in zip(missing, found, strict=True) if text)
+        return self._known_places
 
     async def remember(self, routed: Sequence[tuple[EmailReceived, list[EmailRouted]]]) -> list[list[dict[str, Any]]]:
         """Remember where receipts went; what another worker remembered first wins and comes back."""
@@ -223,22 +253,29 @@ class Index:
     async def learn(self, many: Iterable[Facts]) -> None:
         """Write what tickets' changes say, except loads (see `agents`)."""
         pipe = self._client.pipeline(transaction=False)
-        clues: dict[str, str] = {}
-        added: list[tuple[str, str]] = []
+        entries: list[tuple[str, bytes]] = []
+        places: dict[Any, Any] = {}  # as its client's types want it
+        added: list[tuple[str, bytes]] = []
         orders: dict[str, str] = {}
         recipients: dict[str, str] = {}
         answered: list[tuple[str, str]] = []
         since = time.time() - RECIPIENT_DAYS * 86_400
         for facts in many:
             portal, ticket = facts.portal_id, facts.ticket_id
+            if is_over(facts.closed, self._kept_days(portal)):
+                continue
             if facts.clue:
-                clues[self._ticket(ticket)] = facts.clue
-            added += [(self._message(portal, m), ticket) for m in facts.message_ids]
-            if facts.number:
-                added.append((self._number(portal, facts.number), ticket))
-            if facts.thread:
-                added.append((self._thread(portal, facts.thread), ticket))
-            added += [(self._their_number(portal, n), ticket) for n in facts.their_numbers]
+                place, _, customer = facts.clue.rpartition("|")
+                places[(code := place_code(place)).hex()] = place
+                bucket, field = ticket_spot(ticket)
+                entry = TicketEntry(code, customer_mark(customer), facts.closed)
+                entries.append((self.ticket_bucket(bucket), field + entry.encoded()))
+            mine = packed(ticket)
+            names = [("m", one) for one in facts.message_ids] + [("d", one) for one in facts.their_numbers]
+            names += [(kind, one) for kind, one in (("n", facts.number), ("g", facts.thread)) if one]
+            for kind, name in names:
+                bucket, field = spot(kind, portal, name)
+                added.append((self.bucket(bucket), field + mine))
             for order in facts.ordered:
                 value = f"{ticket}|{order.outbound_id}"
                 orders[self._order(portal, order.message_id)] = value
@@ -247,10 +284,13 @@ class Index:
                 recipients.update((self._recipient(portal, email), value) for email in order.recipients)
                 if order.answer:
                     answered += [(self._answered(portal, email), ticket) for email in order.recipients]
-        for some in batched(clues.items()):
-            pipe.mset(dict(some))
+        if places:
+            pipe.hset(self._places, mapping=places)
+        for known in batched(entries):
+            pipe.execute_command("EVAL", SET, len(known), *(k for k, _ in known), *(data for _, data in known))
+        for known in batched(added):
+            pipe.execute_command("EVAL", ADD, len(known), *(k for k, _ in known), CAP, *(data for _, data in known))
         for script, first, pairs in (
-            (_ADD, CAP, added),
             (_SET, BOUNCE_DAYS * 86_400, list(orders.items())),
             (_SET, RECIPIENT_DAYS * 86_400, list(recipients.items())),
             (_ADD_FOR, RECIPIENT_DAYS * 86_400, answered),
@@ -261,38 +301,46 @@ class Index:
             await pipe.execute()
 
 
-def batched(pairs: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+def _three(place: str) -> tuple[str, str, str]:
+    portal, queue, address = place.split("|", 2)
+    return portal, queue, address
+
+
+def _named(query: Query) -> list[KindAndName]:
+    """What the mail names tickets by, with a letter for its kind."""
+    clues = query.clues
+    return [
+        *(("m", reference) for reference in clues.references),
+        *(("n", number) for number in clues.numbers),
+        *(("g", thread) for thread in (clues.thread,) if thread),
+        *(("d", number) for number in clues.their_numbers),
+    ]
+
+
+def _tickets(answer: Any) -> list[str]:
+    """The tickets that `FIND` found under one name, in order."""
+    if isinstance(answer, bytes):
+        return sorted(split(answer))
+    if isinstance(answer, list):
+        inline, more = answer
+        return sorted([*split(inline), *map(unpacked, more)])
+    return []
+
+
+def _tell(known: Known, kind: str, name: str, tickets: list[str]) -> None:
+    match kind:
+        case "m":
+            known.references[name] = tickets
+        case "n":
+            known.numbers[name] = tickets
+        case "g":
+            known.thread = tickets
+        case _:
+            known.their_numbers[name] = tickets
+
+
+def batched(pairs: Iterable[tuple[str, T]]) -> Iterator[list[tuple[str, T]]]:
     """At most so many at a time as one command takes."""
     rest = iter(pairs)
     while some := list(islice(rest, AT_ONCE)):
         yield some
-
-
-def as_memory(routed: EmailRouted) -> dict[str, Any]:
-    """What is remembered of a routing decision."""
-    return {
-        "id": routed.id,
-        "t": routed.ticket_id,
-        "a": routed.address_id,
-        "q": routed.queue_id,
-        "r": routed.root,
-        "y": routed.reason,
-        "l": routed.linked_to,
-        "o": routed.bounced_outbound_id,
-    }
-
-
-def from_memory(memory: dict[str, Any], fresh: EmailRouted) -> EmailRouted:
-    """The remembered way with the mail itself."""
-    return fresh.model_copy(
-        update={
-            "id": memory["id"],
-            "ticket_id": memory["t"],
-            "address_id": memory["a"],
-            "queue_id": memory["q"],
-            "root": memory["r"],
-            "reason": memory["y"],
-            "linked_to": memory["l"],
-            "bounced_outbound_id": memory["o"],
-        }
-    )

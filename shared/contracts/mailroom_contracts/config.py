@@ -57,6 +57,8 @@ class Portal(_Config):
     active: bool = says("Whether it takes part.", True, default=True)
     dkim: list[DkimKey] = says("DKIM keys of its domains.", [], default_factory=list)
     follow_up_after_days: int = says("A mail on a ticket closed longer than this opens a follow-up.", 14, default=14)
+    known_days: int = says("Days for which the index finds a closed ticket by what a mail names; after that by our own "
+                           "signed ids only.", 400, default=400)  # fmt: skip
     undo_send_s: int = says("Seconds that agents' mail is held, so that it can be taken back; 0 to 60.", 10, default=10)
     blocked: list[str] = says("Senders and domains whose mail is spam, lower case.", ["junk@spam.example"],
                               **LATER_LIST)  # fmt: skip

@@ -14,6 +14,7 @@ from mailroom_runtime.bus import topic_admin
 from mailroom_runtime.bus.groups import GROUPS
 from mailroom_runtime.redis.presence import Presence
 from mailroom_runtime.redis.valkey import connect
+from support.known import known_by
 from support.processes import ServiceProcess
 from support.router_world import World, check_consistent, mail
 from support.servers import ValkeyServer
@@ -119,8 +120,7 @@ async def test_same_mail_twice_two_mails_with_one_id_and_one_mail_to_two_queues(
     # a stranger who knows the number, once the index knows it too
     (state,) = [s for s in (await world.states()).values() if s.root == "m1@customer.example"]
     redis = connect(world.settings.redis)
-    key = f"{world.settings.topic_prefix}:ix:n:p1:{state.number}"
-    await eventually(lambda: redis.scard(key), 10)
+    await eventually(lambda: known_by(redis, world.settings.topic_prefix, "n", state.number), 10)
     await redis.aclose()
     await world.put(mail(3, sender="eve@else.example", subject=f"Re: [{state.number}]"))
     await tickets(world, 4)
@@ -195,7 +195,7 @@ async def test_valkey_stopped_and_emptied_tickets_are_made_then_assigned_and_the
 
     async def index_back() -> object:
         loads = await redis.scard(f"{prefix}:load:p1:a1")
-        return loads == 2 and await redis.smembers(f"{prefix}:ix:n:p1:{first.number}") == {first.id}
+        return loads == 2 and await known_by(redis, prefix, "n", first.number) == [first.id]
 
     await eventually(index_back, 20)
     # emptied while it runs: noticed, and rebuilt

@@ -18,6 +18,7 @@ from mailroom_contracts import (
     Verdicts,
     decode_as,
     encode,
+    ids,
     topics,
 )
 from mailroom_router.agents import Agents
@@ -25,12 +26,14 @@ from mailroom_router.conversation import Known, TicketClue, clues, route
 from mailroom_router.draft import Wanted
 from mailroom_router.facts import Facts, Ordered
 from mailroom_router.first_step import Arrival, FirstStep
+from mailroom_router.packed import customer_mark
 from mailroom_router.placement import Place
 from mailroom_router.redis_gate import RedisGate
 from mailroom_router.redis_index import Index, Query
 from mailroom_runtime.book import Book
 from mailroom_runtime.redis.presence import Presence
 from mailroom_runtime.redis.valkey import connect
+from support.known import known_by
 from support.router_desk import NOW, OK, RING
 from support.router_world import acme, mail
 from support.servers import ValkeyServer
@@ -89,11 +92,15 @@ async def test_the_index_answers_a_batch_and_keeps_portals_apart(client: redis.a
     before, known = await index.look_up([Query(r, clues(r, RING)) for r in received])
     assert before == [None, None, None]
     assert known[0].references == {"m1@x": ["T1"]}
-    assert known[0].tickets["T1"] == TicketClue("p1", "q1", "ad1", "jo@customer.example")
+    assert known[0].tickets["T1"] == TicketClue("p1", "q1", "ad1", customer_mark("jo@customer.example"))
+    assert known[0].tickets["T1"].is_of("jo@customer.example")
+    assert not known[0].tickets["T1"].is_of("eve@customer.example")
     assert known[1].references == {}
-    many = [Facts(f"N{n}", "p1", message_ids=("news@x",)) for n in range(100)]
+    many = [Facts(ids.derive("N", str(n)), "p1", message_ids=("news@x",)) for n in range(100)]
     await index.learn(many)
-    assert await client.scard(index._message("p1", "news@x")) == 32, "a newsletter's id does not grow for ever"
+    news = await known_by(client, "t", "m", "news@x")
+    assert len(news) == 32, "a newsletter's id does not grow for ever"
+    assert set(news) <= {facts.ticket_id for facts in many}
 
 
 async def test_receipts_go_where_they_went_before_and_the_first_decision_wins(client: redis.asyncio.Redis) -> None:
@@ -188,7 +195,7 @@ async def test_an_index_that_is_emptied_while_it_is_rebuilt_is_rebuilt_again(
     entries: list[int] = []
 
     async def rebuild() -> None:
-        await client.set("t:ix:entry", "1")
+        await client.set("t:ix2:entry", "1")
         entries.append(len(entries))
         if len(entries) == 1:
             valkey.flush()  # the same instance, but what was written before is gone
@@ -197,7 +204,7 @@ async def test_an_index_that_is_emptied_while_it_is_rebuilt_is_rebuilt_again(
     watching = asyncio.create_task(gate.watch(rebuild, lambda up, ready: None))
     assert await _until(lambda: gate.ready)
     assert len(entries) == 2
-    assert await client.get("t:ix:entry") == "1"
+    assert await client.get("t:ix2:entry") == "1"
     watching.cancel()
 
 

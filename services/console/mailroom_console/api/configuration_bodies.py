@@ -21,6 +21,9 @@ class PortalChange(Body):
     name: Line | None = None
     domains: Domains | None = None
     follow_up_after_days: int | None = Field(None, ge=0, le=3650)
+    known_days: int | None = Field(
+        None, ge=0, le=3650, description="Days for which a closed ticket is found by what a mail names."
+    )
     undo_send_s: int | None = Field(
         None, ge=0, le=3600, description="Seconds that agents' mail is held, so that it can be taken back."
     )

@@ -63,6 +63,7 @@ async def portal_change(body: PortalChange, console: ConsoleDep, principal: Prin
     return await portals.change(
         console, principal, name=body.name, mail_domains=body.domains, revision=body.revision,
         follow_up_after_days=body.follow_up_after_days, undo_send_s=body.undo_send_s,
+        known_days=body.known_days,
         office_hours=body.office_hours if "office_hours" in body.model_fields_set else UNSET,
     )  # fmt: skip
 

@@ -84,7 +84,7 @@ async def add(
 
 async def change(
     console: Console, principal: Principal, *, name: str | None = None, mail_domains: list[str] | None = None,
-    follow_up_after_days: int | None = None, undo_send_s: int | None = None,
+    follow_up_after_days: int | None = None, undo_send_s: int | None = None, known_days: int | None = None,
     office_hours: Mapping[str, Any] | Unset | None = UNSET, revision: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Change the principal's own portal. A domain with internal addresses cannot be taken away; a new one needs a proof.
@@ -108,7 +108,8 @@ async def change(
             "domains": list(dict.fromkeys(map(domain_name, mail_domains)))
             if mail_domains is not None
             else before["domains"],
-            "follow_up_after_days": _days(follow_up_after_days, before["follow_up_after_days"]),
+            "follow_up_after_days": _days("follow_up_after_days", follow_up_after_days, before["follow_up_after_days"]),
+            "known_days": _days("known_days", known_days, before["known_days"]),
             "undo_send_s": _undo(undo_send_s, before["undo_send_s"]),
             "office_hours": before["office_hours"] if isinstance(office_hours, Unset) else checked_hours(office_hours),
         }
@@ -119,7 +120,7 @@ async def change(
             done = await connection.execute(
                 update(portals).where(portals.c.id == principal.portal_id, portals.c.revision == before["revision"])
                 .values(name=after["name"], follow_up_after_days=after["follow_up_after_days"],
-                        undo_send_s=after["undo_send_s"], office_hours=after["office_hours"],
+                        undo_send_s=after["undo_send_s"], known_days=after["known_days"], office_hours=after["office_hours"],
                         revision=before["revision"] + 1, updated_at=now)
             )  # fmt: skip
             if done.rowcount != 1:
@@ -141,7 +142,7 @@ async def publish_portal(connection: AsyncConnection, portal_id: str, now: int) 
         connection, topics.PORTALS,
         Portal(id=row.id, name=row.name, domains=await domains_of(connection, portal_id), active=row.active,
                dkim=[DkimKey.model_validate(key) for key in row.dkim],
-               follow_up_after_days=row.follow_up_after_days, revision=row.revision, undo_send_s=row.undo_send_s,
+               follow_up_after_days=row.follow_up_after_days, known_days=row.known_days, revision=row.revision, undo_send_s=row.undo_send_s,
                blocked=await _blocked(connection, portal_id),
                office_hours=None if row.office_hours is None else OfficeHours.model_validate(row.office_hours),
                updated_at=times.moment(row.updated_at)),
@@ -186,6 +187,7 @@ async def _shown(connection: AsyncConnection, portal_id: str) -> dict[str, Any]:
     row = (await connection.execute(select(portals).where(portals.c.id == portal_id))).one()
     return {"id": row.id, "name": row.name, "domains": await domains_of(connection, portal_id), "active": row.active,
             "follow_up_after_days": row.follow_up_after_days, "undo_send_s": row.undo_send_s,
+            "known_days": row.known_days,
             "office_hours": row.office_hours,
             "dkim": [{"domain": key["domain"], "selector": key["selector"]} for key in row.dkim],
             "revision": row.revision}  # fmt: skip
@@ -198,11 +200,11 @@ def _name(name: str) -> str:
     return name
 
 
-def _days(wanted: int | None, present: int) -> int:
+def _days(name: str, wanted: int | None, present: int) -> int:
     if wanted is None:
         return present
     if not 0 <= wanted <= 3650:
-        raise invalid("follow_up_after_days", say("Days are 0 to 3650."))
+        raise invalid(name, say("Days are 0 to 3650."))
     return wanted
 
 

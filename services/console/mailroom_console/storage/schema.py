@@ -44,6 +44,7 @@ portals = Table(
     Column("active", Boolean, nullable=False, default=True),
     Column("dkim", JSON, nullable=False, default=list),
     Column("follow_up_after_days", Integer, nullable=False, default=14),
+    Column("known_days", Integer, nullable=False, default=400, server_default="400"),
     Column("undo_send_s", Integer, nullable=False, default=10),
     Column("office_hours", JSON(none_as_null=True)),
     Column("revision", Integer, nullable=False, default=1),
