@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(bus.app, name="topics")
 app.add_typer(configuration.portal, name="portal")
+app.add_typer(configuration.person, name="person")
 app.add_typer(configuration.address, name="address")
 app.add_typer(configuration.queue, name="queue")
 app.add_typer(configuration.agent, name="agent")

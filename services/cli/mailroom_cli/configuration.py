@@ -11,6 +11,7 @@ from .client import Api
 from .output import AsJson, Failure, show
 
 portal = typer.Typer(help="Portals: the companies that are served.", no_args_is_help=True)
+person = typer.Typer(help="What is known of a person: export it, forget it.", no_args_is_help=True)
 address = typer.Typer(help="Email addresses.", no_args_is_help=True)
 queue = typer.Typer(help="Queues.", no_args_is_help=True)
 agent = typer.Typer(help="Agents and their presence.", no_args_is_help=True)
@@ -31,6 +32,39 @@ def portal_add(
 ) -> None:  # fmt: skip
     """Add a portal with its mail domains."""
     show(Api().post("/portals", {"name": name, "domains": domain}), as_json)
+
+
+@portal.command("delete")
+def portal_delete(
+    portal_id: str, name: Annotated[str | None, typer.Option(help="Its name, instead of being asked for it.")] = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Delete a portal with everything of it: addresses, agents, tickets, files. Its name is asked for."""
+    typed = name if name is not None else typer.prompt("Type the portal's name to delete it")
+    show(Api().post(f"/portals/{portal_id}/delete", {"name": typed}), as_json)
+
+
+@person.command("export")
+def person_export(email: str, as_json: AsJson = False) -> None:
+    """Everything that is known of one address: its tickets with their messages."""
+    show(
+        list(Api().pages("/people/export", email=email)), as_json, columns=("number", "subject", "status", "created_at")
+    )
+
+
+@person.command("erase")
+def person_erase(email: str, as_json: AsJson = False) -> None:
+    """Forget every ticket of one address. The address is asked for again."""
+    if typer.prompt("Type the address again to forget all of it").strip().lower() != email.lower():
+        raise Failure("that is another address: nothing was done")
+    show(Api().post("/people/erase", {"email": email}), as_json)
+
+
+@person.command("erasures")
+def person_erasures(as_json: AsJson = False) -> None:
+    """What was asked to be forgotten, how it stands, and what was removed."""
+    columns = ("kind", "subject", "state", "asked_at", "done_at", "removed")
+    show(Api().get("/erasures")["items"], as_json, columns=columns, title="Erasures")
 
 
 @address.command("list")

@@ -98,7 +98,9 @@ class Desk:
         now = datetime.now(UTC)
         outputs = worked.outputs
         states = {
-            m.ticket_id: outputs[raw.partition].states.get(m.ticket_id) or lookup(raw.partition, m.ticket_id)
+            m.ticket_id: written[m.ticket_id]
+            if m.ticket_id in (written := outputs[raw.partition].states)
+            else lookup(raw.partition, m.ticket_id)
             for raw, m in wave
         }
         context = Context(self._book, self._keys, now, await self._online(wave, states), self._reply_lasts)

@@ -15,6 +15,8 @@ from mailroom_contracts import (
     CancelMessage,
     Compose,
     ConfirmSender,
+    Erase,
+    Erased,
     Forward,
     GiveBack,
     Merge,
@@ -166,6 +168,11 @@ def _confirm(draft: Draft, command: ConfirmSender) -> None:
     )
 
 
+def _erase(draft: Draft, command: Erase) -> None:
+    draft.emit(Erased, reason=command.reason)
+    draft.erased = True
+
+
 _ACTS: dict[type[TicketCommand], Callable[[Draft, Any], None]] = {
     Reply: mails.reply,
     Compose: mails.compose,
@@ -189,4 +196,5 @@ _ACTS: dict[type[TicketCommand], Callable[[Draft, Any], None]] = {
     GiveBack: merges.give_back,
     Split: merges.split,
     BeginFrom: merges.begin_from,
+    Erase: _erase,
 }

@@ -69,6 +69,7 @@ class Decision:
     sent_on: EmailRouted | None = None
     commands: tuple[TicketCommand, ...] = ()  # what is asked of other tickets
     changed: bool = True  # False: the state is as it was, nothing of it need be written
+    erased: bool = False  # the state is to be there no more
 
 
 @dataclass(slots=True)
@@ -91,6 +92,7 @@ class Draft:
     version: int = 0
     command_type: str = ""
     known: bool = False
+    erased: bool = False
     many_tickets: bool = False  # the cause may be that of other tickets' events too
 
     def emit(self, cls: type[E], *, discriminator: str = "", **fields: Any) -> E:
@@ -208,6 +210,8 @@ def causes(message: Input) -> tuple[str, str]:
 
 def finish(draft: Draft, agent_id: str | None = None) -> Decision:
     """The decision, once an agent was looked for (None: nobody is online, or nobody was wanted)."""
+    if draft.erased:
+        return Decision(draft.state, tuple(draft.events), changed=False, erased=True)
     if draft.known:
         return Decision(draft.state, tuple(draft.events), changed=False)
     if draft.wanted is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from mailroom_contracts import DeliveryChanged, MessageSummary, TicketEvent, TicketState
@@ -34,8 +34,14 @@ class Facts:
     thread: str | None = None
     their_numbers: tuple[str, ...] = ()  # another desk's numbers, each with its domain
     ordered: tuple[Ordered, ...] = ()
+    gone: bool = False  # the ticket was erased: nothing of this is to be known any more
     leaves: str | None = None  # agent whose load the ticket leaves
     joins: str | None = None  # agent whose load it joins
+
+    def names(self) -> list[tuple[str, str]]:
+        """What the ticket is found by, each with a letter for its kind."""
+        names = [("m", one) for one in self.message_ids] + [("d", one) for one in self.their_numbers]
+        return names + [(kind, one) for kind, one in (("n", self.number), ("g", self.thread)) if one]
 
     @property
     def empty(self) -> bool:
@@ -100,6 +106,11 @@ def facts(old: TicketState | None, new: TicketState, events: Iterable[TicketEven
         leaves=left if left != joined else None,
         joins=joined if left != joined else None,
     )
+
+
+def gone(state: TicketState) -> Facts:
+    """What is to be forgotten of a ticket that was erased."""
+    return replace(facts(None, state), gone=True, leaves=holder(state), joins=None)
 
 
 def _others(before: MessageSummary | None) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mailroom_contracts import EmailRouted, Record, TicketState, encode, topics
+from mailroom_contracts import EmailRouted, Record, TicketState, encode, tombstone, topics
 from mailroom_runtime.bus.tracing import child
 
 from .draft import Decision
-from .facts import Facts, facts
+from .facts import Facts, facts, gone
 
 SOURCE = "router"
 LARGEST = 950_000  # bytes; Kafka takes a megabyte
@@ -22,11 +22,11 @@ class TooLarge(ValueError):
 
 @dataclass(slots=True)
 class Outputs:
-    """Records by topic; `states` are those that changed."""
+    """Records by topic; `states` are those that changed, None for one that is erased."""
 
     records: list[Record] = field(default_factory=list)
     elsewhere: list[Record] = field(default_factory=list)  # for another partition: by key
-    states: dict[str, TicketState] = field(default_factory=dict)
+    states: dict[str, TicketState | None] = field(default_factory=dict)
     facts: list[Facts] = field(default_factory=list)
     _encoded: dict[str, Record] = field(default_factory=dict)  # of `states`, where it was made already
 
@@ -57,6 +57,10 @@ class Outputs:
         _check(check)
         self.records += records
         self.elsewhere += elsewhere
+        if decision.erased and before is not None:
+            self.states[before.id] = None
+            self._encoded[before.id] = tombstone(topics.TICKETS, before.id, source=SOURCE)
+            self.facts.append(gone(before))
         if changed is not None:
             self.states[changed.id] = changed
             if whole is None:
@@ -70,7 +74,7 @@ class Outputs:
     def state_records(self) -> list[Record]:
         """The last state of each ticket: what lies between two inputs of one transaction nobody needs."""
         for ticket_id, state in self.states.items():
-            if ticket_id not in self._encoded:
+            if ticket_id not in self._encoded and state is not None:
                 self._encoded[ticket_id] = _state_record(state)
         return [self._encoded[ticket_id] for ticket_id in self.states]
 

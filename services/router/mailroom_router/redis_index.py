@@ -23,8 +23,10 @@ from .authorship import author
 from .conversation import Clues, Known, TicketClue
 from .facts import Facts
 from .memories import as_memory
+from .naming import named_by, tell, three, tickets_in
 from .packed import (
     ADD,
+    DROP,
     FIND,
     GET,
     SET,
@@ -33,10 +35,8 @@ from .packed import (
     is_over,
     packed,
     place_code,
-    split,
     spot,
     ticket_spot,
-    unpacked,
 )
 
 T = TypeVar("T")
@@ -79,7 +79,6 @@ def _short(value: str) -> str:
 
 NAMES = "ix2"
 """What the index's keys begin with, behind the prefix; another form of it has other names."""
-KindAndName = tuple[str, str]
 
 
 class Index:
@@ -127,14 +126,14 @@ class Index:
     async def look_up(self, queries: Sequence[Query]) -> tuple[list[list[dict[str, Any]] | None], list[Known]]:
         """For each mail: where it went before (or None), and what the index knows of its clues."""
         pipe = self._client.pipeline(transaction=False)
-        named = [_named(query) for query in queries]
+        named = [named_by(query.clues) for query in queries]
         plans = [self._plan(pipe, query) for query in queries]
         keys = len(pipe)
         spots = [spot(kind, query.received.portal_id, name)
                  for query, names in zip(queries, named, strict=True) for kind, name in names]  # fmt: skip
         self._ask(pipe, FIND, ((self.bucket(bucket), field) for bucket, field in spots))
         answers = await pipe.execute() if len(pipe) else []
-        tickets = iter([_tickets(one) for some in answers[keys:] for one in some])
+        tickets = iter([tickets_in(one) for some in answers[keys:] for one in some])
         remembered: list[list[dict[str, Any]] | None] = []
         found: list[Known] = []
         position = 0
@@ -142,7 +141,7 @@ class Index:
             known = Known()
             for (kind, name), found_there in zip(names, islice(tickets, len(names)), strict=True):
                 if found_there:
-                    _tell(known, kind, name, found_there)
+                    tell(known, kind, name, found_there)
             before: list[dict[str, Any]] | None = None
             for kind in plan:
                 answer = answers[position]
@@ -206,7 +205,7 @@ class Index:
         }
         places = await self.places({entry.place for entry in entries.values()})
         described = {
-            ticket: TicketClue(*_three(places[entry.place]), entry.customer)
+            ticket: TicketClue(*three(places[entry.place]), entry.customer)
             for ticket, entry in entries.items()
             if entry.place in places
         }
@@ -262,6 +261,9 @@ class Index:
         since = time.time() - RECIPIENT_DAYS * 86_400
         for facts in many:
             portal, ticket = facts.portal_id, facts.ticket_id
+            if facts.gone:
+                self._drop(pipe, facts)
+                continue
             if is_over(facts.closed, self._kept_days(portal)):
                 continue
             if facts.clue:
@@ -271,9 +273,7 @@ class Index:
                 entry = TicketEntry(code, customer_mark(customer), facts.closed)
                 entries.append((self.ticket_bucket(bucket), field + entry.encoded()))
             mine = packed(ticket)
-            names = [("m", one) for one in facts.message_ids] + [("d", one) for one in facts.their_numbers]
-            names += [(kind, one) for kind, one in (("n", facts.number), ("g", facts.thread)) if one]
-            for kind, name in names:
+            for kind, name in facts.names():
                 bucket, field = spot(kind, portal, name)
                 added.append((self.bucket(bucket), field + mine))
             for order in facts.ordered:
@@ -300,43 +300,20 @@ class Index:
         if len(pipe):
             await pipe.execute()
 
-
-def _three(place: str) -> tuple[str, str, str]:
-    portal, queue, address = place.split("|", 2)
-    return portal, queue, address
-
-
-def _named(query: Query) -> list[KindAndName]:
-    """What the mail names tickets by, with a letter for its kind."""
-    clues = query.clues
-    return [
-        *(("m", reference) for reference in clues.references),
-        *(("n", number) for number in clues.numbers),
-        *(("g", thread) for thread in (clues.thread,) if thread),
-        *(("d", number) for number in clues.their_numbers),
-    ]
-
-
-def _tickets(answer: Any) -> list[str]:
-    """The tickets that `FIND` found under one name, in order."""
-    if isinstance(answer, bytes):
-        return sorted(split(answer))
-    if isinstance(answer, list):
-        inline, more = answer
-        return sorted([*split(inline), *map(unpacked, more)])
-    return []
-
-
-def _tell(known: Known, kind: str, name: str, tickets: list[str]) -> None:
-    match kind:
-        case "m":
-            known.references[name] = tickets
-        case "n":
-            known.numbers[name] = tickets
-        case "g":
-            known.thread = tickets
-        case _:
-            known.their_numbers[name] = tickets
+    def _drop(self, pipe: Any, facts: Facts) -> None:
+        """Forget everything of a ticket that was erased."""
+        portal, ticket = facts.portal_id, facts.ticket_id
+        mine = packed(ticket)
+        for kind, name in facts.names():
+            bucket, field = spot(kind, portal, name)
+            pipe.execute_command("EVAL", DROP, 1, self.bucket(bucket), field, mine)
+        bucket, field = ticket_spot(ticket)
+        pipe.execute_command("HDEL", self.ticket_bucket(bucket), field)
+        for order in facts.ordered:
+            pipe.delete(self._order(portal, order.message_id))
+            for email in order.recipients:
+                pipe.delete(self._recipient(portal, email))
+                pipe.srem(self._answered(portal, email), ticket)
 
 
 def batched(pairs: Iterable[tuple[str, T]]) -> Iterator[list[tuple[str, T]]]:

@@ -248,11 +248,19 @@ class SetSpam(TicketCommand):
     spam: bool = says("Spam, or not.", True, default=True)
 
 
+class Erase(TicketCommand):
+    """The console: forget the ticket, with everything that is known of it."""
+
+    type: Literal["ticket.erase"] = says("Type.", "ticket.erase", default="ticket.erase")
+    reason: str = says("person (who asked for it) or portal (which was deleted).", "person", default="person",
+                       json_schema_extra=known("person", "portal"))  # fmt: skip
+
+
 COMMANDS: dict[str, type[TicketCommand]] = {
     cls.model_fields["type"].default: cls
     for cls in (Reply, AutoReplyCommand, AddNote, Assign, AssignWaiting, SetStatus, MoveQueue, ConfirmSender,
                 ResendMessage, CancelMessage, Compose, Forward, SetTags, Snooze, Wake, Merge, Unmerge, TakeIn, GiveBack, Split,
-                BeginFrom, SetSpam)
+                BeginFrom, SetSpam, Erase)
 }  # fmt: skip
 
 

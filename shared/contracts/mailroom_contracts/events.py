@@ -235,11 +235,19 @@ class InputIgnored(TicketEvent):
     detail: TicketMessage | None = says("An unmatched bounce, to be listed.", None, default=None)
 
 
+class Erased(TicketEvent):
+    """The ticket was forgotten: its state is deleted from `tickets`, and who keeps something of it deletes that, too."""
+
+    type: Literal["ticket.erased"] = says("Type.", "ticket.erased", default="ticket.erased")
+    reason: str = says("person (who asked for it) or portal (which was deleted).", "person", default="person",
+                       json_schema_extra=known("person", "portal"))  # fmt: skip
+
+
 EVENTS: dict[str, type[TicketEvent]] = {
     cls.model_fields["type"].default: cls
     for cls in (TicketCreated, MessageAdded, Assigned, Unassigned, StatusChanged, QueueChanged, NoteAdded,
                 ReplyRequested, AutoReplied, DeliveryChanged, SenderConfirmed, CommandRefused, InputIgnored, Forwarded,
-                TagsChanged, Snoozed, Woken, Merged, Unmerged, TookIn, GaveBack, MessageSplit, SpamChanged)
+                TagsChanged, Snoozed, Woken, Merged, Unmerged, TookIn, GaveBack, MessageSplit, SpamChanged, Erased)
 }  # fmt: skip
 
 

@@ -84,7 +84,9 @@ TICKET_COMMANDS = Topic(
     "ticket.commands", "ticket id", "What is asked of tickets.", tuple(COMMANDS.values()), 30 * DAY_MS
 )
 TICKET_EVENTS = Topic("ticket.events", "ticket id", "What happened to tickets.", tuple(EVENTS.values()), -1)
-TICKETS = Topic("tickets", "ticket id", "The present state of each ticket.", (TicketState,), None)
+TICKETS = Topic(
+    "tickets", "ticket id", "The present state of each ticket.", (TicketState,), None, tombstone_type=DELETED
+)
 EMAIL_OUTBOUND = Topic("email.outbound", "ticket id", "Mail to send.", (OutboundMail,), 30 * DAY_MS)
 # a tombstone says "done": kept longer than orders are repeated (3 days), so that a repeat is not sent again
 EMAIL_LANES = Topic(

@@ -8,8 +8,9 @@ from typing import Any, cast
 from mailroom_contracts import EmailReceived, EmailRouted, Record, decode_as, encode, topics
 from mailroom_router.conversation import Known
 from mailroom_router.first_step import Arrival, FirstStep
+from mailroom_router.memories import as_memory
 from mailroom_router.redis_gate import RedisGate
-from mailroom_router.redis_index import Index, Query, as_memory
+from mailroom_router.redis_index import Index, Query
 from mailroom_runtime.book import Book
 from support.router_desk import OpenGate
 from support.router_world import acme, mail

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from mailroom_console.context import Console
 from mailroom_console.problems import PROBLEM_TYPE, Problem
 
-from . import activity_routes, configuration_routes, handling_routes, ticket_routes
+from . import activity_routes, configuration_routes, erasing_routes, handling_routes, ticket_routes
 
 log = get_logger()
 _CODES = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}
@@ -29,7 +29,7 @@ def build_api(console: Console) -> FastAPI:
         servers=[{"url": "/api/v1"}], root_path_in_servers=False,
     )  # fmt: skip
     api.state.console = console
-    for routes in (configuration_routes, ticket_routes, handling_routes, activity_routes):
+    for routes in (configuration_routes, ticket_routes, handling_routes, activity_routes, erasing_routes):
         api.include_router(routes.router)
     api.add_exception_handler(Problem, problem_response)
     api.add_exception_handler(RequestValidationError, _invalid)

@@ -16,6 +16,7 @@ from mailroom_contracts import (
     AutoReplied,
     CommandRefused,
     DeliveryChanged,
+    Erased,
     Forwarded,
     GaveBack,
     InputIgnored,
@@ -82,6 +83,7 @@ class Batch:
     split: list[tuple[str, str]] = field(default_factory=list)  # (message, ticket that it was moved to)
     confirmed: list[tuple[str, str]] = field(default_factory=list)
     searchable: dict[str, list[str]] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)  # tickets that are to be there no more
     orphans: int = 0  # events of tickets that were never created
 
     def apply(self, event: TicketEvent) -> None:
@@ -94,6 +96,9 @@ class Batch:
             return
         if isinstance(event, TicketCreated):
             self._created(event)
+            return
+        if isinstance(event, Erased):
+            self._erase(event.ticket_id)
             return
         ticket = self.tickets.get(event.ticket_id)
         if ticket is None:
@@ -154,6 +159,23 @@ class Batch:
             and (answered is None or customer > answered)
         )
         self.changed_tickets.add(event.ticket_id)
+
+    def _erase(self, ticket_id: str) -> None:
+        """Nothing of the ticket is written, and what is there is deleted."""
+        self.erased.add(ticket_id)
+        self.tickets.pop(ticket_id, None)
+        self.new_tickets.pop(ticket_id, None)
+        self.changed_tickets.discard(ticket_id)
+        self.tagged.pop(ticket_id, None)
+        self.searchable.pop(ticket_id, None)
+        mine = {name for name, row in self.messages.items() if row["ticket_id"] == ticket_id}
+        for name in mine:
+            self.messages.pop(name)
+            self.new_messages.pop(name, None)
+            self.changed_messages.pop(name, None)
+        self.split = [one for one in self.split if one[0] not in mine]
+        self.confirmed = [one for one in self.confirmed if one[0] != ticket_id]
+        self.history = {key: row for key, row in self.history.items() if row["ticket_id"] != ticket_id}
 
     def _created(self, event: TicketCreated) -> None:
         if event.ticket_id in self.tickets:

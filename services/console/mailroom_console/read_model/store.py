@@ -5,6 +5,7 @@ It blocks: for `Database.transact`."""
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ from .projection import Batch, Row, addressed
 from .words import APART, indexed
 
 CHUNK = 400
+_AFTER = {
+    True: "'secure-delete', 0",
+    False: "'optimize'",
+}  # of words that were deleted, by whether SQLite is 3.42 or newer
 # Words of a ticket, of 40 letters of four bytes at most: 5,000 of them stay below a tsvector's 1 MB.
 MOST_LEXEMES = 2_500
 _TICKET_CHANGES = (
@@ -47,6 +52,7 @@ def load(connection: Connection, tables: ReadTables, events: Sequence[TicketEven
 def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: bool) -> None:
     """Write what the batch changed."""
     t, m = tables.tickets, tables.messages
+    _erase(connection, tables, batch.erased, sqlite_)
     if batch.new_tickets:
         seq = int(connection.scalar(select(func.max(t.c.seq))) or 0)
         for row in batch.new_tickets.values():
@@ -102,6 +108,28 @@ def clear(connection: Connection, tables: ReadTables, *, sqlite_: bool) -> None:
         connection.exec_driver_sql(f"DELETE FROM {tables.search}")  # noqa: S608 - a name of ours
     else:
         connection.exec_driver_sql("TRUNCATE " + ", ".join(t.name for t in tables.all))
+
+
+def _erase(connection: Connection, tables: ReadTables, erased: set[str], sqlite_: bool) -> None:
+    """Nothing of these tickets stays."""
+    for chunk in _chunks(erased):
+        if sqlite_:
+            _erase_words(connection, tables, chunk)
+        for table in (tables.messages, tables.tags, tables.history, tables.outcomes):
+            connection.execute(delete(table).where(table.c.ticket_id.in_(chunk)))
+        connection.execute(delete(tables.tickets).where(tables.tickets.c.id.in_(chunk)))
+
+
+def _erase_words(connection: Connection, tables: ReadTables, tickets: list[str]) -> None:
+    name = tables.search
+    secure = sqlite3.sqlite_version_info >= (3, 42)
+    # else the words would stay in the index until its parts are merged some day
+    if secure:
+        connection.exec_driver_sql(f"INSERT INTO {name} ({name}, rank) VALUES ('secure-delete', 1)")  # noqa: S608
+    query = select(tables.tickets.c.seq).where(tables.tickets.c.id.in_(tickets))
+    for seq in connection.execute(query).scalars().all():
+        connection.execute(text(f"DELETE FROM {name} WHERE rowid = :seq"), {"seq": seq})  # noqa: S608
+    connection.exec_driver_sql(f"INSERT INTO {name} ({name}{', rank' if secure else ''}) VALUES ({_AFTER[secure]})")  # noqa: S608
 
 
 def _confirm(connection: Connection, m: Table, ticket_id: str, email: str) -> None:

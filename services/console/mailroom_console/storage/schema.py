@@ -234,6 +234,20 @@ audit = Table(
     Index("ix_audit_subject", "subject_id", "revision"),
 )  # fmt: skip
 
+erasures = Table(
+    "erasures", metadata,
+    Column("id", Id, primary_key=True),
+    Column("portal_id", Id, nullable=False),  # which may be gone
+    Column("kind", String(10), nullable=False),  # person or portal
+    Column("subject", Text, nullable=False),  # the portal's name; of a person a digest of the address
+    Column("target", Text),  # the address itself, while there is something to do
+    Column("state", String(10), nullable=False, default="going"),  # going, done
+    Column("asked_at", BigInteger, nullable=False),
+    Column("asked_by", Text, nullable=False, default=""),
+    Column("done_at", BigInteger),
+    Column("removed", JSON, nullable=False, default=dict),
+)  # fmt: skip
+
 oauth_states = Table(
     "oauth_states", metadata,
     Column("state", String(64), primary_key=True),

@@ -22,6 +22,7 @@ from . import folders
 
 PACK_BYTES = 64 * 1024 * 1024
 _PLACE = re.compile(r"@(packs/\d{8}/[A-Za-z0-9_.-]+\.pack):(\d{1,12}):(\d{1,9})\Z")
+_LONGEST_HEAD = 4_096  # bytes of the line before a blob
 _Waiting = tuple[str, bytes, "asyncio.Future[str]"]
 
 
@@ -40,6 +41,33 @@ def read(root: Path, place: tuple[str, int, int]) -> bytes:
     if len(data) != size:
         raise FileNotFoundError(f"{name} ends before {offset + size}")
     return data
+
+
+def blank(root: Path, place: tuple[str, int, int]) -> None:
+    """Write zeros over the bytes at a place; a pack that is gone is fine. Raises OSError."""
+    name, offset, size = place
+    with contextlib.suppress(FileNotFoundError), (root / name).open("r+b") as file:
+        size = min(size, max(0, os.fstat(file.fileno()).st_size - offset))
+        file.seek(offset)
+        file.write(bytes(size))
+        file.flush()
+        os.fdatasync(file.fileno())
+
+
+def places_of(file: Path, begin: str) -> list[tuple[int, int]]:
+    """Offset and size of each blob in a pack whose key begins so, but for those that are zeros. Raises OSError."""
+    found: list[tuple[int, int]] = []
+    wanted = f"#{begin}".encode()
+    with file.open("rb") as pack:
+        while line := pack.readline(_LONGEST_HEAD):
+            size = line.rpartition(b" ")[2].strip()
+            if not line.startswith(b"#") or not line.endswith(b"\n") or not size.isdigit():
+                break  # the end of a pack that its writer abandoned
+            offset = pack.tell()
+            if line.startswith(wanted) and any(pack.read(int(size))):
+                found.append((offset, int(size)))
+            pack.seek(offset + int(size) + 1)
+    return found
 
 
 class PackWriter:

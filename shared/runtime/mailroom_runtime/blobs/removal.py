@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
 import obstore
 from obstore.store import LocalStore, from_url
 
+from .packs import blank, place_of, places_of
 from .store import BlobsDown
 
 TIMEOUT_S = 10.0
 
 
 class BlobRemover:
-    """Deletes blobs that `BlobStore.put` of the same URL wrote. Those that `add` packed with others cannot be."""
+    """Deletes blobs that `BlobStore` of the same URL wrote. Of those that were packed with others the bytes are zeros."""
 
     def __init__(self, url: str) -> None:
         remote = "://" in url and not url.startswith("file://")
-        self._store: Any = (
-            from_url(url) if remote else LocalStore(Path(url.removeprefix("file://")).absolute(), mkdir=True)
-        )
+        self._root = None if remote else Path(url.removeprefix("file://")).absolute()
+        self._store: Any = from_url(url) if self._root is None else LocalStore(self._root, mkdir=True)
+
+    async def forget(self, key: str) -> None:
+        """Delete a blob, wherever it lies; one that is not there is fine. Raises `BlobsDown`."""
+        place = place_of(key)
+        if self._root is None or place is None:
+            await self.remove(key)
+            return
+        try:
+            await asyncio.to_thread(blank, self._root, place)
+        except OSError as error:
+            raise BlobsDown(f"the blob store cannot delete: {error.strerror or error}") from error
+
+    async def forget_under(self, folder: str) -> int:
+        """Delete every blob whose key begins with this folder (`p1` or `p1/9f2c`); how many. Raises `BlobsDown`."""
+        if not folder or folder.startswith("/") or ".." in folder.split("/"):
+            raise ValueError(f"not a folder of blobs: {folder!r}")
+        count = 0
+        try:
+            async for some in obstore.list(self._store, prefix=f"{folder}/"):
+                for one in some:
+                    await self.remove(str(one["path"]))
+                    count += 1
+            if self._root is not None:
+                count += await asyncio.to_thread(_blank_under, self._root, f"{folder}/")
+                await asyncio.to_thread(shutil.rmtree, self._root / folder, True)  # folders that are empty now
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise BlobsDown(f"the blob store cannot delete: {type(error).__name__}") from error
+        return count
 
     async def remove(self, key: str) -> None:
         """Delete a blob; one that is not there is fine. Raises `BlobsDown`."""
@@ -32,3 +61,13 @@ class BlobRemover:
             return
         except (OSError, TimeoutError, obstore.exceptions.BaseError) as error:
             raise BlobsDown(f"the blob store cannot delete: {type(error).__name__}") from error
+
+
+def _blank_under(root: Path, begin: str) -> int:
+    count = 0
+    for file in sorted((root / "packs").glob("*/*.pack")):
+        name = file.relative_to(root).as_posix()
+        for offset, size in places_of(file, begin):
+            blank(root, (name, offset, size))
+            count += 1
+    return count

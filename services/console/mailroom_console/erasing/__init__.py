@@ -1,0 +1,1 @@
+"""Forgetting a person or a portal, and telling a person what is known of them."""

@@ -1,0 +1,44 @@
+"""What is known of a person: every ticket of one address, with its messages, as data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mailroom_mail import comparable
+from sqlalchemy import func, select
+
+from mailroom_console import times
+from mailroom_console.context import Console
+from mailroom_console.mailboxes import recipient
+from mailroom_console.principals import ADMIN, Principal
+from mailroom_console.storage.paging import Page, number_cursor
+
+AT_ONCE = 20
+
+
+async def exported(console: Console, principal: Principal, email: str, *, after: str | None = None) -> Page:
+    """The person's tickets of the principal's portal, oldest first, `AT_ONCE` a page: each with its messages, whole, and
+    its history. Files are named by their messages; the API gives them as it gives any."""
+    principal.require(ADMIN)
+    email = comparable(recipient(email, "email"))
+    tables = console.read.tables
+    t, m, h = tables.tickets, tables.messages, tables.history
+    query = select(t).where(t.c.portal_id == principal.portal_id, func.lower(t.c.customer_email) == email)
+    if after:
+        query = query.where(t.c.seq > number_cursor(after))
+    async with console.database.read() as connection:
+        rows = (await connection.execute(query.order_by(t.c.seq).limit(AT_ONCE + 1))).all()
+        items: list[dict[str, Any]] = []
+        for row in rows[:AT_ONCE]:
+            messages = await connection.scalars(
+                select(m.c.document).where(m.c.ticket_id == row.id).order_by(m.c.at, m.c.id)
+            )
+            history = await connection.execute(select(h).where(h.c.ticket_id == row.id).order_by(h.c.version))
+            items.append({
+                "id": row.id, "number": row.number, "subject": row.subject, "status": row.status,
+                "customer": {"email": row.customer_email, "name": row.customer_name}, "tags": row.tags,
+                "created_at": times.rfc3339(row.created_at), "messages": [json.loads(each) for each in messages],
+                "history": [{"type": each.type, "at": times.rfc3339(each.at), **json.loads(each.document)} for each in history],
+            })  # fmt: skip
+    return Page(items, str(rows[AT_ONCE - 1].seq) if len(rows) > AT_ONCE else None)

@@ -1,0 +1,148 @@
+"""Carries out what was asked to be forgotten. Each step finds what is still there, so a crash at any point is gone on from.
+
+Tickets first: their blobs, then a command to the router, which deletes the state and says `ticket.erased`; with that the
+read model deletes its rows. Once none is left: what else there is, and the request is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from mailroom_contracts import Actor, Erase, ids, topics
+from mailroom_runtime.blobs.removal import BlobRemover
+from mailroom_runtime.blobs.store import BlobsDown
+from mailroom_runtime.bus.kafka import BusDown
+from mailroom_runtime.process.logs import get_logger
+from sqlalchemy import delete, func, select, update
+
+from mailroom_console import times
+from mailroom_console.context import Console
+from mailroom_console.storage.read_schema import GENERATIONS
+from mailroom_console.storage.schema import dead_letters, drafts, erasures
+
+from .asked import DONE, GOING, PERSON
+from .portal_rows import remove_portal
+
+log = get_logger()
+EVERY_S = 1.0
+AGAIN_S = 30.0  # a command that came to nothing is sent again
+AT_ONCE = 100
+
+
+class Erasing:
+    """Works on all requests, in turn."""
+
+    def __init__(self, console: Console, remover: BlobRemover) -> None:
+        self._console, self._remover = console, remover
+        self._asked_at: dict[str, float] = {}  # by ticket
+
+    async def run(self) -> None:
+        """Never ends; what is away is waited for."""
+        while True:
+            if self._console.read.caught_up:
+                try:
+                    await self.look()
+                except (BlobsDown, BusDown) as error:
+                    log.warning("erasing.waits", reason=str(error))
+            await asyncio.sleep(EVERY_S)
+
+    async def look(self) -> None:
+        """One step of each request. Raises `BlobsDown`, `BusDown`."""
+        async with self._console.database.read() as connection:
+            rows = (await connection.execute(select(erasures).where(erasures.c.state == GOING))).all()
+        for row in rows:
+            tickets = await self._tickets(row)
+            if tickets:
+                await self._erase(row, tickets)
+            else:
+                await self._finish(row)
+
+    async def _tickets(self, row: Any) -> list[str]:
+        t = self._console.read.tables.tickets
+        query = select(t.c.id).where(t.c.portal_id == row.portal_id)
+        if row.kind == PERSON:
+            query = query.where(func.lower(t.c.customer_email) == row.target)
+        async with self._console.database.read() as connection:
+            return list((await connection.execute(query.order_by(t.c.seq).limit(AT_ONCE))).scalars())
+
+    async def _erase(self, row: Any, tickets: list[str]) -> None:
+        now = asyncio.get_running_loop().time()
+        for ticket in tickets:
+            if now - self._asked_at.get(ticket, -AGAIN_S) < AGAIN_S:
+                continue
+            blobs, messages = await self._forget_blobs(row.portal_id, ticket)
+            command = Erase(
+                id=ids.command_id(row.portal_id, ticket, f"erasure {row.id} {times.micros(times.now()) if ticket in self._asked_at else ''}"),
+                ticket_id=ticket, portal_id=row.portal_id, reason=row.kind, at=times.now(),
+                actor=Actor(kind="console", name="Mailroom"),
+            )  # fmt: skip
+            await self._console.producer.send(topics.TICKET_COMMANDS, command)
+            counted = {"tickets": 1, "messages": messages, "blobs": blobs} if ticket not in self._asked_at else {}
+            self._asked_at[ticket] = now
+            await self._count(row.id, counted, drafts_of=ticket)
+
+    async def _forget_blobs(self, portal_id: str, ticket: str) -> tuple[int, int]:
+        """Of each message its source, attachments and long bodies; how many these were, and how many messages."""
+        m = self._console.read.tables.messages
+        async with self._console.database.read() as connection:
+            documents = list((await connection.execute(select(m.c.document).where(m.c.ticket_id == ticket))).scalars())
+        keys = {key for document in documents for key in _blob_keys(json.loads(document))}
+        for key in sorted(keys):
+            if key.startswith(f"{portal_id}/"):  # a file of an own upload or mail, never another portal's
+                await self._remover.forget(key)
+        return len(keys) + await self._remover.forget_under(f"{portal_id}/{ticket}"), len(documents)
+
+    async def _count(self, erasure: str, counted: dict[str, int], *, drafts_of: str | None = None) -> None:
+        async with self._console.database.write() as connection:
+            removed = dict(await connection.scalar(select(erasures.c.removed).where(erasures.c.id == erasure)) or {})
+            if drafts_of is not None:
+                gone = await connection.execute(delete(drafts).where(drafts.c.ticket_id == drafts_of))
+                counted = counted | {"drafts": gone.rowcount}
+            for name, number in counted.items():
+                removed[name] = removed.get(name, 0) + number
+            await connection.execute(update(erasures).where(erasures.c.id == erasure).values(removed=removed))
+
+    async def _finish(self, row: Any) -> None:
+        """No ticket is left: the rest of it, and the request is done. Its target is not kept."""
+        removed: dict[str, int] = {}
+        if row.kind == PERSON:
+            await self._forget_mentions(row)
+        else:
+            removed["blobs"] = await self._remover.forget_under(row.portal_id)
+            removed |= await remove_portal(self._console, row.portal_id)
+        await self._count(row.id, removed)
+        async with self._console.database.write() as connection:
+            await connection.execute(
+                update(erasures).where(erasures.c.id == row.id)
+                .values(state=DONE, done_at=self._console.now(), target=None)
+            )  # fmt: skip
+        log.info("erasing.done", kind=row.kind, erasure=row.id, portal_id=row.portal_id)
+
+    async def _forget_mentions(self, row: Any) -> None:
+        """Unmatched bounces and dead letters in which the address stands."""
+        async with self._console.database.write() as connection:
+            for tables in GENERATIONS:
+                b = tables.bounces
+                await connection.execute(
+                    delete(b).where(b.c.portal_id == row.portal_id, func.lower(b.c.document).contains(row.target))
+                )
+            d = dead_letters
+            letters = await connection.execute(select(d.c.seq, d.c.value).where(d.c.portal_id == row.portal_id))
+            gone = [each.seq for each in letters if row.target.encode() in (each.value or b"").lower()]
+            for start in range(0, len(gone), 500):
+                await connection.execute(delete(d).where(d.c.seq.in_(gone[start : start + 500])))
+
+
+def _blob_keys(value: Any) -> Iterator[str]:
+    """Every blob that a message names: what has a `key` and a `size`."""
+    if isinstance(value, dict):
+        if isinstance(value.get("key"), str) and "size" in value:
+            yield value["key"]
+        for each in value.values():
+            yield from _blob_keys(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _blob_keys(each)

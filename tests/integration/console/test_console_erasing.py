@@ -1,0 +1,158 @@
+"""Forgetting a person, deleting a portal: afterwards no table, blob or compacted topic has a word of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+from mailroom_contracts import BlobRef, Erase, Erased, TicketCommand, TicketEvent, ids, topics
+from mailroom_runtime.blobs.removal import BlobRemover
+from mailroom_runtime.blobs.store import BlobStore
+from sqlalchemy import create_engine, inspect, text
+from support.console_story import Story
+from support.waiting import eventually
+
+from .conftest import Bus, RunningConsole, Starter
+
+WORD = "xylophone"
+
+
+def erasing(command: TicketCommand) -> list[TicketEvent]:
+    """As the router does."""
+    assert isinstance(command, Erase)
+    return [Erased(id=ids.event_id(command.id, "ticket.erased", ticket=command.ticket_id), version=99, at=command.at,
+                   ticket_id=command.ticket_id, portal_id=command.portal_id, causation_id=command.id,
+                   actor=command.actor, reason=command.reason)]  # fmt: skip
+
+
+def tables_with(word: str, database: Path) -> list[str]:
+    """The tables that have this word in any column of any row."""
+    engine = create_engine(f"sqlite:///{database}")
+    with engine.connect() as connection:
+        found = [
+            name for name in inspect(engine).get_table_names()
+            if any(word in str(tuple(row)) for row in connection.execute(text(f'SELECT * FROM "{name}"')))
+        ]  # fmt: skip
+    engine.dispose()
+    return found
+
+
+def blobs_with(word: str, folder: Path) -> list[str]:
+    return [file.name for file in folder.rglob("*") if file.is_file() and word.encode() in file.read_bytes()]
+
+
+async def told(bus: Bus, console: RunningConsole, number: int, email: str, store: BlobStore) -> Story:
+    """A ticket of this person, whose mail lies in a pack and in a file."""
+    portal = console.ids["portal"]
+    story = Story(number, portal=portal, queue=console.ids["queue"], address=console.ids["address"], customer=email)
+    source = f"Subject: {WORD}\n\nfrom {email}".encode()
+    raw = await store.add(f"{portal}/r{number}/raw.eml", source)
+    whole = await store.put(f"{portal}/r{number}/text.txt", source)
+    sent = story.mail(f"{WORD}: where is it?", raw=raw, text_ref=BlobRef(key=whole.key, size=whole.size))
+    await bus.events(story.created(f"About my {WORD}"), sent)
+    return story
+
+
+async def all_done(api: httpx.AsyncClient) -> dict[str, Any]:
+    async def done() -> Any:
+        items = (await api.get("/erasures")).json()["items"]
+        return items[0] if items and items[0]["state"] == "done" else None
+
+    found: dict[str, Any] = await eventually(done, 60, what="the erasure being done")
+    return found
+
+
+async def test_a_person_is_exported_and_forgotten_and_nobody_else(
+    start_console: Starter, bus: Bus, tmp_path: Path
+) -> None:
+    console = await start_console()
+    store = BlobStore(console.settings.blob_url)
+    story = await told(bus, console, 1, "jo@customer.example", store)
+    await told(bus, console, 2, "Jo@Customer.example", store)
+    kept = await told(bus, console, 3, "kim@customer.example", store)
+    await eventually(lambda: _shown(console, 3), 30)
+    pages = await console.get("/people/export", email="JO@customer.example")
+    assert [len(item["messages"]) for item in pages["items"]] == [1, 1]
+    assert WORD in pages["items"][0]["messages"][0]["text"]
+    async with bus.answering(console, erasing) as commands:
+        asked = await console.api.post("/people/erase", json={"email": "jo@customer.example"})
+        assert asked.status_code == 202, asked.text
+        removed = (await all_done(console.api))["removed"]
+    assert {command.ticket_id for command in commands} >= {story.ticket}
+    assert (removed["tickets"], removed["messages"], removed["blobs"]) == (2, 2, 4)
+    await eventually(lambda: _shown(console, 1), 30)
+    database = console.settings.data / "console.db"
+    assert tables_with("jo@customer", database) == []
+    assert tables_with("Jo@Customer", database) == []
+    assert blobs_with("jo@customer", Path(console.settings.blob_url)) == []
+    assert (await console.get("/tickets"))["items"][0]["id"] == kept.ticket
+    assert len(blobs_with("kim@customer", Path(console.settings.blob_url))) == 2, "in a pack and in a file"
+    assert (await console.get("/people/export", email="jo@customer.example"))["items"] == []
+
+
+async def test_a_portal_is_deleted_with_everything_of_it(start_console: Starter, bus: Bus, tmp_path: Path) -> None:
+    first = await start_console()
+    made = (await first.api.post("/portals", json={"name": "Zebra Ltd", "domains": ["zebra.example"]})).json()
+    portal = made["id"]
+    headers = {"Authorization": f"Bearer {made['api_token']}"}
+    async with httpx.AsyncClient(base_url=f"{first.settings.url}/api/v1", headers=headers, timeout=20) as api:
+        queue = (await api.post("/queues", json={"name": "Zebra queue"})).json()
+        await api.post("/agents", json={"email": "ana@zebra.example", "name": "Ana Zebra", "queue_ids": [queue["id"]]})
+        address = (await api.post("/addresses", json={"kind": "internal", "local_part": "info", "full_name": "Zebra",
+                                                      "queue_id": queue["id"]})).json()  # fmt: skip
+        console = RunningConsole(api, first.settings, first.api, domain="zebra.example")
+        console.ids = {"portal": portal, "queue": queue["id"], "address": address["id"]}
+        store = BlobStore(first.settings.blob_url)
+        for number in range(1, 4):
+            await told(bus, console, number, "jo@zebra-customer.example", store)
+        await store.put(f"{portal}/uploads/zebra-file", b"zebra")
+        await eventually(lambda: _shown(console, 3), 30)
+        own = await first.api.post(f"/portals/{first.ids['portal']}/delete", json={"name": "Acme"})
+        assert (own.status_code, own.json()["code"]) == (409, "own_portal")
+        wrong = await first.api.post(f"/portals/{portal}/delete", json={"name": "Zebra"})
+        assert wrong.status_code == 422
+        assert (await api.post(f"/portals/{portal}/delete", json={"name": "Zebra Ltd"})).status_code == 403
+        async with bus.answering(console, erasing):
+            asked = await first.api.post(f"/portals/{portal}/delete", json={"name": "Zebra  Ltd"})
+            assert asked.status_code == 202, asked.text
+            removed = (await all_done(first.api))["removed"]
+        assert (await api.get("/queues")).status_code == 401, "its tokens end with it"
+    assert {name: removed[name] for name in ("tickets", "messages", "addresses", "queues", "agents", "domains", "portals")} == {
+        "tickets": 3, "messages": 3, "addresses": 1, "queues": 1, "agents": 1, "domains": 1, "portals": 1,
+    }  # fmt: skip
+    database = first.settings.data / "console.db"
+    for word in ("zebra-customer", "ana@zebra", WORD):
+        assert tables_with(word, database) == [], word
+        assert blobs_with(word, Path(first.settings.blob_url)) == [], word
+    assert blobs_with("zebra", Path(first.settings.blob_url)) == []
+
+    async def told_everybody() -> bool:
+        compacted = [
+            await bus.latest(topic) for topic in (topics.PORTALS, topics.ADDRESSES, topics.QUEUES, topics.AGENTS)
+        ]
+        return not any("ebra" in str(message) for rows in compacted for message in rows.values())
+
+    await eventually(told_everybody, 20, what="tombstones")
+    (entry,) = [e for e in (await first.get("/erasures"))["items"] if e["kind"] == "portal"]
+    assert (entry["subject"], entry["state"]) == ("Zebra Ltd", "done")
+
+
+async def test_packed_blobs_of_one_folder_are_blanked_and_their_neighbours_are_not(tmp_path: Path) -> None:
+    store, remover = BlobStore(str(tmp_path)), BlobRemover(str(tmp_path))
+    refs = {
+        name: await store.add(name, f"{WORD} {name}".encode())
+        for name in ("p1/a/raw", "p10/a/raw", "p2/a/raw", "p1/b/raw")
+    }
+    await store.put("p1/c/file", WORD.encode())
+    assert await remover.forget_under("p1") == 3
+    assert await remover.forget_under("p1") == 0, "nothing is left of it"
+    for name in ("p10/a/raw", "p2/a/raw"):
+        assert await store.get(refs[name]) == f"{WORD} {name}".encode()
+    assert set(await store.get(refs["p1/b/raw"])) == {0}
+    await remover.forget(refs["p2/a/raw"].key)
+    assert set(await store.get(refs["p2/a/raw"])) == {0}
+
+
+async def _shown(console: RunningConsole, wanted: int) -> bool:
+    return len((await console.get("/tickets"))["items"]) == wanted
