@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiokafka.errors import KafkaConnectionError
+from mailroom_runtime.bus import tokens
 from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.tokens import TokenProvider
 from mailroom_runtime.process.settings import ServiceSettings
@@ -28,6 +32,8 @@ from support.processes import free_port
         ({"kafka_security": "SASL_SSL", "kafka_sasl_mechanism": "OAUTHBEARER"}, "MAILROOM_KAFKA_TOKEN_URL"),
         ({"kafka_security": "SSL", "kafka_ca_file": "/no/such"}, "MAILROOM_KAFKA_CA_FILE"),
         ({"kafka_security": "SSL", "kafka_key_file": __file__}, "MAILROOM_KAFKA_CERT_FILE"),
+        ({"kafka_security": "SASL_SSL", "kafka_aws_region": "eu-central-1"}, "OAUTHBEARER"),
+        ({"kafka_aws_region": "eu-central-1"}, "MAILROOM_KAFKA_SECURITY"),
         ({"kafka_ca_file": __file__}, "MAILROOM_KAFKA_SECURITY"),
         ({"kafka_username": "u", "kafka_password": "hunter2"}, "MAILROOM_KAFKA_SECURITY"),
     ],
@@ -110,3 +116,53 @@ async def test_no_token_is_told_and_never_shows_the_secret(endpoint: Endpoint, a
 async def test_nobody_at_the_endpoint(endpoint: Endpoint) -> None:
     with pytest.raises(KafkaConnectionError):
         await TokenProvider(f"http://127.0.0.1:{free_port()}/token", "id", "secret").token()
+
+
+AWS = {"kafka_security": "SASL_SSL", "kafka_sasl_mechanism": "OAUTHBEARER", "kafka_aws_region": "eu-central-1"}
+
+
+async def test_msk_is_given_tokens_that_are_signed_anew_before_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def sign(region: str) -> tuple[str, int]:
+        made.append(region)
+        return f"signed{len(made)}", int((time.time() + 900) * 1000)
+
+    monkeypatch.setattr(tokens, "signed_for_aws", sign)
+    provider = connection(ServiceSettings(**AWS))["sasl_oauth_token_provider"]
+    assert connection(ServiceSettings(**AWS))["sasl_oauth_token_provider"] is provider
+    assert [await provider.token(), await provider.token()] == ["signed1", "signed1"]
+    assert 860 < provider._until - time.monotonic() <= 870
+    provider._until = 0.0
+    assert await provider.token() == "signed2"
+    assert made == ["eu-central-1"] * 2
+
+
+async def test_without_amazons_signer_or_credentials_it_is_said_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "aws_msk_iam_sasl_signer.MSKAuthTokenProvider", None)
+    with pytest.raises(KafkaConnectionError, match=r"mailroom-runtime\[msk\]"):
+        await tokens.AwsTokens("eu-central-1").token()
+
+    def no_credentials(_: str) -> tuple[str, int]:
+        raise ValueError("hunter2")
+
+    monkeypatch.setattr(tokens, "signed_for_aws", no_credentials)
+    with pytest.raises(KafkaConnectionError) as none:
+        await tokens.AwsTokens("eu-central-1").token()
+    assert "ValueError" in str(none.value)
+    assert "hunter2" not in str(none.value)
+
+
+async def test_amazons_own_signer_makes_a_token_of_the_shape_that_msk_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aws_msk_iam_sasl_signer", reason="an extra: mailroom-runtime[msk]")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+    provider = tokens.AwsTokens("eu-central-1")
+    token = await provider.token()
+    url = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    assert url.startswith("https://kafka.eu-central-1.amazonaws.com/?Action=kafka-cluster%3AConnect")
+    assert "X-Amz-Signature=" in url
+    assert "hunter2" not in url
+    assert 800 < provider._until - time.monotonic() <= 870, "900 s, less what is kept free"

@@ -10,7 +10,7 @@ from aiokafka.helpers import create_ssl_context
 
 from mailroom_runtime.process.kafka_access import KafkaAccess
 
-from .tokens import TokenProvider
+from .tokens import AwsTokens, LastingTokens, TokenProvider
 
 
 def connection(settings: KafkaAccess) -> dict[str, Any]:
@@ -41,12 +41,19 @@ def _context(ca: str | None, certificate: str | None, key: str | None) -> ssl.SS
     return context
 
 
-def token_provider(settings: KafkaAccess) -> TokenProvider:
+def token_provider(settings: KafkaAccess) -> LastingTokens:
     """One for all clients of the process, which share its token."""
+    if settings.kafka_aws_region:
+        return _for_aws(settings.kafka_aws_region)
     return _provider(
         settings.kafka_token_url, settings.kafka_client_id, settings.kafka_client_secret.get_secret_value(),
         str(settings.kafka_ca_file or ""),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def _for_aws(region: str) -> AwsTokens:
+    return AwsTokens(region)
 
 
 @lru_cache(maxsize=8)

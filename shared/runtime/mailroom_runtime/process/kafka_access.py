@@ -31,6 +31,9 @@ class KafkaAccess(BaseSettings):
     kafka_token_url: str = Field("", description="Token endpoint (OAUTHBEARER, client credentials).")
     kafka_client_id: str = Field("", description="Client at the token endpoint.")
     kafka_client_secret: SecretStr = Field(SecretStr(""), description="The client's secret.")
+    kafka_aws_region: str = Field(
+        "", description="AWS region of an MSK cluster: OAUTHBEARER by IAM, with the process's AWS credentials."
+    )
 
     @property
     def kafka_is_encrypted(self) -> bool:
@@ -54,11 +57,22 @@ class KafkaAccess(BaseSettings):
                 raise ValueError(f"MAILROOM_KAFKA_{name.upper()}_FILE: there is no file {path}")
         if self.kafka_signs_in:
             self._may_sign_in()
-        elif self.kafka_username or self.kafka_password.get_secret_value() or self.kafka_token_url:
+        elif (
+            self.kafka_username
+            or self.kafka_password.get_secret_value()
+            or self.kafka_token_url
+            or self.kafka_aws_region
+        ):
             raise ValueError("MAILROOM_KAFKA_SECURITY is not SASL_SSL or SASL_PLAINTEXT, but somebody is to sign in")
         return self
 
     def _may_sign_in(self) -> None:
+        if self.kafka_aws_region:
+            if self.kafka_sasl_mechanism != "OAUTHBEARER" or self.kafka_token_url:
+                raise ValueError(
+                    "MAILROOM_KAFKA_AWS_REGION means MAILROOM_KAFKA_SASL_MECHANISM=OAUTHBEARER and no MAILROOM_KAFKA_TOKEN_URL"
+                )
+            return
         if self.kafka_sasl_mechanism == "OAUTHBEARER":
             wanted = {"TOKEN_URL": self.kafka_token_url, "CLIENT_ID": self.kafka_client_id,
                       "CLIENT_SECRET": self.kafka_client_secret.get_secret_value()}  # fmt: skip
