@@ -85,7 +85,7 @@ class Owner(ConsumerRebalanceListener):  # type: ignore[misc]
             gathering = Gathering(self._consumer, wait_ms=100)
             while not service.stopping.is_set():
                 await self._set_up()
-                batches = await self._consumer.getmany(timeout_ms=200, max_records=2000)
+                batches = await self._consumer.getmany(timeout_ms=400, max_records=2000)
                 gathering.saw(batches)
                 for tp, records in batches.items():
                     if (partition := self._partitions.get(tp.partition)) is not None:

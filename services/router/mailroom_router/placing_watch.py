@@ -19,7 +19,7 @@ from mailroom_runtime.process.service import Stopped
 from .settings import RouterSettings
 
 log = get_logger()
-LOOK_EVERY_S = 3.0
+LOOK_EVERY_S = 5.0
 
 
 async def watch(settings: RouterSettings, group: str, mine: Callable[[], set[int]], idle: Callable[[], bool]) -> None:

@@ -96,13 +96,15 @@ class RedisGate:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _look(self, rebuild: Rebuild) -> None:
-        info: dict[str, Any] = await self.client.info("server")
+        pipe = self.client.pipeline(transaction=False)  # one round trip, since it is made twice a second for ever
+        for command in (("INFO", "server"), ("SET", self._probe_key, "1", "EX", PROBE_S), ("GET", self._ready_key)):
+            pipe.execute_command(*command)
+        info, _, ready_for = await pipe.execute()
         run_id = str(info.get("run_id", ""))
-        await self.client.set(self._probe_key, run_id, ex=PROBE_S)
         if not self.up:
             log.info("redis.found", run_id=run_id)
         self.up = True
-        if await self.client.get(self._ready_key) == run_id:
+        if ready_for == run_id:
             self._set_ready(True)
             return
         self._set_ready(False)

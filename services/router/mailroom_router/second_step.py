@@ -120,7 +120,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
                 try:
                     # its own timeout does not count while a rebalance is under way, which another member can hold up
                     async with asyncio.timeout(1):
-                        batches = await consumer.getmany(timeout_ms=200, max_records=2_000)
+                        batches = await consumer.getmany(timeout_ms=400, max_records=2_000)
                 except TimeoutError:
                     continue
                 except NoOffsetForPartitionError as error:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.fetch import FetchRequest
 from mailroom_contracts import topics as names
 from mailroom_runtime.bus import aiokafka_private
 
@@ -40,4 +44,69 @@ async def test_a_producer_that_is_given_up_fails_what_it_has_not_sent(kafka: str
         with pytest.raises(KafkaError, match="given up"):
             await asyncio.wait_for(waiting, 5)
     finally:
+        await producer.stop()
+
+
+async def test_a_consumer_at_rest_asks_seldom_and_is_told_at_once(
+    kafka: str, topics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiokafka_private, "REST_AFTER_S", 0.3)
+    aiokafka_private.rest()
+    asked: list[int] = []
+    send = AIOKafkaClient.send
+
+    async def counted(self: AIOKafkaClient, node: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, FetchRequest):
+            asked.append(request._max_wait_ms)
+        return await send(self, node, request, **options)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", counted)
+    name = names.PORTALS.full_name(topics)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, fetch_max_wait_ms=100, auto_offset_reset="earliest")
+    await consumer.start()
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        aiokafka_private.confirm_ends(consumer)
+        consumer.assign([TopicPartition(name, 0)])
+        while aiokafka_private.REST_WAIT_MS not in asked:
+            await consumer.getmany(timeout_ms=100)
+        assert asked[0] == 100
+        before = aiokafka_private.read_to_end_at(consumer)
+        assert before is not None
+        began = time.monotonic()
+        await producer.send_and_wait(name, b"{}", key=b"p1", partition=0)
+        assert await consumer.getmany(timeout_ms=int(aiokafka_private.REST_WAIT_MS))
+        assert time.monotonic() - began < aiokafka_private.REST_WAIT_MS / 1000
+        while (at := aiokafka_private.read_to_end_at(consumer)) is None or at <= before:
+            await consumer.getmany(timeout_ms=100)
+        assert at <= time.monotonic()
+        rested = asked.index(aiokafka_private.REST_WAIT_MS)
+        while len(asked) < rested + 2:
+            await consumer.getmany(timeout_ms=100)
+        assert asked[rested + 1] == 100, "it is awake again"
+    finally:
+        await consumer.stop()
+        await producer.stop()
+
+
+async def test_an_end_is_not_confirmed_while_records_wait(kafka: str, topics: str) -> None:
+    aiokafka_private.rest()
+    name = names.PORTALS.full_name(topics)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, fetch_max_wait_ms=100, auto_offset_reset="earliest")
+    await producer.start()
+    await consumer.start()
+    try:
+        aiokafka_private.confirm_ends(consumer)
+        for _ in range(2):
+            await producer.send_and_wait(name, b"{}", key=b"p1", partition=0)
+        tp = TopicPartition(name, 0)
+        consumer.assign([tp])
+        assert await consumer.getmany(timeout_ms=10_000, max_records=1)
+        assert aiokafka_private.read_to_end_at(consumer) is None
+        assert await consumer.getmany(timeout_ms=10_000, max_records=1)
+        assert aiokafka_private.read_to_end_at(consumer) is not None
+    finally:
+        await consumer.stop()
         await producer.stop()

@@ -67,7 +67,7 @@ class DeadLetterReader:
         for tp in set(parts) - set(fresh):
             consumer.seek(tp, stored[names[tp.topic], tp.partition])
         while True:
-            batches = await consumer.getmany(timeout_ms=1000, max_records=500)
+            batches = await consumer.getmany(timeout_ms=2_000, max_records=500)
             if batches:
                 await self._keep(batches, names)
 

@@ -119,7 +119,7 @@ async def resume(console: Console) -> None:
                 log.warning("forwarding.interrupted", error=type(error).__name__)
                 await asyncio.sleep(1)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wake.wait(), 5)
+            await asyncio.wait_for(wake.wait(), 60 if console.database.sqlite else 5)  # SQLite: no other copy
 
 
 async def _watch(console: Console) -> None:

@@ -77,7 +77,7 @@ class Live:
         # an outgoing mail has several records within a moment: read together, only its last one counts
         gathering = Gathering(consumer, many_per_s=100, wait_ms=200)
         while True:
-            batches = await consumer.getmany(timeout_ms=300, max_records=5000)
+            batches = await consumer.getmany(timeout_ms=2_000, max_records=5000)
             gathering.saw(batches)
             for tp, records in batches.items():
                 # of several records of one key only the last counts

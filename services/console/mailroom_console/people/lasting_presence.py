@@ -18,7 +18,7 @@ from mailroom_console.storage.refusals import is_passing
 from mailroom_console.storage.schema import agents
 
 log = get_logger()
-EVERY_S = 2.0
+EVERY_S = 4.0
 
 
 async def keep(console: Console, agent_id: str, state: str | None) -> None:

@@ -101,7 +101,7 @@ class EventReader:
         ends = await consumer.end_offsets(parts)
         gathering = Gathering(consumer, many_per_s=MANY_PER_S, wait_ms=100)
         while True:
-            batches = await consumer.getmany(timeout_ms=250, max_records=RECORDS_AT_ONCE)
+            batches = await consumer.getmany(timeout_ms=1_000, max_records=RECORDS_AT_ONCE)
             gathering.saw(batches)
             if batches and not await self._apply(batches):
                 await self._seek(consumer, parts)

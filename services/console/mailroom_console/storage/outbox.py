@@ -29,6 +29,7 @@ from .schema import dead_letters, outbox
 log = get_logger()
 SOURCE = "console"
 BATCH = 200
+ALONE_S = 60.0  # on SQLite there is no other copy
 KEEP_US = 7 * times.DAY
 LARGEST = 900_000  # bytes of a record's value; Kafka takes 1 MB, headers included
 NOT_A_PARTITION = -1  # of what never was on Kafka, among the dead letters
@@ -83,7 +84,7 @@ class Publisher:
                 continue
             with contextlib.suppress(TimeoutError):
                 # another copy of the console may have written, so look now and then without being woken
-                await asyncio.wait_for(self._wake.wait(), 2.0)
+                await asyncio.wait_for(self._wake.wait(), ALONE_S if self._database.sqlite else 2.0)
 
     async def publish_batch(self) -> int:
         """Publish the oldest rows; how many. Raises `BusDown`."""

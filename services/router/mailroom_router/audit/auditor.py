@@ -45,6 +45,7 @@ GROUP = "router.audit"
 ROUTER_GROUPS = ("router.place", "router.tickets")
 MOST_HISTORY = 512
 Moment = tuple[float, dict[TopicPartition, int]]  # when, and how far the events were read
+COMMIT_AGAIN_S = 300.0  # though nothing came: offsets that nobody commits are forgotten by the broker
 EVENTS_BEHIND_S = 60.0  # on a restart events are read again from this long before the oldest pending input
 
 
@@ -70,6 +71,8 @@ class Auditor:
         self._parts: list[TopicPartition] = []
         self._event_history: deque[Moment] = deque()
         self._holding = False
+        self._committed: dict[TopicPartition, int] = {}
+        self._committed_at = float("-inf")
 
     async def run(self) -> None:
         """Raises `Stopped` when offsets were lost."""
@@ -83,8 +86,8 @@ class Auditor:
             auto_offset_reset="none",
             isolation_level="read_committed",
             client_id="mailroom-router-audit",
-            fetch_max_wait_ms=500,
-            fetch_min_bytes=256 * 1024,  # nothing here is urgent: two fetches a second whatever the load
+            fetch_max_wait_ms=1_000,
+            fetch_min_bytes=256 * 1024,  # nothing here is urgent: one fetch a second, unless it is full before
         )
         await start_when_possible(consumer, self._service.stopping)
         try:
@@ -92,7 +95,7 @@ class Auditor:
             next_look = time.monotonic() + self._settings.audit_every_s
             while not self._service.stopping.is_set():
                 try:
-                    batches = await consumer.getmany(timeout_ms=500, max_records=2_000)
+                    batches = await consumer.getmany(timeout_ms=1_000, max_records=2_000)
                     self._service.health.set("kafka", True)
                     for tp, records in batches.items():
                         self._read(tp, records)
@@ -231,7 +234,10 @@ class Auditor:
             self._event_history.popleft()
         if self._event_history and self._event_history[0][0] <= safe:
             offsets.update(self._event_history[0][1])
+        if self._committed == offsets and now - self._committed_at < COMMIT_AGAIN_S:
+            return  # at rest
         await consumer.commit(offsets)
+        self._committed, self._committed_at = offsets, now
 
 
 def thinned(history: deque[Moment], new: Moment) -> deque[Moment]:

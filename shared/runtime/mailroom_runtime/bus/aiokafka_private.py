@@ -8,17 +8,19 @@ delays the next one: 0.1 s at first, doubled up to 2 s, back to none after a suc
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 FIRST_S = 0.1
 LONGEST_S = 2.0
+REST_AFTER_S, REST_WAIT_MS, TICK_S = 10.0, 2_500, 1.0
 
 
 def tame() -> None:
@@ -50,6 +52,7 @@ def tame() -> None:
     AIOKafkaClient._get_conn = get_conn
     _end_tls_at_once()
     _closed_is_broken()
+    rest()
 
 
 def _closed_is_broken() -> None:
@@ -104,6 +107,70 @@ def set_fetch(consumer: AIOKafkaConsumer, *, min_bytes: int, wait_ms: int) -> No
     """How much a fetch should bring, and how long it may wait for that."""
     consumer._fetcher._fetch_min_bytes = min_bytes
     consumer._fetcher._fetch_max_wait_ms = wait_ms
+
+
+def rest() -> None:
+    """Let fetches wait longer for their first byte where none came for a while; once per process.
+
+    A fetch that is waiting keeps its connection: what else is asked there (where a topic ends, what another assignment
+    brought) waits for it, so for `REST_WAIT_MS` at most. aiokafka's own look at what could be fetched, each 0.2 s, comes
+    each `TICK_S`: a seek, a resumed partition, another assignment and every answer wake it by themselves.
+    """
+    original, fetch = Fetcher._get_actions_per_node, Fetcher._proc_fetch_request
+    if getattr(original, "rests", False):
+        return
+
+    def actions(self: Any, assignment: Any) -> Any:
+        usual_ms, self._fetcher_timeout = self._fetch_max_wait_ms, TICK_S
+        if self.__dict__.get("_mailroom_assignment") is not assignment:
+            self._mailroom_assignment, self._mailroom_busy_at = assignment, time.monotonic()
+        elif time.monotonic() - self._mailroom_busy_at > REST_AFTER_S and self._fetch_min_bytes == 1:
+            self._fetch_max_wait_ms = max(usual_ms, REST_WAIT_MS)
+        try:
+            return original(self, assignment)
+        finally:
+            self._fetch_max_wait_ms = usual_ms
+
+    async def proc(self: Any, assignment: Any, node_id: int, request: Any) -> Any:
+        confirmed: dict[TopicPartition, float] | None = self.__dict__.get("_mailroom_confirmed")
+        asked_at = time.monotonic()
+        if confirmed is not None:
+            parts = [TopicPartition(name, p) for name, found in request.topics for p, _, _ in found]
+            before = {tp: assignment.state_value(tp).timestamp for tp in parts}
+        brought = await fetch(self, assignment, node_id, request)
+        if brought:
+            self._mailroom_busy_at = time.monotonic()
+        elif time.monotonic() - asked_at >= request._max_wait_ms / 1000:
+            asked_at += request._max_wait_ms / 1000  # answered once the broker had waited so long for a first byte
+        if confirmed is not None:
+            for tp in parts:
+                if assignment.active and assignment.state_value(tp).timestamp != before[tp]:
+                    confirmed[tp] = asked_at
+        return brought
+
+    actions.rests = True  # type: ignore[attr-defined]
+    Fetcher._get_actions_per_node, Fetcher._proc_fetch_request = actions, proc
+
+
+def confirm_ends(consumer: AIOKafkaConsumer) -> None:
+    """From now on `read_to_end_at` knows."""
+    consumer._fetcher._mailroom_confirmed = {}
+
+
+def read_to_end_at(consumer: AIOKafkaConsumer) -> float | None:
+    """The monotonic time at which the consumer had certainly been given all there was; None: not (yet) known.
+
+    A fetch says where its partition ends: nothing is missing from before it was sent when the position is there, nor
+    from before its wait was over when it brought nothing and took that long.
+    """
+    confirmed, assignment = consumer._fetcher._mailroom_confirmed, consumer._subscription.subscription.assignment
+    earliest: float | None = None
+    for tp in assignment.tps:
+        state, at = assignment.state_value(tp), confirmed.get(tp)
+        if at is None or state._position is None or state._position < state.highwater:
+            return None
+        earliest = at if earliest is None else min(at, earliest)
+    return earliest
 
 
 async def all_partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:

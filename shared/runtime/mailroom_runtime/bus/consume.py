@@ -122,7 +122,7 @@ async def consume(
         gathering = Gathering(consumer, wait_ms=gather_ms)
         while not service.stopping.is_set():
             try:
-                batches = await consumer.getmany(timeout_ms=250, max_records=500)
+                batches = await consumer.getmany(timeout_ms=500, max_records=500)
             except NoOffsetForPartitionError as error:
                 raise Stopped(lost_offsets(group, error)) from error
             gathering.saw(batches)

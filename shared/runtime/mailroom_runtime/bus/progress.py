@@ -30,7 +30,7 @@ from .standstill import Standstill
 from .unreadable import unreadable_in
 
 log = get_logger()
-LOOK_EVERY_S = 3.0
+LOOK_EVERY_S = 5.0
 STILL_S = 18.0  # with what a look takes, health has turned within 30 s
 CONDITION = "consumers"
 

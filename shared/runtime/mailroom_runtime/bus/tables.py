@@ -17,12 +17,14 @@ from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
 from mailroom_runtime.process.settings import ServiceSettings
 
+from .aiokafka_private import confirm_ends, read_to_end_at
 from .connection import connection
 from .kafka import partitions_for
 
 Changed = Callable[[Topic, str, Message | None], None]
 log = get_logger()
-CONFIRM_EVERY_S = 1.0
+CONFIRM_EVERY_MS = 1_000  # a fetch that brings nothing says so after this, 2.5 s at rest
+UNCONFIRMED_S = 10.0  # then with another consumer
 
 
 _TOPIC_OF: dict[type[Message], Topic] = {
@@ -46,10 +48,13 @@ class ConfigTables:
         self._read_to: dict[TopicPartition, int] = {}
         self._listeners: list[Changed] = []
         self._confirmed_at = float("-inf")
+        self._consumer: AIOKafkaConsumer | None = None
         self._loaded = asyncio.Event()
 
     def fresh(self, within_s: float = 5.0) -> bool:
         """Whether this view was confirmed against the end of the topics within that time."""
+        if self._consumer is not None and (at := read_to_end_at(self._consumer)) is not None:
+            self._confirmed_at = max(self._confirmed_at, at)
         return time.monotonic() - self._confirmed_at <= within_s
 
     def on_change(self, callback: Changed) -> None:
@@ -76,6 +81,7 @@ class ConfigTables:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 isolation_level="read_uncommitted",
+                fetch_max_wait_ms=CONFIRM_EVERY_MS,
             )
             try:
                 await consumer.start()
@@ -86,6 +92,7 @@ class ConfigTables:
                     service.health.set("config", False, f"cannot read the configuration topics: {type(error).__name__}")
                 await asyncio.sleep(1)
             finally:
+                self._consumer = None
                 await consumer.stop()
 
     async def _read(self, service: Service[Any], consumer: AIOKafkaConsumer, names: dict[str, type[Message]]) -> None:
@@ -97,37 +104,30 @@ class ConfigTables:
                 await asyncio.sleep(1)
                 return
             parts += [TopicPartition(name, p) for p in found]
+        asked_at = time.monotonic()
+        confirm_ends(consumer)
         consumer.assign(parts)
-        await self._seek(consumer, parts)
-        while True:
-            asked_at = time.monotonic()
-            async with asyncio.timeout(10):
-                ends = await consumer.end_offsets(parts)
-            behind = True
-            while behind:
-                for tp, records in (await consumer.getmany(timeout_ms=50)).items():
-                    for record in records:
-                        self._apply(_TOPIC_OF[names[tp.topic]], names[tp.topic], record.key, record.value)
-                    self._read_to[tp] = records[-1].offset + 1
-                behind = False
-                for tp in parts:
-                    if await consumer.position(tp) < ends[tp]:
-                        behind = True
-                        break
-            self._confirmed_at = asked_at
-            if not self._loaded.is_set():
-                self._loaded.set()
-                log.info("config.loaded", portals=len(self.book.portals), addresses=len(self.book.addresses))
-            service.health.set("config", True)
-            # follow changes as they come, and confirm against the end once a second
-            while time.monotonic() - asked_at < CONFIRM_EVERY_S:
-                for tp, records in (await consumer.getmany(timeout_ms=200)).items():
-                    for record in records:
-                        self._apply(_TOPIC_OF[names[tp.topic]], names[tp.topic], record.key, record.value)
-                    self._read_to[tp] = records[-1].offset + 1
+        ends = await self._seek(consumer, parts)
+        while not all([await consumer.position(tp) >= ends[tp] for tp in parts]):
+            await self._take(consumer, names, 50)
+        self._confirmed_at, self._consumer = asked_at, consumer
+        if not self._loaded.is_set():
+            self._loaded.set()
+            log.info("config.loaded", portals=len(self.book.portals), addresses=len(self.book.addresses))
+        service.health.set("config", True)
+        # follow changes as they come; each fetch confirms where the topics end
+        while self.fresh(UNCONFIRMED_S):
+            await self._take(consumer, names, 1_000)
+        raise TimeoutError
 
-    async def _seek(self, consumer: AIOKafkaConsumer, parts: list[TopicPartition]) -> None:
-        """On from what was read, since an older record read again would undo newer ones for a moment.
+    async def _take(self, consumer: AIOKafkaConsumer, names: dict[str, type[Message]], timeout_ms: int) -> None:
+        for tp, records in (await consumer.getmany(timeout_ms=timeout_ms)).items():
+            for record in records:
+                self._apply(_TOPIC_OF[names[tp.topic]], names[tp.topic], record.key, record.value)
+            self._read_to[tp] = records[-1].offset + 1
+
+    async def _seek(self, consumer: AIOKafkaConsumer, parts: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """On from what was read, since an older record read again would undo newer ones for a moment; where they end.
 
         From the beginning at first, and where the topic was made anew (it ends before that).
         """
@@ -137,6 +137,7 @@ class ConfigTables:
         for tp in parts:
             read_to = self._read_to.get(tp, 0)
             consumer.seek(tp, read_to if begins[tp] <= read_to <= ends[tp] else begins[tp])
+        return dict(ends)
 
     def _apply(self, topic: Topic, kind: type[Message], key: bytes | None, value: bytes | None) -> None:
         row_id = (key or b"").decode("utf-8", "replace")
