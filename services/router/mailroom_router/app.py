@@ -15,6 +15,7 @@ from . import faust_app, second_step
 from .agents import Agents
 from .first_step import FirstStep
 from .forgetting import Forgetting
+from .handed import Handed
 from .learning import Learning
 from .offsets import check_offsets
 from .packed import is_over
@@ -29,7 +30,8 @@ from .settings import RouterSettings
 async def app(service: Service[RouterSettings]) -> None:
     """Run both steps until the service stops."""
     settings = service.settings
-    if not settings.message_id_ring():
+    ring = settings.message_id_ring()
+    if not ring:
         raise Stopped("MAILROOM_MESSAGE_ID_KEYS is empty: the router signs the Message-IDs of what goes out with it")
     for condition in ("kafka", "placing", "tickets"):
         service.health.set(condition, False, "starting")
@@ -49,6 +51,7 @@ async def app(service: Service[RouterSettings]) -> None:
     index = Index(client, settings.topic_prefix, settings.router_receipt_days, kept_days)
     agents = Agents(client, settings.topic_prefix)
     learning = Learning(gate, index, agents)
+    handed = Handed()
 
     def redis_state(up: bool, ready: bool) -> None:
         # Redis away is no reason to take no mail: it is said, and the router goes on
@@ -66,10 +69,10 @@ async def app(service: Service[RouterSettings]) -> None:
     async with Producer(settings, source="router", linger_ms=0) as producer:
         first = Placing(
             service,
-            FirstStep(book, index, gate, settings.message_id_ring(), rebuild_wait_s=settings.router_rebuild_wait_s),
+            FirstStep(book, index, gate, ring, rebuild_wait_s=settings.router_rebuild_wait_s, handed=handed),
             producer,
         )
-        second = SecondStep(service, book, agents, gate, producer, learning)
+        second = SecondStep(service, book, agents, gate, producer, learning, handed)
         try:
             await together(first.run(), second.run())
         finally:

@@ -27,6 +27,7 @@ from mailroom_runtime.process.logs import get_logger
 from .agents import Agents
 from .command_reading import read_command, unclear
 from .draft import Context, Draft, Input
+from .handed import Handed
 from .inbox import Raw
 from .outputs import Outputs, TooLarge
 from .redis_gate import RedisGate
@@ -59,7 +60,10 @@ class Desk:
         gate: RedisGate,
         partition_of: Callable[[str], int],
         reply_lasts: timedelta,
+        handed: Handed | None = None,
     ) -> None:
+        """`handed` has what the first step of this process routed."""
+        self._handed = handed or Handed()
         self._book, self._keys, self._agents, self._gate = book, keys, agents, gate
         self._partition_of, self._reply_lasts = partition_of, reply_lasts
 
@@ -73,7 +77,7 @@ class Desk:
         depth: dict[str, int] = {}
         for raw in raws:
             try:
-                message = read(raw)
+                message = (self._handed.take(raw.value) if raw.topic is topics.EMAIL_ROUTED else None) or read(raw)
             except Undecodable as error:
                 worked.poison.append((raw, error))
                 continue

@@ -28,6 +28,7 @@ from mailroom_runtime.process.logs import get_logger
 
 from .authorship import author
 from .conversation import Clues, Known, clues, named_addresses, route
+from .handed import Handed
 from .memories import from_memory
 from .placement import places, settled, shares_its_way, undecided
 from .redis_gate import RedisGate
@@ -62,11 +63,14 @@ class FirstStep:
     """Routes batches. Without Redis it routes by what the mail itself says; at worst a new ticket."""
 
     def __init__(
-        self, book: Book, index: Index, gate: RedisGate, keys: Mapping[str, bytes], *, rebuild_wait_s: float
-    ) -> None:
+        self, book: Book, index: Index, gate: RedisGate, keys: Mapping[str, bytes], *, rebuild_wait_s: float,
+        handed: Handed | None = None,
+    ) -> None:  # fmt: skip
+        """`handed` takes what was routed, for a second step in this process."""
         self._book, self._index, self._gate, self._keys = book, index, gate, keys
         self._rebuild_wait_s = rebuild_wait_s
         self._underway = Underway()
+        self._handed = handed or Handed()
 
     async def route(self, arrivals: Sequence[Arrival]) -> list[list[Record] | Undecodable | None]:
         """For each arrival the records of email.routed to write, or why it can never be read.
@@ -92,7 +96,7 @@ class FirstStep:
                 results[position] = None
                 continue
             traceparent = header(arrivals[position].headers, "traceparent")
-            results[position] = [
+            records = [
                 encode(
                     topics.EMAIL_ROUTED,
                     one,
@@ -102,7 +106,9 @@ class FirstStep:
                 )
                 for one in routed
             ]
-            for one in routed:
+            results[position] = list(records)
+            for one, record in zip(routed, records, strict=True):
+                self._handed.put(record.value, one)
                 metrics.counter("mailroom_mail_routed_total", "Mail routed", ["reason"]).labels(one.reason).inc()
         return results
 

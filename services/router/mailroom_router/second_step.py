@@ -35,6 +35,7 @@ from mailroom_runtime.process.tasks import end, lasting
 
 from .agents import Agents
 from .batch import Desk
+from .handed import Handed
 from .inbox import INPUTS, Raw
 from .learning import Learning
 from .partition import Partition, Shared
@@ -69,11 +70,13 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         gate: RedisGate,
         producer: Producer,
         learning: Learning,
+        handed: Handed | None = None,
     ) -> None:
         self._service, self._settings = service, service.settings
         self._book, self._agents, self._gate, self._producer, self._learning = book, agents, gate, producer, learning
         self._by_name: dict[str, Topic] = {t.full_name(self._settings.topic_prefix): t for t in INPUTS}
         self._group = group_name(self._settings.topic_prefix, GROUP)
+        self._handed = handed
         self._still: Standstill[tuple[str, int]] = Standstill(STILL_S)
         self._worker: Worker | None = None
         self._consumer: AIOKafkaConsumer | None = None
@@ -247,6 +250,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
             self._gate,
             lambda ticket_id: partition_of(ticket_id, count()),
             timedelta(days=settings.router_reply_days),
+            self._handed,
         )
 
     def _shared(self) -> Shared:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 _NO_OFFSET = timedelta(0)
+_set = object.__setattr__  # of a frozen model
 
 
 def _utc(at: datetime) -> datetime:
@@ -29,6 +31,19 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="ignore", populate_by_name=True, ser_json_timedelta="float", defer_build=True
     )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's, in a third of the time: there is neither private nor extra data here."""
+        if deep:
+            return super().model_copy(update=update, deep=True)
+        cls = type(self)
+        made = cls.__new__(cls)
+        fields = self.__pydantic_fields_set__
+        _set(made, "__dict__", {**self.__dict__, **update} if update else dict(self.__dict__))
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        _set(made, "__pydantic_fields_set__", fields.union(update) if update else set(fields))
+        return made
 
 
 def says(description: str, example: Any, **kwargs: Any) -> Any:

@@ -36,7 +36,9 @@ class Record:
 
 def rfc3339(at: datetime) -> str:
     """A time as RFC 3339 in UTC, ending in Z."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat()[:-6] + "Z"
 
 
 def encode(

@@ -8,12 +8,9 @@ from collections.abc import Iterable
 
 def derive(*parts: str) -> str:
     """A digest of the parts, 32 hexadecimal characters. Each part is length-prefixed: ("ab","c") != ("a","bc")."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        data = part.encode("utf-8", "surrogateescape")
-        digest.update(len(data).to_bytes(4, "big"))
-        digest.update(data)
-    return digest.hexdigest()
+    told = [part.encode("utf-8", "surrogateescape") for part in parts]
+    whole = b"".join([piece for data in told for piece in (len(data).to_bytes(4, "big"), data)])
+    return hashlib.blake2b(whole, digest_size=16).hexdigest()
 
 
 def receipt_id(identity: str, recipients: Iterable[str]) -> str:
