@@ -204,6 +204,8 @@ class World:
         """The last state of each ticket."""
         states: dict[str, TicketState] = {}
         for record in await self.records(topics.TICKETS):
+            if record.value is None:
+                states.pop(record.key.decode(), None)
             state = decode(topics.TICKETS, record.value, record.headers)
             if isinstance(state, TicketState):
                 assert state.id not in states or states[state.id].version <= state.version, "a state went back"

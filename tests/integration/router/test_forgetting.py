@@ -10,7 +10,7 @@ import redis.asyncio
 from load.population import state
 from mailroom_contracts import ids
 from mailroom_router.conversation import clues, route
-from mailroom_router.facts import Facts, facts
+from mailroom_router.facts import Facts, facts, gone
 from mailroom_router.forgetting import Forgetting
 from mailroom_router.packed import is_over
 from mailroom_router.placement import Place
@@ -108,3 +108,23 @@ async def test_a_hundred_tickets_take_few_bytes(client: redis.asyncio.Redis) -> 
     assert {await client.object("encoding", key) for key in keys} == {"listpack"}
     taken = sum([await client.memory_usage(key) or 0 for key in keys])
     assert taken / 400 < 290, "0.35 of what it was: a key and a set for each name"
+
+
+async def test_of_an_erased_ticket_no_name_stays_and_of_its_neighbours_all(client: redis.asyncio.Redis) -> None:
+    index = keeping_all(client)
+    here, other = state(0), state(1)
+    shared = Facts(other.id, "p1", message_ids=(here.root,))
+    await index.learn([facts(None, here), facts(None, other), shared])
+    assert await known_by(client, "t", "m", here.root) == sorted([here.id, other.id])
+    told = gone(here)
+    assert told.ordered
+    await index.learn([told])
+    for kind, name in told.names():
+        assert here.id not in await known_by(client, "t", kind, name)
+    assert await known_by(client, "t", "m", here.root) == [other.id]
+    assert await known_by(client, "t", "n", other.number) == [other.id]
+    answer = mail(1, in_reply_to=[here.messages[1].message_id or ""])
+    _, (known,) = await index.look_up([Query(answer, clues(answer, RING))])
+    assert (known.references, known.tickets) == ({}, {})
+    for order in told.ordered:
+        assert not await client.exists(index._order("p1", order.message_id))
