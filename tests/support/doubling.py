@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,6 +62,17 @@ def seconds(call: Callable[[], object], times: int = 1) -> float:
     return least
 
 
+# What `slowness` takes on a machine of 2 cores that does nothing else, as measured on the one whose figures docs/performance.md has.
+QUIET_S = 0.0035
+_WORK = [{"id": f"id{n}", "name": f"Name of {n}", "tags": ["a", "b"], "at": n} for n in range(2000)]
+
+
+def slowness() -> float:
+    """How much slower than a quiet machine this one is now, by work like a page's (at least 1): its texts and tables do not
+    fit into the nearest caches, so neighbours slow it down more than they do arithmetic."""
+    return max(1.0, seconds(lambda: json.loads(json.dumps(_WORK))) / QUIET_S)
+
+
 _best_s = float("inf")
 
 
@@ -73,17 +85,18 @@ def busy() -> float:
 
 
 def slow(
-    where: str, unit: Unit, prepare: Callable[[str], Callable[[], object]], *, first: int, last: int
+    where: str, unit: Unit, prepare: Callable[[str], Callable[[], object]], *, first: int, last: int, doublings: int = 2
 ) -> Slow | None:
     """Double from `first` to `last` bytes; None where time grows with size and stays under a second up to a megabyte.
 
     `prepare(text)` gives what is measured. Stops where it takes so little that no doubling makes it much. What a few
-    kilobytes take is no measure of a megabyte: many functions look at the first so many lines only.
+    kilobytes take is no measure of a megabyte: many functions look at the first so many lines only. So many `doublings`
+    beside each other must take too much: what fits into no cache of the processor any more grows too fast once or twice.
     """
     prepare(unit.repeated(64))()  # what is imported or compiled at first is no cost of the input
     size, measured, growing = first, list[tuple[int, float]](), 0
     while size <= last or (
-        growing == 1 and size <= 2 * last
+        0 < growing < doublings and size <= 2 * last
     ):  # what seems to grow too fast at the end is looked at once more
         call = prepare(unit.repeated(size))
         took = seconds(call)
@@ -96,7 +109,7 @@ def slow(
         else:
             growing = 0
         measured.append((size, took))
-        if growing >= 2:
+        if growing >= doublings:
             return Slow(where, unit.text, tuple(measured))
         if took < NOISE_S * size / last or _is_settled(measured, last):
             return None

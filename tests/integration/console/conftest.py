@@ -150,19 +150,16 @@ def postgres() -> Iterator[Postgres]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def shared(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ConsoleSettings, str]]:
-    """One console for all tests that get along with a portal of their own: its settings and first token."""
-    folder = tmp_path_factory.mktemp("console")
+@contextlib.contextmanager
+def console_process(kafka: str, folder: Path, **more: Any) -> Iterator[tuple[ConsoleSettings, str]]:
+    """A console in a process of its own, with topics and Valkey: its settings and first token."""
     prefix = f"t{secrets.token_hex(5)}"
     valkey = ValkeyServer(folder / "valkey")
     valkey.start()
     run_apart(create_topics(kafka, prefix, 4))
-    settings = console_settings(kafka, prefix, folder / "data", valkey.url)
-    env = {
-        f"MAILROOM_{name.upper()}": str(getattr(settings, name))
-        for name in ("kafka", "redis", "topic_prefix", "data", "seed", "console_port", "url", "allow_private_hosts")
-    }
+    settings = console_settings(kafka, prefix, folder / "data", valkey.url, **more)
+    names = ("kafka", "redis", "topic_prefix", "data", "seed", "console_port", "url", "allow_private_hosts", *more)
+    env = {f"MAILROOM_{name.upper()}": str(getattr(settings, name)) for name in names}
     env |= {"MAILROOM_SECRET_KEYS": f"k1:{KEY}", "MAILROOM_MESSAGE_ID_KEYS": f"k1:{KEY}", "MAILROOM_SERVICES": "{}"}
     process = ServiceProcess("console", env, folder / "console.log")
     try:
@@ -172,6 +169,13 @@ def shared(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
         process.kill()
         valkey.kill()
         run_apart(delete_topics(kafka, prefix))
+
+
+@pytest.fixture(scope="session")
+def shared(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ConsoleSettings, str]]:
+    """One console for all tests that get along with a portal of their own: its settings and first token."""
+    with console_process(kafka, tmp_path_factory.mktemp("console")) as running:
+        yield running
 
 
 @pytest.fixture

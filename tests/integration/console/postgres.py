@@ -60,6 +60,12 @@ class Postgres:
         wait_until(lambda: subprocess.run(command, check=False, capture_output=True).returncode == 0, 10)
         return f"postgresql+asyncpg://mailroom@127.0.0.1:{self._port}/{name}"
 
+    @property
+    def pid(self) -> int:
+        """Of the process that all the others are children of."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)  # fast: does not wait for clients

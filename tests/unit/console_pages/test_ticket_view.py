@@ -84,7 +84,7 @@ def test_the_timeline_is_in_order() -> None:
         "history": [{"id": "e1", "type": "ticket.assigned", "assignee_id": "a1", "reason": "online", "version": 3,
                      "at": "2026-11-24T11:00:00Z"}],
     }  # fmt: skip
-    entries = timeline(ticket, QUEUES, AGENTS)
+    entries = timeline(ticket, QUEUES, AGENTS).shown
     assert [(e["message"] or {}).get("id", e.get("id")) for e in entries] == ["m1", "e1", "m2"]
 
 

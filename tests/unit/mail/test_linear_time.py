@@ -69,7 +69,8 @@ def sweep(some: Iterator[tuple[Attack, Unit]], sizes: tuple[int, int], until: fl
     for attack, unit in some:
         if attack.where in found:
             continue
-        slow = doubling.slow(attack.where, unit, attack.prepare, first=sizes[0], last=sizes[1])
+        doublings = 2 if sizes == QUICK else 3
+        slow = doubling.slow(attack.where, unit, attack.prepare, first=sizes[0], last=sizes[1], doublings=doublings)
         if slow is not None:
             found[attack.where] = slow
         if time.monotonic() > until:

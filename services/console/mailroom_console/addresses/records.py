@@ -18,7 +18,7 @@ from mailroom_console.portals.records import domains_of
 from mailroom_console.principals import CONFIG, READ, Principal
 from mailroom_console.problems import Problem, conflict, invalid, not_found, revision_conflict
 from mailroom_console.storage.outbox import retract
-from mailroom_console.storage.paging import MAX_LIMIT, Page, cursor, keys_of
+from mailroom_console.storage.paging import Page, cursor, keys_of
 from mailroom_console.storage.portal_rows import portal_row
 from mailroom_console.storage.schema import addresses, domains, queues
 
@@ -49,14 +49,31 @@ async def listed(
 
 async def everything(console: Console, principal: Principal) -> list[dict[str, Any]]:
     """Every address of the portal, by email."""
-    items: list[dict[str, Any]] = []
-    after: str | None = None
-    while True:
-        page = await listed(console, principal, limit=MAX_LIMIT, after=after)
-        items += page.items
-        after = page.next
-        if after is None:
-            return items
+    principal.require(READ)
+    query = select(addresses).where(addresses.c.portal_id == principal.portal_id).order_by(addresses.c.email)
+    async with console.database.read() as connection:
+        rows = (await connection.execute(query)).all()
+    mails = await console.read.mails_today(principal.portal_id, console.now())
+    return [shown(row, console.live.status_of(row.id), mails.get(row.id)) for row in rows]
+
+
+async def emails(console: Console, principal: Principal) -> dict[str, str]:
+    """The email of each address of the portal, by its id: for lists that only name them."""
+    principal.require(READ)
+    query = select(addresses.c.id, addresses.c.email).where(addresses.c.portal_id == principal.portal_id)
+    async with console.database.read() as connection:
+        return {row.id: row.email for row in await connection.execute(query.order_by(addresses.c.email))}
+
+
+async def emails_of_queues(console: Console, principal: Principal) -> dict[str, list[str]]:
+    """The emails of the addresses whose tickets go to each queue, by its id."""
+    principal.require(READ)
+    query = select(addresses.c.queue_id, addresses.c.email).where(addresses.c.portal_id == principal.portal_id)
+    found: dict[str, list[str]] = {}
+    async with console.database.read() as connection:
+        for row in await connection.execute(query.order_by(addresses.c.email)):
+            found.setdefault(row.queue_id, []).append(row.email)
+    return found
 
 
 async def one(console: Console, principal: Principal, address_id: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from .automatic import names_any
 from .status_fields import ADDRESS
 
 LONGEST = 500  # characters of a reason
+_MOST_READ = 100_000  # characters of a notice; what goes on for longer is the mail that it returns
 _MOST_LINES = 30  # of a notice about one recipient
 # What may not stand before a code is asked for behind its first digit: a pattern that begins with it is searched for several
 # times as fast.
@@ -173,6 +174,7 @@ def meaning(text: str, status: str | None) -> str | None:
 
 def status_of(notice: str, codes: tuple[str, ...], delayed: bool) -> str:
     """The status code of a notice in words: one of the `codes` that stand in it, else what its words mean."""
+    notice = notice[:_MOST_READ]
     wanted = [code for code in codes if code[0] in "45"]
     if wanted:
         # The most specific code: not one that says nothing ("5.0.0").

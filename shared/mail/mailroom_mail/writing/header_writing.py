@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from mailroom_mail.reading import domain_names
 from mailroom_mail.reading.model import Mailbox
@@ -176,6 +177,15 @@ def further(name: str, value: str) -> str:
     return unstructured(name, value)
 
 
+@lru_cache(4096)
+def _extended(char: str) -> str:
+    """A character as RFC 2231 section 7 writes it."""
+    return "".join(
+        chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"-._~" else f"%{byte:02X}"
+        for byte in char.encode("utf-8", "replace")
+    )
+
+
 def parameter(field: str, name: str, value: str) -> str:
     """`; name="value"`, or RFC 2231 with continuations where it is not plain ASCII or long. Each piece on a line of its own."""
     checked(field, value)
@@ -185,10 +195,7 @@ def parameter(field: str, name: str, value: str) -> str:
     pieces: list[str] = []
     current = "utf-8''"
     for char in value:
-        encoded = "".join(
-            chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"-._~" else f"%{byte:02X}"
-            for byte in char.encode("utf-8", "replace")
-        )
+        encoded = _extended(char)
         if len(current) + len(encoded) > 58:
             pieces.append(current)
             current = ""

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from mailroom_console.access import audit, reading_choice, signin, tokens
 from mailroom_console.languages import LANGUAGES, chosen, mark, reading, say
+from mailroom_console.pages.frame.pager import part_of
 from mailroom_console.pages.frame.visit import Page, Visit, field_problems
 from mailroom_console.principals import ADMIN, READ, SCOPES
 from mailroom_console.problems import Problem
@@ -90,10 +91,11 @@ async def _show_tokens(
     visit: Visit, form: dict[str, Any], *, created: str = "", problems: dict[str, Any] | None = None, status: int = 200
 ) -> Response:
     items = (await tokens.listed(visit.console, visit.who)).items
-    for item in items:
+    part = part_of(visit, items)
+    for item in part.items:
         item["hint"] = str(item["hint"]).rstrip("…")
     offered = [(name, say(told)) for name, told in SCOPES.items() if name in visit.who.scopes]
-    return await visit.show("tokens.html", "account", status, tokens=items, form=form, created=created,
+    return await visit.show("tokens.html", "account", status, tokens=part.items, part=part, form=form, created=created,
                             problems=problems or {}, scopes=offered)  # fmt: skip
 
 

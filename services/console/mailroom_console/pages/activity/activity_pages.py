@@ -62,7 +62,7 @@ async def rebuild(visit: Visit) -> Response:
 async def outbound(visit: Visit) -> Response:
     """Mail that waits to be sent, with its next try."""
     page = await activity.outbound_waiting(visit.console, visit.who, limit=100, after=visit.query("after") or None)
-    emails = await _emails(visit)
+    emails = await addresses.emails(visit.console, visit.who)
     items = [item | {"address_email": emails.get(item["address_id"], say("a deleted address")), "to": ", ".join(item["to"]),
                      "words": outbound_words(item)} for item in page.items]  # fmt: skip
     return await visit.show("outbound.html", "activity", numbers=await _numbers(visit), items=items,
@@ -138,11 +138,6 @@ async def _numbers(visit: Visit) -> dict[str, str | int]:
         "dead": "99+" if dead.next else len(dead.items),
         "bounces": len((await tickets.unmatched_bounces(visit.console, visit.who)).items),
     }
-
-
-async def _emails(visit: Visit) -> dict[str, str]:
-    found = await addresses.everything(visit.console, visit.who)
-    return {address["id"]: address["email"] for address in found}
 
 
 def _next(path: str, after: str | None) -> str | None:

@@ -10,6 +10,7 @@ from mailroom_console.addresses import records as addresses
 from mailroom_console.addresses import sign_ins, smtp_accounts
 from mailroom_console.languages import mark, say
 from mailroom_console.pages.frame.deletion import Deletion, Doomed
+from mailroom_console.pages.frame.pager import part_of
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.people import queues
 from mailroom_console.portals import records as portals
@@ -39,11 +40,12 @@ async def listing(visit: Visit) -> Response:
     if connected := next((a for a in items if a["id"] == visit.query("connected")), None):
         said = address_view.connected(connected, visit.who.email)
         return visit.go(f"/addresses/{connected['id']}", said)
-    names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
+    names = await queues.named(visit.console, visit.who)
     emails = {a["id"]: a["email"] for a in items}
-    shown = [address_view.shown(a, names, emails) for a in items]
+    part = part_of(visit, items)
+    shown = [address_view.shown(a, names, emails) for a in part.items]
     refused = visit.query("oauth_error")[:300]
-    return await visit.show("addresses.html", "addresses", addresses=shown, oauth_error=refused)
+    return await visit.show("addresses.html", "addresses", addresses=shown, part=part, oauth_error=refused)
 
 
 async def kinds(visit: Visit) -> Response:
@@ -134,7 +136,7 @@ async def show_one(
 ) -> Response:  # fmt: skip
     """The address's page, with a form that may hold what was not accepted."""
     items = await addresses.everything(visit.console, visit.who)
-    names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
+    names = await queues.named(visit.console, visit.who)
     emails = {a["id"]: a["email"] for a in items}
     shown = address_view.shown(address, names, emails)
     more = {"flashes": [{"kind": "good", "text": said}]} if said else {}
@@ -155,7 +157,7 @@ async def show_one(
 async def show_add(visit: Visit, form: dict[str, Any], problems: dict[str, Any], status: int = 200) -> Response:
     kind = _kind(visit)
     portal = await portals.current(visit.console, visit.who)
-    names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
+    names = await queues.named(visit.console, visit.who)
     if not form["queue_id"] and len(names) == 1:
         form = form | {"queue_id": next(iter(names))}
     items = await addresses.everything(visit.console, visit.who) if kind == "smtp" else []

@@ -68,7 +68,7 @@ async def _stored_password(visit: Visit, account: dict[str, Any]) -> str:
 
 async def preview(visit: Visit) -> Response:
     """The automatic reply for a sample mail, while it is being written."""
-    names = {q["id"]: q["name"] for q in (await queues.listed(visit.console, visit.who)).items}
+    names = await queues.named(visit.console, visit.who)
     queue_name = names.get(visit.text("queue_id"), say("Support"))
     return JSONResponse(address_form.preview(visit.text("subject"), visit.text("content"), queue_name))
 

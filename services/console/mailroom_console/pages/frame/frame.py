@@ -12,12 +12,16 @@ from mailroom_console.read_model.counts import COUNT_LIMIT
 
 from .attention import Attention
 
+MOST_QUEUES = 50  # in the rail; the others stand on the page of queues
+
 
 async def around(console: Console, principal: Principal, attention: Attention) -> dict[str, Any]:
     """The values of the frame for this principal."""
-    found = (await queues.listed(console, principal)).items
+    names = await queues.named(console, principal)
+    in_rail = list(names)[:MOST_QUEUES]
     own = (await agents.presence_of(console, principal.portal_id, [principal.id])).get(principal.id, "offline")
-    numbers = await console.read.rail(principal, [queue["id"] for queue in found])
+    numbers = await console.read.rail(principal, list(names))
+    counts = await console.read.queue_counts(principal.portal_id, in_rail)
     hands = await attention.numbers(console, principal)
     return {
         "me": {"id": principal.agent_id, "name": principal.name, "email": principal.email, "presence": own,
@@ -25,7 +29,8 @@ async def around(console: Console, principal: Principal, attention: Attention) -
         "portal_name": (await portals.current(console, principal))["name"],
         "rail": {
             **{name: shown_count(number) for name, number in numbers.items()},
-            "queues": [{"id": q["id"], "name": q["name"], "open": shown_count(q["open"])} for q in found],
+            "queues": [{"id": q, "name": names[q], "open": shown_count(counts[q].get("open", 0))} for q in in_rail],
+            "more_queues": len(names) > len(in_rail),
             "attention": hands.addresses,
             "dead": hands.dead,
         },

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from mailroom_console.languages import current, gettext, ngettext, script_words
 
 from . import words
+from .choices import options
 from .icons import icon, logo
 from .sparkline import sparkline
 
@@ -44,7 +45,7 @@ class Renderer:
             tint=words.tint, person=words.person, people=words.people, span=words.span,
         )  # fmt: skip
         self._environment.globals.update(
-            icon=icon, logo=logo, sparkline=sparkline, static=partial(_address, self.version)
+            icon=icon, logo=logo, options=options, sparkline=sparkline, static=partial(_address, self.version)
         )
 
     def text(self, template: str, context: Mapping[str, Any], now: datetime | None = None) -> str:

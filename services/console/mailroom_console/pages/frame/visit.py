@@ -67,6 +67,11 @@ class Visit:
         """A query parameter."""
         return self.request.query_params.get(name, default)
 
+    def number_asked(self, name: str) -> int:
+        """A whole number in the page's address, 0 where there is none."""
+        asked = self.query(name)
+        return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 0
+
     def text(self, name: str, default: str = "") -> str:
         """A text field of the form, with lines ending in LF only and without NUL, which no database keeps."""
         value = self.form.get(name)

@@ -123,6 +123,6 @@ async def _show(
     visit: Visit, agent: dict[str, Any] | None, form: dict[str, Any], problems: dict[str, Any], status: int = 200,
     *, conflict: bool = False, invitation: str = "",
 ) -> Response:  # fmt: skip
-    found = (await queues.listed(visit.console, visit.who)).items
+    found = await queues.named(visit.console, visit.who)
     return await visit.show("agent.html", "queues", status, agent=agent, form=form, problems=problems, queues=found,
                             conflict=conflict, invitation=invitation)  # fmt: skip

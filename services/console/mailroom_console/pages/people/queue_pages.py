@@ -9,10 +9,13 @@ from starlette.responses import Response
 from mailroom_console.addresses import records as addresses
 from mailroom_console.languages import count, say
 from mailroom_console.pages.frame.deletion import Deletion, Doomed
+from mailroom_console.pages.frame.pager import part_of
 from mailroom_console.pages.frame.visit import Page, Visit, field_problems
 from mailroom_console.people import agents, queues
 from mailroom_console.principals import CONFIG, READ
 from mailroom_console.problems import Problem
+
+MOST_NAMED = 20  # addresses of a queue, queues of an agent
 
 
 def pages() -> list[Page]:
@@ -33,14 +36,22 @@ async def listing(visit: Visit) -> Response:
     found = (await queues.listed(visit.console, visit.who)).items
     by_id = {agent["id"]: agent for agent in people}
     names = {queue["id"]: queue["name"] for queue in found}
-    emails: dict[str, list[str]] = {}
-    for address in await addresses.everything(visit.console, visit.who):
-        if address["queue_id"]:
-            emails.setdefault(address["queue_id"], []).append(address["email"])
-    for agent in people:
-        agent["queue_names"] = [names[i] for i in agent["queue_ids"] if i in names]
-    shown = [queue | _with_agents(queue, by_id) | {"addresses": emails.get(queue["id"], [])} for queue in found]
-    return await visit.show("queues.html", "queues", queues=shown, agents=people)
+    some, crew = part_of(visit, found), part_of(visit, people, "agents_from")
+    emails = await addresses.emails_of_queues(visit.console, visit.who)
+    for agent in crew.items:
+        agent["queue_names"], agent["more_queues"] = _some([names[i] for i in agent["queue_ids"] if i in names])
+    shown = []
+    for queue in some.items:
+        known, more = _some(emails.get(queue["id"], []))
+        shown.append(queue | _with_agents(queue, by_id) | {"addresses": known, "more_addresses": more})
+    return await visit.show(
+        "queues.html", "queues", queues=shown, agents=crew.items, queues_part=some, agents_part=crew
+    )
+
+
+def _some(names: list[str]) -> tuple[list[str], int]:
+    """Those that are named, and how many more there are."""
+    return names[:MOST_NAMED], max(0, len(names) - MOST_NAMED)
 
 
 def _with_agents(queue: dict[str, Any], by_id: dict[str, dict[str, Any]]) -> dict[str, Any]:

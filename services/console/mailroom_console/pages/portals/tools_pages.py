@@ -5,12 +5,14 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from mailroom_console.languages import say
+from mailroom_console.pages.frame.pager import part_of
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.people import queues
 from mailroom_console.portals import blocked, canned
 from mailroom_console.principals import TICKETS
 from mailroom_console.problems import Problem
 
+MOST_FORMS = 10  # on a page: each offers every queue
 _EMPTY = {"id": "", "name": "", "text": "", "queue_id": ""}
 
 
@@ -49,11 +51,14 @@ async def canned_delete(visit: Visit) -> Response:
 
 
 async def _canned(visit: Visit, form: dict[str, str], problems: list[str], status: int = 200) -> Response:
-    found = [form if c["id"] == form["id"] else c for c in await canned.listed(visit.console, visit.who)]
+    part = part_of(visit, await canned.listed(visit.console, visit.who), size=MOST_FORMS)
+    found = [form if c["id"] == form["id"] else c for c in part.items]
+    if form["id"] and form not in found:  # it was refused, and stands in another part
+        found = [form, *found]
     items = [*found, form if not form["id"] else dict(_EMPTY)]
     return await visit.show(
-        "canned.html", "portal", status, items=items, problems=problems,
-        queues=(await queues.listed(visit.console, visit.who)).items,
+        "canned.html", "portal", status, items=items, part=part, problems=problems,
+        queues=await queues.named(visit.console, visit.who),
     )  # fmt: skip
 
 
@@ -86,5 +91,6 @@ async def unblock(visit: Visit) -> Response:
 
 
 async def _blocked(visit: Visit, problems: list[str], status: int = 200) -> Response:
-    items = [{"email": "", "domain": "", **item} for item in await blocked.listed(visit.console, visit.who)]
-    return await visit.show("blocked.html", "portal", status, items=items, problems=problems)
+    part = part_of(visit, await blocked.listed(visit.console, visit.who))
+    items = [{"email": "", "domain": "", **item} for item in part.items]
+    return await visit.show("blocked.html", "portal", status, items=items, part=part, problems=problems)

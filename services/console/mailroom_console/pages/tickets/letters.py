@@ -23,6 +23,7 @@ from mailroom_console.uploads import records as uploads
 from . import composer
 from .ticket_pages import show_one, signature_of
 
+MOST_TYPED = 50_000  # characters of addresses
 _LETTER = ("text", "to", "cc", "bcc", "from_address_id", "key")
 
 
@@ -133,7 +134,7 @@ async def _compose(
     return await visit.show(
         "compose.html", "tickets", status, view="new", queue_id="", problems=problems or [],
         senders=await commands.senders(visit.console, visit.who), form={name: form.get(name, "") for name in names},
-        queues=(await queues.listed(visit.console, visit.who)).items, key=form.get("key") or passwords.drawn(),
+        queues=await queues.named(visit.console, visit.who), key=form.get("key") or passwords.drawn(),
         attached=form.get("attached", []),
         canned=await canned.listed(visit.console, visit.who),
     )  # fmt: skip
@@ -198,6 +199,8 @@ def mailboxes(text: str, field: str) -> list[dict[str, str]]:
     pieces = [piece.strip() for piece in flat.split(",") if piece.strip()]
     if not pieces:
         return []
+    if len(flat) > MOST_TYPED:  # so many addresses that nobody may send to them, or none
+        raise invalid(field, say("That is not a list of addresses: {flat}", flat=flat[:100]))
     found = getaddresses([", ".join(pieces)])
     if (len(found) < len(pieces) and not any('"' in piece for piece in pieces)) or any("@" not in e for _, e in found):
         raise invalid(field, say("That is not a list of addresses: {flat}", flat=flat[:100]))

@@ -58,10 +58,11 @@ async def listing(visit: Visit) -> Response:
     """One list: a view, of all queues or of one, narrowed by filters, or what a search found."""
     view = _view(visit)
     queue_id, query, after = visit.query("queue"), visit.query("q").strip()[:200], visit.query("after")
-    found = {q["id"]: q for q in (await queues.listed(visit.console, visit.who)).items}
+    names = await queues.named(visit.console, visit.who)
+    found = {id: {"id": id, "name": name} for id, name in names.items()}
     if queue_id and queue_id not in found:
         queue_id = ""
-    people = {a["id"]: a for a in (await agents.listed(visit.console, visit.who)).items}
+    people = await agents.named(visit.console, visit.who)
     narrowed = {name: visit.query(name).strip()[:320] for name in _NARROWING if visit.query(name).strip()}
     page = await ticket_lists.listed(
         visit.console, visit.who, filters_of(visit, queue_id=queue_id), limit=30, after=after or None
@@ -89,8 +90,8 @@ async def listing(visit: Visit) -> Response:
         link=link, views=[(name, say(words[1]), shown_count(rail.get(name, 0))) for name, words in _VIEWS.items()],
         tickets=[ticket_view.row(t, found, people) for t in page.items], empty={"title": title, "text": told},
         older=link(after=page.next, view=view, q=query) if page.next else None,
-        newer=link(after=None, view=view, q=query) if after else None, narrowed={name: narrowed.get(name, "") for name in _NARROWING}, agents=list(people.values()),
-        queues=list(found.values()), addresses=own, tags=await ticket_lists.tags_used(visit.console, visit.who),
+        newer=link(after=None, view=view, q=query) if after else None, narrowed={name: narrowed.get(name, "") for name in _NARROWING}, agents=[(id, a["name"] or a["email"]) for id, a in people.items()],
+        queues=names.items(), addresses=own, tags=await ticket_lists.tags_used(visit.console, visit.who),
         here=link(view=view, q=query), filtered=bool(narrowed), export=link(view=view, q=query).replace("/tickets?", "/tickets/export?", 1),
         clear=f"/tickets?{urlencode({k: v for k, v in {'view': view, 'queue': queue_id}.items() if v})}",
     )  # fmt: skip

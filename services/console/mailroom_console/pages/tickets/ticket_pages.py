@@ -40,7 +40,8 @@ async def show_one(
 ) -> Response:
     """The ticket's page; `form` holds what was written when it was not accepted."""
     ticket = await tickets.one(visit.console, visit.who, visit.path("id"))
-    found = {q["id"]: q for q in (await queues.listed(visit.console, visit.who)).items}
+    names = await queues.named(visit.console, visit.who)
+    found = {id: {"id": id, "name": name} for id, name in names.items()}
     people = {a["id"]: a for a in (await agents.listed(visit.console, visit.who)).items}
     address = await _address(visit, ticket["address_id"])
     choices = await commands.sending_choices(visit.console, visit.who, ticket["id"])
@@ -51,12 +52,13 @@ async def show_one(
     can_send = bool(senders) and (choices["can_reply"] or chosen is not None)
     from_id = chosen or (senders[0]["id"] if senders else "")
     queue = found.get(ticket["queue_id"])
+    entries = ticket_view.timeline(ticket, found, people, visit.number_asked("earlier"))
     return await visit.show(
         "ticket.html", "tickets", status, ticket=ticket, address=address,
-        timeline=ticket_view.timeline(ticket, found, people), back=_back(visit, ticket),
+        timeline=entries.shown, on_a_page=ticket_view.ON_A_PAGE, earlier=entries.earlier, later=entries.later, back=_back(visit, ticket),
         back_text=queue["name"] if queue else say("Tickets"), problems=problems or [], can_send=can_send,
         closed_reason=choices["reason"] or "", closed_help=_closed_help(visit.who), senders=senders, from_id=from_id,
-        agents=[a for a in people.values() if _may_have(a, ticket)], queues=list(found.values()),
+        agents=[(a["id"], _with_presence(a)) for a in people.values() if _may_have(a, ticket)], queues=names.items(),
         here_now=await here_pages.words_of(visit, ticket["id"], {i: a["name"] or a["email"] for i, a in people.items()}),
         merged=await tickets.merged_into(visit.console, visit.who, ticket["id"]),
         others=await tickets.others_of(visit.console, visit.who, ticket),
@@ -143,6 +145,12 @@ def _may_have(agent: dict[str, Any], ticket: dict[str, Any]) -> bool:
     if agent["id"] == ticket["assignee_id"]:
         return True
     return agent["active"] and (ticket["queue_id"] in agent["queue_ids"] or agent["role"] == "administrator")
+
+
+def _with_presence(agent: dict[str, Any]) -> str:
+    name = str(agent["name"] or agent["email"])
+    words = {"online": say("online"), "away": say("away")}.get(agent["presence"])
+    return f"{name} ({words})" if words else name
 
 
 def _closed_help(principal: Principal) -> str:

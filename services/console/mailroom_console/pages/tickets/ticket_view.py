@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from mailroom_console.languages import mark, say
 
 from .event_words import Named, event_words, name_of
 
+ON_A_PAGE = 50  # messages and events: each is looked at, and has a card
 _LABELS = {
     "auto_reply": (mark("Automatic reply"), "info"),
     "note": (mark("Internal note"), "warn"),
@@ -52,11 +54,20 @@ def _unmarked(text: str) -> list[dict[str, Any]]:
     return [{"text": text, "hit": False}]
 
 
-def timeline(ticket: Mapping[str, Any], queues: Named, agents: Named) -> list[dict[str, Any]]:
-    """Messages and events, oldest first."""
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What is shown of a conversation, and how many entries stand before and behind it."""
+
+    shown: list[dict[str, Any]]
+    earlier: int = 0
+    later: int = 0
+
+
+def timeline(ticket: Mapping[str, Any], queues: Named, agents: Named, skipped: int = 0) -> Timeline:
+    """Messages and events, oldest first: the latest ones but for `skipped`, as many as a page shows."""
     entries: list[tuple[str, int, dict[str, Any]]] = []
     for position, message in enumerate(ticket["messages"]):
-        entries.append((message["at"] or "", position, {"message": shown(message, agents)}))
+        entries.append((message["at"] or "", position, {"message": message}))
     for event in ticket["history"]:
         if told := event_words(event, queues, agents):
             entries.append(
@@ -64,7 +75,11 @@ def timeline(ticket: Mapping[str, Any], queues: Named, agents: Named) -> list[di
                  {"message": None, "id": event["id"], "text": told, "at": event["at"]})
             )  # fmt: skip
     entries.sort(key=lambda entry: entry[:2])
-    return [entry for _, _, entry in entries]
+    skipped = min(skipped, max(0, len(entries) - 1) // ON_A_PAGE * ON_A_PAGE)
+    end = len(entries) - skipped
+    some = [entry for _, _, entry in entries[max(0, end - ON_A_PAGE) : end]]
+    made = [{**entry, "message": shown(entry["message"], agents)} if entry["message"] else entry for entry in some]
+    return Timeline(made, max(0, end - ON_A_PAGE), skipped)
 
 
 # What a mail is put into (`mailroom_mail.Mail.protection`), in words.
