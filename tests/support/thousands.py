@@ -104,6 +104,9 @@ def _fill(connection: Connection, crowd: Crowd, number: int, sqlite: bool) -> No
     rows.add("uploads", number, lambda i: {
         "id": f"{portal}u{i}", "portal_id": portal, "filename": "x", "content_type": "x/y", "size": 1, "blob_key": "x",
         "created_at": at})  # fmt: skip
+    rows.add("erasures", number, lambda i: {
+        "id": f"{portal}e{i}", "portal_id": portal, "kind": "person", "subject": _digest("erased", i), "state": "done",
+        "asked_at": at, "done_at": at, "removed": {}})  # fmt: skip
     rows.add("idempotency", number, lambda i: {"command_id": f"{portal}i{i}", "digest": "x", "at": at})
     rows.add("forwarding_checks", number, lambda i: {
         "id": f"{portal}f{i}", "portal_id": portal, "address_id": crowd.address, "message_id": "x", "state": "failed",
