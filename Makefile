@@ -6,11 +6,13 @@ PYTHON ?= python3
 WORKERS ?= 4
 PY := .venv/bin/python
 LOCAL := $(PY) deploy/local/stack.py
+EDITING := services/console/editor
+BUNDLE := services/console/mailroom_console/built/editor.js
 MEMBERS := $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)
 CODE := shared services deploy
 export PYTHON RELEASE AGAINST JSON ONLY SEED DURATION RATE BROKERS FOLLOW STACK ARGS
 
-.PHONY: help up down clean status logs demo test test-all check fmt bench load chaos scale compatibility screenshots test-compose fresh lock packages
+.PHONY: help editor up down clean status logs demo test test-all check fmt bench load chaos scale compatibility screenshots test-compose fresh lock packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | expand -t 16
@@ -18,11 +20,17 @@ help: ## this list
 .venv/installed: requirements.lock $(MEMBERS) deploy/local/bootstrap.sh
 	@bash deploy/local/bootstrap.sh
 
+$(BUNDLE): $(EDITING)/package-lock.json $(EDITING)/build.sh $(wildcard $(EDITING)/src/*.js)
+	@bash $(EDITING)/build.sh
+
+editor: ## build the editor of the writing box (needs npm; without it agents write plain text)
+	@bash $(EDITING)/build.sh --must
+
 packages: .venv/installed
 	@bash deploy/local/packages.sh test
 	@$(PY) deploy/local/kept_classes.py
 
-up: .venv/installed ## start Kafka, Valkey, the local mailbox and all services; wait until each is ready
+up: .venv/installed $(BUNDLE) ## start Kafka, Valkey, the local mailbox and all services; wait until each is ready
 	@$(LOCAL) up
 
 down: .venv/installed ## stop everything; what is stored stays
@@ -37,17 +45,17 @@ status: .venv/installed ## a table of all parts (JSON=1: one JSON object as the 
 logs: .venv/installed ## the end of all logs, followed in a terminal (ONLY=service)
 	@$(LOCAL) logs
 
-demo: .venv/installed ## start what does not run and play the story of one customer's mail (JSON=1, STACK=compose)
+demo: .venv/installed $(BUNDLE) ## start what does not run and play the story of one customer's mail (JSON=1, STACK=compose)
 ifeq ($(STACK),compose)
 	@bash deploy/secrets.sh && docker compose up -d --build --wait --quiet-pull >/dev/null
 endif
 	@$(PY) deploy/local/demo.py
 
 # Most of what the tests take is waiting, so several share the processors.
-test: packages ## all tests but the longest (ARGS="…" goes to pytest, WORKERS= processes)
+test: packages $(BUNDLE) ## all tests but the longest (ARGS="…" goes to pytest, WORKERS= processes)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not slow and not compose" $(ARGS)
 
-test-all: packages ## all tests, one after the other: long fuzzing, long chaos and compose too
+test-all: packages $(BUNDLE) ## all tests, one after the other: long fuzzing, long chaos and compose too
 	@$(PY) -m pytest $(ARGS)
 
 test-compose: packages ## the tests that run docker-compose.yml (makes a Docker engine where ../shared/tools can)
@@ -75,7 +83,7 @@ scale: packages ## the curve over 1, 2, 4 processes and recovery with up to a mi
 compatibility: .venv/installed ## drive real mail servers, write docs/compatibility.md (needs root and apt; ONLY=name)
 	@PYTHONPATH=tests:deploy/local $(PY) -m compatibility
 
-screenshots: packages ## the console's pages as pictures in docs/screenshots
+screenshots: packages $(BUNDLE) ## the console's pages as pictures in docs/screenshots
 	@PYTHONPATH=tests:deploy/local $(PY) -m browser.screenshots $(ARGS)
 
 fresh: ## the two commands of the README on a Debian with nothing on it, in a chroot (RELEASE=bookworm or trixie)

@@ -75,7 +75,7 @@ def test_what_is_shown_is_what_is_sent_and_can_be_taken_back(
     page.fill("#reply-text", "To be taken back.")
     page.locator("#reply-text").press("Control+Enter")
     page.click("button:has-text('Undo')")
-    expect(page.locator("#reply-text")).to_have_value("To be taken back.")
+    expect(page.locator("[data-pane=reply] textarea")).to_have_value("To be taken back.")
     page.fill("#reply-text", "As it was meant.")
     site.call("PATCH", "/portals/current", undo_send_s=0)
     page.click("[data-pane='reply'] button:has-text('Send')")
@@ -104,7 +104,7 @@ def test_who_wrote_unseen_is_looked_at_first(site: StandingStack, shop: dict[str
     page.evaluate("(id) => { document.querySelector('input[name=seen_id]').value = id; }", seen)
     page.click("[data-pane='reply'] button:has-text('Send')")
     expect(page.locator(".composer .notice.bad")).to_contain_text("meanwhile")
-    expect(page.locator("#reply-text")).to_have_value("Written over it.")
+    expect(page.locator("[data-pane=reply] textarea")).to_have_value("Written over it.")
     page.click("[data-pane='reply'] button:has-text('Send')")
     expect(page.locator(".message.out")).to_have_count(2, timeout=15_000)
 

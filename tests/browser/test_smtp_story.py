@@ -77,7 +77,7 @@ def test_add_with_wrong_then_right_password_receive_reply_resend(
     page.fill("#reply-text", "Yes, in two weeks.")
     expect(page.locator("[data-pane=reply] [data-draft-state]")).to_have_text("Draft kept")
     page.reload()
-    expect(page.locator("#reply-text")).to_have_value("Yes, in two weeks.")
+    expect(page.locator("[data-pane=reply] textarea")).to_have_value("Yes, in two weeks.")
     file = tmp_path / "price list.txt"
     file.write_text("1 lamp: 20")
     page.set_input_files("#files", file)
@@ -88,7 +88,7 @@ def test_add_with_wrong_then_right_password_receive_reply_resend(
     page.click("[data-send]")
     message = page.locator(".message.out", has_text="Yes, in two weeks.")
     expect(message).to_be_visible(timeout=15_000)
-    expect(page.locator("#reply-text")).to_have_value("")
+    expect(page.locator("[data-pane=reply] textarea")).to_have_value("")
     expect(message).to_contain_text("No such user here", timeout=40_000)
     expect(message.locator(".attachment")).to_contain_text("price list.txt")
 

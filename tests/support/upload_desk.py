@@ -74,8 +74,8 @@ class UploadDesk:
                                actor=Actor(kind="agent"), message=message, outbound_id="o1")  # fmt: skip
         await self.database.transact(lambda connection: upload_states.used_by(connection, [event]))
 
-    async def draft(self, *upload_ids: str) -> None:
-        content = {"text": "Hi", "attachments": [{"id": each} for each in upload_ids]}
+    async def draft(self, *upload_ids: str, **more: str) -> None:
+        content = {"text": "Hi", "attachments": [{"id": each} for each in upload_ids], **more}
         async with self.database.write() as connection:
             await connection.execute(
                 insert(drafts).values(ticket_id="t1", agent_id="a1", portal_id="p1", key="k", content=content,

@@ -43,6 +43,17 @@ async def test_what_a_draft_names_waits_for_it(desk: UploadDesk) -> None:
     await desk.reply(named)
 
 
+async def test_pictures_within_a_draft_wait_for_it(desk: UploadDesk) -> None:
+    reply, note, gone = await desk.give("a", b"1"), await desk.give("b", b"2"), await desk.give("c", b"3")
+    await desk.draft(html=f'<img src="cid:{reply}@pictures.mailroom">',
+                     note_html=f'<img src="cid:{note}@pictures.mailroom">')  # fmt: skip
+    desk.later(days=90)
+    assert await desk.purge() == 1
+    await desk.reply(reply, note)
+    with pytest.raises(Problem):
+        await desk.reply(gone)
+
+
 async def test_given_again_it_stays_thirty_days_more(desk: UploadDesk) -> None:
     await desk.give("a")
     desk.later(days=20)

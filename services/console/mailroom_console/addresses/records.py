@@ -110,7 +110,7 @@ async def create(console: Console, principal: Principal, given: Mapping[str, Any
         "queue_id": given.get("queue_id"), "prefer_online": bool(given.get("prefer_online", False)),
         "active": bool(given.get("active", True)), "auto_reply": fields.auto_reply(given.get("auto_reply"), {}),
         "smtp": None, "gmail": None, "forwards_to": given.get("forwards_to"),
-        "forwarders": forwarders.given(given.get("forwarders") or [], []),
+        "forwarders": forwarders.given(given.get("forwarders") or [], []), "answering": fields.answering(_looks(given)),
     }  # fmt: skip
     if not values["queue_id"]:
         raise invalid("queue_id", say("Choose the queue that the tickets go to."))
@@ -144,9 +144,8 @@ async def change(console: Console, principal: Principal, address_id: str, given:
         values["queue_id"] = given["queue_id"]
     if given.get("auto_reply") is not None:
         values["auto_reply"] = fields.auto_reply(given["auto_reply"], row.auto_reply)
-    answering = {name: given[name] for name in ("signature", "number_in_subject") if given.get(name) is not None}
-    if answering:
-        values["answering"] = row.answering | fields.answering(answering)
+    if looks := _looks(given):
+        values["answering"] = row.answering | fields.answering(looks)
     if "forwards_to" in given:
         values["forwards_to"] = given["forwards_to"] or None
         if values["forwards_to"] != row.forwards_to:
@@ -160,6 +159,10 @@ async def change(console: Console, principal: Principal, address_id: str, given:
         values["smtp"] = await sealed(console, base, given, row.smtp)
     await store(console, principal, row, values)
     return await one(console, principal, address_id)
+
+
+def _looks(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in ("signature", "number_in_subject") if given.get(name) is not None}
 
 
 async def store(console: Console, principal: Principal | None, row: Any, values: dict[str, Any]) -> int:

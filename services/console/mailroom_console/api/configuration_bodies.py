@@ -81,6 +81,8 @@ class AddressIn(Body):
     password: Line | None = Field(None, description="Write-only.")
     forwards_to: Id | None = Field(None, description="SMTP: id of the internal address that it forwards to.")
     forwarders: Forwarders | None = Field(None, description="Mailing lists and servers that hand mail on to it.")
+    signature: Template | None = Field(None, description="Below agents' mail; {{agent.name}} is who writes.")
+    number_in_subject: bool | None = Field(None, description="The ticket's number in the subject of answers.")
 
 
 class AddressChange(Body):

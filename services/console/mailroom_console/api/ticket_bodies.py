@@ -18,6 +18,7 @@ class AttachmentIn(Body):
     filename: Line | None = None
     content_type: Line | None = None
     content_base64: Base64 | None = None
+    content_id: Line | None = Field(None, description="Shown within `html`, where it says `cid:` and this.")
 
 
 Attachments = Annotated[list[AttachmentIn], Field(max_length=100)]

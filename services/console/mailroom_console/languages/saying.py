@@ -17,15 +17,21 @@ from .dates import number
 CATALOGUES = Path(__file__).parent / "catalogues"
 # What the scripts say; they get it with the page. A test holds that it is what the scripts ask for.
 SCRIPT_WORDS = (
+    "A picture is on its way; then it is sent.",
+    "Canned answers",
     "Copied",
     "Draft kept",
     "Draft not kept: no connection",
     "Found: {name}, {host} ({source}).",
     "Its server was not found: type it below, or choose a provider.",
     "Looking for its server…",
+    "Plain text now, without the formatting.",
     "Remove {name}",
+    "That is no address that a link could lead to.",
     "The console did not answer. Try again.",
+    "The picture could not be put in.",
     "Trying to sign in…",
+    "Write something first.",
     "{name} put in.",
     "{name} removed.",
     "{n} attached.",

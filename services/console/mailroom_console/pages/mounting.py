@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request
+from mailroom_runtime.process.logs import get_logger
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from mailroom_console.context import Console
@@ -14,7 +15,7 @@ from mailroom_console.pages.activity import activity_pages
 from mailroom_console.pages.addresses import address_pages, connect_pages, google_pages, sign_in_pages
 from mailroom_console.pages.frame import live_feed
 from mailroom_console.pages.frame.headers import SecurityHeaders
-from mailroom_console.pages.frame.rendering import STATIC
+from mailroom_console.pages.frame.rendering import EDITOR, static_files
 from mailroom_console.pages.frame.site import Site
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.pages.people import agent_pages, queue_pages
@@ -24,12 +25,14 @@ from mailroom_console.pages.tickets import (
     letters,
     listing,
     message_pages,
+    pictures,
     shelf_pages,
     ticket_actions,
     ticket_pages,
 )
 from mailroom_console.problems import Problem
 
+log = get_logger()
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -37,7 +40,7 @@ def all_pages() -> list[Page]:
     """Every page route of the console."""
     modules = (
         signing_in, accounts, listing, letters, shelf_pages, ticket_pages, ticket_actions, here_pages, message_pages,
-        connect_pages, sign_in_pages, google_pages, address_pages, queue_pages, agent_pages, activity_pages, portal_pages,
+        pictures, connect_pages, sign_in_pages, google_pages, address_pages, queue_pages, agent_pages, activity_pages, portal_pages,
         tools_pages, live_feed,
     )  # fmt: skip
     return [page for module in modules for page in module.pages()]
@@ -45,6 +48,9 @@ def all_pages() -> list[Page]:
 
 def mount(app: FastAPI, console: Console) -> Site:
     """Add the pages to the application."""
+    if not EDITOR.exists():
+        log.warning("console.without_editor", path=str(EDITOR), reason="agents write plain text: the editor was not built; "
+                    "install npm, run make editor, and start the console anew")  # fmt: skip
     site = Site(console)
     for page in all_pages():
         app.add_route(page.path, _endpoint(site, page), methods=[page.method], include_in_schema=False)
@@ -71,7 +77,7 @@ async def _home(request: Request) -> Response:
     return RedirectResponse("/tickets", 303)
 
 
-_FILES = frozenset(file.name for file in STATIC.iterdir() if file.is_file())
+_FILES = static_files()
 
 
 async def _static(request: Request) -> Response:
@@ -79,6 +85,6 @@ async def _static(request: Request) -> Response:
     if name not in _FILES:
         return Response(say("There is no such file."), 404, media_type="text/plain")
     return FileResponse(
-        STATIC / name, media_type=_TYPES[f".{name.rpartition('.')[2]}"],
+        _FILES[name], media_type=_TYPES[f".{name.rpartition('.')[2]}"],
         headers={"Cache-Control": "public, max-age=31536000, immutable"},
     )  # fmt: skip

@@ -1,5 +1,8 @@
-// The writing box: recipients as chips, cautions before sending, drafts, canned answers, files by drop and paste.
+// The writing box: recipients as chips, cautions before sending, drafts, files by drop and paste. Formatted text and canned
+// answers have scripts of their own.
+import { cannedAnswers, field } from './canned.js';
 import { announce, csrf, say } from './console.js';
+import { startEditing } from './editing.js';
 
 const composer = document.querySelector('[data-composer]');
 if (composer) start(composer);
@@ -15,7 +18,8 @@ function start(box) {
     files(form);
   }
   if (box.dataset.ticket) for (const form of box.querySelectorAll('[data-draft]')) drafts(box, form);
-  canned(box);
+  for (const area of box.querySelectorAll('textarea[data-canned]')) cannedAnswers(box, field(area));
+  startEditing(box, (area, surface) => { if ('canned' in area.dataset) cannedAnswers(box, surface); });
 }
 
 // Reply, reply to all, forward or note without leaving the page.
@@ -39,7 +43,7 @@ function tabs(box, chips) {
         if (wanted.cc) showCopies(pane);
       }
       if (tab.dataset.write === 'forward') pane?.querySelector('.chip-entry')?.focus();
-      else pane?.querySelector('textarea')?.focus();
+      else pane?.querySelector('textarea:not([hidden]), .writing:not([hidden]) > [contenteditable]')?.focus();
     });
   }
 }
@@ -170,7 +174,7 @@ function drafts(box, form) {
     clearTimeout(timer);
     timer = 0;
     const fields = new URLSearchParams({ csrf, kind: form.dataset.draft });
-    for (const name of ['text', 'to', 'cc', 'bcc', 'from_address_id']) {
+    for (const name of ['text', 'html', 'to', 'cc', 'bcc', 'from_address_id']) {
       const field = form.querySelector(`[name="${name}"]`); // by name only: what one types in has the id
       if (field) fields.set(name, field.value);
     }
@@ -198,59 +202,6 @@ function keys(form) {
   form.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(); }
   });
-}
-
-// "/" at the beginning of a line opens the canned answers; letters narrow them down.
-function canned(box) {
-  const source = box.querySelector('[data-canned-list]');
-  if (!source) return;
-  const all = JSON.parse(source.content.textContent);
-  for (const area of box.querySelectorAll('textarea[data-canned]')) {
-    const menu = document.createElement('ul');
-    menu.className = 'canned';
-    menu.setAttribute('role', 'listbox');
-    menu.hidden = true;
-    area.after(menu);
-    let shown = [];
-    let at = 0;
-    const typed = () => /(?:^|\n)\/([^\n/]{0,40})$/.exec(area.value.slice(0, area.selectionStart));
-    const draw = () => {
-      const found = typed();
-      shown = found ? all.filter((c) => c.name.toLowerCase().includes(found[1].toLowerCase())).slice(0, 8) : [];
-      at = Math.min(at, Math.max(0, shown.length - 1));
-      menu.hidden = !shown.length;
-      menu.replaceChildren(...shown.map((c, index) => {
-        const item = document.createElement('li');
-        item.setAttribute('role', 'option');
-        item.setAttribute('aria-selected', String(index === at));
-        const name = document.createElement('b');
-        name.textContent = c.name;
-        item.append(name, ` ${c.text.slice(0, 80)}`);
-        item.addEventListener('mousedown', (event) => { event.preventDefault(); put(c); });
-        return item;
-      }));
-    };
-    const put = (choice) => {
-      const found = typed();
-      const end = area.selectionStart;
-      const begin = end - (found ? found[1].length + 1 : 0);
-      area.setRangeText(choice.text, begin, end, 'end');
-      menu.hidden = true;
-      area.dispatchEvent(new Event('input', { bubbles: true }));
-      announce(say('{name} put in.', choice));
-    };
-    area.addEventListener('input', draw);
-    area.addEventListener('blur', () => { menu.hidden = true; });
-    area.addEventListener('keydown', (event) => {
-      if (menu.hidden) return;
-      if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
-        event.preventDefault();
-        at = (at + (event.key === 'ArrowDown' ? 1 : shown.length - 1)) % shown.length;
-        draw();
-      } else if (event.key === 'Enter' || event.key === 'Tab') { event.preventDefault(); event.stopPropagation(); put(shown[at]); }
-      else if (event.key === 'Escape') { event.stopPropagation(); menu.hidden = true; }
-    });
-  }
 }
 
 // Files: chosen, dropped or pasted; each can be taken out again before sending.

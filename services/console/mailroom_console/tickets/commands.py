@@ -38,6 +38,7 @@ from mailroom_console.read_model.waiters import Outcome
 from mailroom_console.storage.schema import addresses, agents, idempotency, queues
 from mailroom_console.uploads import records as uploads
 
+from . import formatted
 from . import reading as tickets
 from .lists import STATUSES
 
@@ -63,15 +64,15 @@ async def note(
     """Add an internal note."""
     principal.require(TICKETS)
     ticket = await tickets.row_of(console, principal, ticket_id)
-    check_text(text, html)
-    files = await uploads.references(console, principal, ticket.id, attachments)
+    said = await formatted.written(console, principal, ticket.id, text, html, attachments)
+    check_text(said.text, said.html)
     key = idempotency_key or passwords.drawn()
     command = AddNote(
         id=ids.command_id(principal.portal_id, ticket.id, key), ticket_id=ticket.id, portal_id=principal.portal_id,
-        actor=principal.actor, at=console.clock(), text=text, html=html or None,
-        attachments=files,
+        actor=principal.actor, at=console.clock(), text=said.text, html=said.html,
+        attachments=said.files,
     )  # fmt: skip
-    await uploads.use(console, principal, files)
+    await uploads.use(console, principal, said.files)
     return await send(console, command, message_id=ids.message_id(ticket.id, command.id))
 
 

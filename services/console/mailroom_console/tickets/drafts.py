@@ -17,7 +17,7 @@ from mailroom_console.storage.schema import drafts
 
 from . import reading as tickets
 
-_FIELDS = {"text", "html", "to", "cc", "bcc", "attachments", "from_address_id", "note"}
+_FIELDS = {"text", "html", "to", "cc", "bcc", "attachments", "from_address_id", "note", "note_html"}
 LONGEST = 200_000
 
 

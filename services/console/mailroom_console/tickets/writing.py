@@ -20,7 +20,7 @@ from mailroom_console.problems import Problem, invalid
 from mailroom_console.storage.schema import addresses
 from mailroom_console.uploads import records as uploads
 
-from . import commands, drafts, history, reading
+from . import commands, drafts, formatted, history, reading
 from .commands import Accepted
 
 QUOTES = ("none", "last", "all")
@@ -68,21 +68,19 @@ async def reply(
     `recipients_changed` when somebody wrote after `seen_id`, 422 for bad fields."""
     principal.require(TICKETS)
     ticket = await reading.row_of(console, principal, ticket_id)
-    commands.check_text(letter.text, letter.html)
     if quote not in QUOTES:
         raise invalid("quote", say("Quote one of {names}.", names=", ".join(QUOTES)))
     sender = await commands.check_sender(console, principal, ticket, letter.from_address_id)
-    files = await uploads.references(console, principal, ticket.id, letter.attachments)
-    if sender.kind == "gmail":
-        commands.check_fits_gmail(files, letter.text, letter.html)
+    said = await _said(console, principal, ticket.id, letter, sender)
+    commands.check_text(said.text, said.html)
     key = idempotency_key or passwords.drawn()
     quotes = await _quotes(console, principal, ticket, quote, answered_id)
     command = Reply(
-        **commands.about(console, principal, ticket.id, key), text=letter.text, html=letter.html or None,
-        **letter.named(), from_address_id=letter.from_address_id, attachments=files, answered_id=answered_id,
+        **commands.about(console, principal, ticket.id, key), text=said.text, html=said.html,
+        **letter.named(), from_address_id=letter.from_address_id, attachments=said.files, answered_id=answered_id,
         seen_id=seen_id, quote=quote, quotes=quotes, cancel_on_mail=cancel_on_mail, **letter.held(),
     )  # fmt: skip
-    await uploads.use(console, principal, files)
+    await uploads.use(console, principal, said.files)
     accepted = await commands.send(console, command, message_id=ids.message_id(ticket.id, command.id))
     await drafts.forget(console, principal, ticket.id)
     return await _with_recipients(console, principal, accepted, command.to, command.cc, command.bcc, ticket)
@@ -94,7 +92,6 @@ async def compose(
 ) -> tuple[str, Accepted]:  # fmt: skip
     """Write first: a new ticket; its id. Raises `Problem` 422 for bad fields, 409 where nothing may be sent from."""
     principal.require(TICKETS)
-    commands.check_text(letter.text, letter.html)
     named = letter.named()
     if not named["to"]:
         raise invalid("to", say("Name somebody to write to."))
@@ -108,15 +105,14 @@ async def compose(
     ticket_id = ids.derive("composed", principal.portal_id, key)
     wanted = await _queue(console, principal, letter.from_address_id, queue_id)
     sender = await commands.check_sender(console, principal, _Beginning(letter.from_address_id, wanted), None)
-    files = await uploads.references(console, principal, ticket_id, letter.attachments)
-    if sender.kind == "gmail":
-        commands.check_fits_gmail(files, letter.text, letter.html)
+    said = await _said(console, principal, ticket_id, letter, sender)
+    commands.check_text(said.text, said.html)
     command = Compose(
         **commands.about(console, principal, ticket_id, key), from_address_id=letter.from_address_id, queue_id=wanted,
-        **named, subject=" ".join(letter.subject.split()), text=letter.text, html=letter.html or None,
-        attachments=files, **letter.held(),
+        **named, subject=" ".join(letter.subject.split()), text=said.text, html=said.html,
+        attachments=said.files, **letter.held(),
     )  # fmt: skip
-    await uploads.use(console, principal, files)
+    await uploads.use(console, principal, said.files)
     accepted = await commands.send(console, command, message_id=ids.message_id(ticket_id, command.id))
     return ticket_id, replace(accepted, recipients=_shown(command.to, command.cc, command.bcc))
 
@@ -139,21 +135,32 @@ async def forward(
             raise invalid("message_id", say("The ticket has no such message."))
     else:
         documents = history.outward(documents)
-    files = await uploads.references(console, principal, ticket.id, letter.attachments)
+    said = await formatted.written(console, principal, ticket.id, letter.text, letter.html, letter.attachments)
+    files = said.files
     if with_files:
         files = [*files, *(AttachmentRef.model_validate(ref) for d in documents for ref in d.get("attachments", []))]
     if sender.kind == "gmail":
-        commands.check_fits_gmail(files, letter.text, letter.html)
+        commands.check_fits_gmail(files, said.text, said.html)
     key = idempotency_key or passwords.drawn()
     command = Forward(
         **commands.about(console, principal, ticket.id, key), message_id=message_id, **named,
-        subject=" ".join(letter.subject.split())[:LONGEST_SUBJECT] or None, text=letter.text, html=letter.html or None,
+        subject=" ".join(letter.subject.split())[:LONGEST_SUBJECT] or None, text=said.text, html=said.html,
         attachments=files, quotes=history.quotes(documents, whole=message_id is not None),
         from_address_id=letter.from_address_id, **letter.held(),
     )  # fmt: skip
     await uploads.use(console, principal, files)
     accepted = await commands.send(console, command, message_id=ids.message_id(ticket.id, command.id))
     return replace(accepted, recipients=_shown(command.to, command.cc, command.bcc))
+
+
+async def _said(
+    console: Console, principal: Principal, ticket_id: str, letter: Letter, sender: Any
+) -> formatted.Written:
+    """Its text, safe HTML and files, which `sender` can send. Raises `Problem`."""
+    said = await formatted.written(console, principal, ticket_id, letter.text, letter.html, letter.attachments)
+    if sender.kind == "gmail":
+        commands.check_fits_gmail(said.files, said.text, said.html)
+    return said
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from mailroom_console.storage.database import Database
 from mailroom_console.storage.schema import drafts, uploads
 from mailroom_console.storage.upload_states import GOING, WAITING
 
+from .records import OWN_PICTURE
+
 log = get_logger()
 KEPT_US = 30 * times.DAY
 EVERY_S = 3600.0
@@ -75,7 +77,11 @@ async def _delete(database: Database, remover: BlobRemover, upload_id: str) -> b
 
 def _attached(content: Any) -> Iterator[str]:
     """Ids of the uploads that a draft names; a draft holds what a browser sent, whatever that is."""
-    given = content.get("attachments") if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        return
+    for name in ("html", "note_html"):
+        yield from OWN_PICTURE.findall(str(content.get(name) or ""))
+    given = content.get("attachments")
     for each in given if isinstance(given, list) else ():
         if isinstance(each, dict) and each.get("id"):
             yield str(each["id"])

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mailroom_contracts import AttachmentRef, BlobRef, ids
-from mailroom_runtime.blobs.store import BlobsDown
+from mailroom_runtime.blobs.store import BlobMissing, BlobsDown
 from sqlalchemy import case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -23,6 +23,8 @@ from mailroom_console.storage.upload_states import FOLDER, GOING, USED, WAITING
 
 _TYPE = re.compile(r"[a-zA-Z0-9!#$&^_.+-]{1,64}/[a-zA-Z0-9!#$&^_.+-]{1,64}")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*\u200e\u200f\u2028-\u202e\u2066-\u2069]')
+# How HTML names a picture that was uploaded: its content id (RFC 2392).
+OWN_PICTURE = re.compile(r"cid:([0-9a-f]{32})@pictures\.mailroom")
 
 
 def file_name(name: str | None) -> str:
@@ -65,13 +67,15 @@ async def store(
 async def references(
     console: Console, principal: Principal, ticket_id: str, given: Sequence[Mapping[str, Any]]
 ) -> list[AttachmentRef]:
-    """Attachments of a command: each `{id}` of an upload, or `{filename, content_type, content_base64}`."""
+    """Attachments of a command: each `{id}` of an upload, or `{filename, content_type, content_base64}`; with
+    `content_id` shown within the HTML."""
     if len(given) > 50:
         raise invalid("attachments", say("At most 50 attachments."))
     found: list[AttachmentRef] = []
     for each in given:
+        shown = {"content_id": str(each["content_id"]), "inline": True} if each.get("content_id") else {}
         if each.get("id"):
-            found.append(await _uploaded(console, principal, str(each["id"])))
+            found.append((await _uploaded(console, principal, str(each["id"]))).model_copy(update=shown))
             continue
         try:
             content = base64.b64decode(str(each.get("content_base64") or ""), validate=True)
@@ -82,7 +86,7 @@ async def references(
         ref = await _put(console, f"{principal.portal_id}/{ticket_id}/att-{digest[:40]}", content)
         found.append(
             AttachmentRef(filename=file_name(each.get("filename")), content_type=media_type(each.get("content_type")),
-                          size=len(content), blob=BlobRef(key=ref.key, size=ref.size, sha256=digest))
+                          size=len(content), blob=BlobRef(key=ref.key, size=ref.size, sha256=digest), **shown)
         )  # fmt: skip
     _check_size(console, sum(ref.size for ref in found))
     return found
@@ -102,6 +106,26 @@ async def use(console: Console, principal: Principal, files: Sequence[Attachment
         kept = (await connection.execute(select(uploads.c.blob_key).where(ours, uploads.c.state == USED))).scalars()
         if keys - set(kept):
             raise not_found(mark("attachment"))
+
+
+async def which_are_kept(console: Console, principal: Principal, wanted: Sequence[str]) -> set[str]:
+    """Those of these uploads that the portal has and that are not about to be deleted."""
+    query = select(uploads.c.id).where(
+        uploads.c.id.in_(wanted), uploads.c.portal_id == principal.portal_id, uploads.c.state != GOING
+    )
+    async with console.database.read() as connection:
+        return set((await connection.execute(query)).scalars()) if wanted else set()
+
+
+async def content(console: Console, principal: Principal, upload_id: str) -> bytes:
+    """An upload's bytes. Raises `Problem` 404 for one that the portal does not have, 503 without the blob store."""
+    ref = await _uploaded(console, principal, upload_id)
+    try:
+        return await console.blobs.get(ref.blob)
+    except BlobMissing:
+        raise not_found(mark("attachment")) from None
+    except BlobsDown:
+        raise Problem(503, "blobs_unavailable", say("The file store does not answer. Try again later.")) from None
 
 
 def _folder(principal: Principal) -> str:

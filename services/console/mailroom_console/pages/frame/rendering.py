@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -22,13 +22,15 @@ from .sparkline import sparkline
 
 HERE = Path(__file__).resolve().parents[2]
 STATIC = HERE / "static"
+BUILT = HERE / "built"  # by editor/build.sh, where npm is there
+EDITOR = BUILT / "editor.js"
 
 
 class Renderer:
     """Renders templates. Everything is escaped by default; a name that a page forgot to give is an error."""
 
     def __init__(self) -> None:
-        self.version = _version(STATIC)
+        self.version = _version(static_files().values())
         self._environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -45,7 +47,12 @@ class Renderer:
             tint=words.tint, person=words.person, people=words.people, span=words.span,
         )  # fmt: skip
         self._environment.globals.update(
-            icon=icon, logo=logo, options=options, sparkline=sparkline, static=partial(_address, self.version)
+            icon=icon,
+            logo=logo,
+            options=options,
+            sparkline=sparkline,
+            static=partial(_address, self.version),
+            has_editor=EDITOR.exists(),
         )
 
     def text(self, template: str, context: Mapping[str, Any], now: datetime | None = None) -> str:
@@ -63,10 +70,16 @@ class Renderer:
         return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
 
 
-def _version(folder: Path) -> str:
+def static_files() -> dict[str, Path]:
+    """What pages load, by name: our own files, and what was built."""
+    built = [EDITOR] if EDITOR.exists() else []
+    return {file.name: file for file in [*sorted(STATIC.iterdir()), *built] if file.is_file()}
+
+
+def _version(files: Iterable[Path]) -> str:
     """One digest over all static files: it stands in their path, so that they can be kept for ever."""
     whole = sha256()
-    for file in sorted(folder.iterdir()):
+    for file in files:
         whole.update(file.name.encode() + b"\0" + file.read_bytes())
     return whole.hexdigest()[:12]
 

@@ -17,14 +17,14 @@ from mailroom_console.portals import canned
 from mailroom_console.portals import records as portals
 from mailroom_console.principals import TICKETS
 from mailroom_console.problems import Problem, invalid
-from mailroom_console.tickets import commands, drafts, writing
+from mailroom_console.tickets import commands, drafts, formatted, writing
 from mailroom_console.uploads import records as uploads
 
 from . import composer
 from .ticket_pages import show_one, signature_of
 
 MOST_TYPED = 50_000  # characters of addresses
-_LETTER = ("text", "to", "cc", "bcc", "from_address_id", "key")
+_LETTER = ("text", "html", "to", "cc", "bcc", "from_address_id", "key")
 
 
 def pages() -> list[Page]:
@@ -109,17 +109,17 @@ async def send_new(visit: Visit) -> Response:
 async def note(visit: Visit) -> Response:
     """Add an internal note."""
     ticket_id = visit.path("id")
-    text = visit.text("text")
+    text, html = visit.text("text"), visit.text("html")
     try:
-        accepted = await commands.note(visit.console, visit.who, ticket_id, text=text,
+        accepted = await commands.note(visit.console, visit.who, ticket_id, text=text, html=html or None,
                                        idempotency_key=visit.text("key") or None)  # fmt: skip
     except Problem as problem:
         if problem.status in (403, 404):
             raise
-        form: dict[str, Any] = {"note": text, "kind": "note", "key": visit.text("key")}
+        form: dict[str, Any] = {"note": text, "note_html": html, "kind": "note", "key": visit.text("key")}
         return await show_one(visit, form, [_again(form, problem)], problem.status)
     kept = await drafts.get(visit.console, visit.who, ticket_id) or {}
-    rest = {k: v for k, v in kept.items() if k in ("text", "to", "cc", "bcc", "from_address_id") and v}
+    rest = {k: v for k, v in kept.items() if k in ("text", "html", "to", "cc", "bcc", "from_address_id") and v}
     if kept:
         await drafts.forget(visit.console, visit.who, ticket_id)
     if rest.get("text"):  # with another key: the next note is another one
@@ -130,7 +130,7 @@ async def note(visit: Visit) -> Response:
 async def _compose(
     visit: Visit, form: dict[str, Any], problems: list[str] | None = None, status: int = 200
 ) -> Response:
-    names = ("to", "cc", "bcc", "subject", "text", "from_address_id", "queue_id")
+    names = ("to", "cc", "bcc", "subject", "text", "html", "from_address_id", "queue_id")
     return await visit.show(
         "compose.html", "tickets", status, view="new", queue_id="", problems=problems or [],
         senders=await commands.senders(visit.console, visit.who), form={name: form.get(name, "") for name in names},
@@ -148,6 +148,7 @@ async def _letter(visit: Visit, form: dict[str, Any]) -> writing.Letter:
     signature = await signature_of(visit, form["from_address_id"])
     return writing.Letter(
         text=composer.with_signature(form["text"], signature) if form["text"].strip() else form["text"],
+        html=formatted.with_signature(form["html"], signature) if form["html"].strip() else None,
         to=mailboxes(form["to"], "to"), cc=mailboxes(form["cc"], "cc"), bcc=mailboxes(form["bcc"], "bcc"),
         subject=form.get("subject", ""), attachments=files, from_address_id=form["from_address_id"] or None,
         send_at=send_at, hold=hold,

@@ -14,7 +14,7 @@ from mailroom_console.pages.frame.visit import Page, Visit, local
 from mailroom_console.portals import blocked
 from mailroom_console.principals import READ, TICKETS
 from mailroom_console.problems import Problem, invalid
-from mailroom_console.tickets import commands, drafts, handling, lists
+from mailroom_console.tickets import commands, drafts, formatted, handling, lists
 from mailroom_console.tickets import reading as tickets
 
 from .listing import filters_of
@@ -115,6 +115,7 @@ async def undo(visit: Visit) -> Response:
     if message["kind"] == "reply" and visit.who.agent_id is not None:
         text = str(message["text"]).partition("\n\n-- \n")[0]
         kept: dict[str, Any] = {"text": text, "from_address_id": message["address_id"]}
+        kept["html"] = formatted.without_signature(str(message["html"] or ""))
         kept |= {name: ", ".join(p["email"] for p in message[name]) for name in ("to", "cc", "bcc")}
         await drafts.put(visit.console, visit.who, ticket_id, kept)
     return visit.go(f"/tickets/{ticket_id}#composer", say("It is not sent. Your words are below."))

@@ -84,13 +84,15 @@ async def _writing(
     }  # fmt: skip
     if "to" not in form and draft["to"] is None:
         draft |= {"to": proposed["to"], "cc": kept.get("cc") or proposed["cc"], "bcc": kept.get("bcc") or ""}
-    draft["text"] = form.get("text", kept.get("text") or "") if which != "forward" else kept.get("text") or ""
+    for name in ("text", "html"):
+        draft[name] = kept.get(name) or "" if which == "forward" or "text" not in form else form.get(name, "")
     draft["quote"] = form.get("quote") or "last"
     forwarded = visit.query("message") or form.get("message_id", "")
     return {
         "composer": which, "to_all": to_all, "answer": answer,
         "draft": {name: value or "" for name, value in draft.items()},
-        "note_draft": {"text": form.get("note", kept.get("note") or "")},
+        "note_draft": {"text": form.get("note", kept.get("note") or ""),
+                       "html": form.get("note_html", "" if "note" in form else kept.get("note_html") or "")},
         **_keys(which, form.get("key"), kept.get("key")), "attached": form.get("attached", []),
         "seen_id": form.get("seen_id") or composer.last_seen(ticket), "people": composer.people_of(ticket),
         "known": composer.as_json(composer.known(ticket)),
@@ -98,7 +100,7 @@ async def _writing(
         "signature": await signature_of(visit, from_id),
         "canned": await _canned(visit, ticket),
         "forwarding": {
-            **{name: form.get(name, "") if which == "forward" else "" for name in ("to", "cc", "bcc", "text")},
+            **{name: form.get(name, "") if which == "forward" else "" for name in ("to", "cc", "bcc", "text", "html")},
             "subject": form.get("subject") or f"Fwd: {ticket['subject']}", "message_id": forwarded,
             "choices": ticket_view.forwardable(ticket),
         },
@@ -184,9 +186,9 @@ async def draft(visit: Visit) -> Response:
     kept = await drafts.get(visit.console, visit.who, ticket_id) or {}
     content = {k: v for k, v in kept.items() if k not in ("ticket_id", "key", "updated_at")}
     if visit.text("kind") == "note":
-        content["note"] = visit.text("text")
+        content |= {"note": visit.text("text"), "note_html": visit.text("html")}
     else:
-        content |= {name: visit.text(name) for name in ("text", "to", "cc", "bcc", "from_address_id")}
+        content |= {name: visit.text(name) for name in ("text", "html", "to", "cc", "bcc", "from_address_id")}
     if not any(content.get(name) for name in ("text", "note")):
         await drafts.forget(visit.console, visit.who, ticket_id)
         return JSONResponse({"kept": False})
