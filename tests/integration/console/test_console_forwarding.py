@@ -31,10 +31,11 @@ def _smtp(console: RunningConsole, name: str = "sales") -> str:
     return console.put_address("smtp", email, smtp=account, forwards_to=console.ids["address"])
 
 
-async def _probe(bus: Bus, address_id: str) -> OutboundMail:
+async def _probe(bus: Bus, address_id: str, *, plus: bool = False) -> OutboundMail:
     async def ordered() -> OutboundMail | None:
-        found = [m for key, m in await bus.all(topics.EMAIL_OUTBOUND) if key == address_id]
-        return found[-1] if found and isinstance(found[-1], OutboundMail) else None
+        sent = [m for key, m in await bus.all(topics.EMAIL_OUTBOUND) if key == address_id]
+        found = [m for m in sent if isinstance(m, OutboundMail) and ("+" in m.to[0].email) is plus]
+        return found[-1] if found else None
 
     order = await eventually(ordered, 10)
     assert isinstance(order, OutboundMail)
@@ -127,6 +128,7 @@ async def test_a_probe_that_never_comes_back_fails_after_its_time(start_console:
     assert (await console.api.post(f"/addresses/{address_id}/check-forwarding")).status_code == 202
     failed = await _state(console, address_id, "failed")
     assert "did not come back within 2 seconds" in failed["state_reason"]
+    assert await _plus(console, address_id) is False
 
 
 async def test_a_check_goes_on_over_a_restart(start_console: Starter, bus: Bus) -> None:
@@ -145,3 +147,37 @@ async def test_a_check_goes_on_over_a_restart(start_console: Starter, bus: Bus) 
 async def test_there_must_be_something_to_check(console: RunningConsole) -> None:
     answer = await console.api.post(f"/addresses/{console.ids['address']}/check-forwarding")
     assert (answer.status_code, answer.json()["code"]) == (409, "no_forwarding")
+
+
+async def _plus(console: RunningConsole, address_id: str) -> bool:
+    async def checked() -> dict[str, Any] | None:
+        address = await console.get(f"/addresses/{address_id}")
+        return address if address["plus_checked_at"] else None
+
+    return bool((await eventually(checked, 15))["plus_replies"])
+
+
+async def test_plus_addresses_are_used_where_their_probe_comes_back(console: RunningConsole, bus: Bus) -> None:
+    takes, refuses = _smtp(console, "takes"), _smtp(console, "refuses")
+    for address_id in (takes, refuses):
+        assert (await console.api.post(f"/addresses/{address_id}/check-forwarding")).status_code == 202
+    probe = await _probe(bus, takes, plus=True)
+    local, _, domain = (await console.get(f"/addresses/{takes}"))["email"].partition("@")
+    assert probe.to[0].email.startswith(f"{local}+")
+    assert probe.to[0].email.endswith(f"@{domain}")
+    assert probe.rfc_message_id.startswith("probe.")
+    await bus.send(topics.EMAIL_RECEIVED, _arrival(console, probe.rfc_message_id, console.at("support")))
+    await bus.send(topics.EMAIL_DELIVERY, _undelivered(await _probe(bus, refuses, plus=True)))
+    assert await _plus(console, takes) is True
+    assert await _plus(console, refuses) is False
+    # that says nothing of the forwarding, which is still awaited
+    assert (await console.get(f"/addresses/{refuses}"))["forwarding"]["state"] == "pending"
+
+    async def published() -> bool:
+        told = (await bus.latest(topics.ADDRESSES)).get(takes)
+        return isinstance(told, Address) and told.plus_replies
+
+    await eventually(published, 10)
+    assert (await console.api.patch(f"/addresses/{takes}", json={"plus_replies": True})).status_code == 422
+    off = await console.api.patch(f"/addresses/{takes}", json={"plus_replies": False})
+    assert (off.status_code, off.json()["plus_replies"]) == (200, False)

@@ -1,4 +1,5 @@
-"""Check forwarding: a probe mail goes to the SMTP address and is awaited at the internal address it forwards to.
+"""Check forwarding: a probe mail goes to the SMTP address and is awaited at the internal address it forwards to. A second one
+(`plus_probe`) sees whether its server takes plus addresses.
 
 The probe's Message-ID is signed like those of our other mail (the check id stands where a ticket id would), so that
 nobody else can make a check succeed, and the router knows a probe from a customer's mail.
@@ -43,12 +44,14 @@ from mailroom_console.storage.outbox import publish
 from mailroom_console.storage.schema import addresses as addresses_table
 from mailroom_console.storage.schema import domains, forwarding_checks
 
+from . import plus_probe
 from . import records as addresses
 from .forwarders import learned, merged
 from .publication import publish_address
 
 log = get_logger()
 PROBE = "probe"  # first part of a probe's Message-ID
+_WAITING = ("pending", plus_probe.PENDING)
 _ENDED_BADLY = ("failed", "refused", "bounced", "cancelled")
 
 
@@ -72,7 +75,7 @@ async def check(console: Console, principal: Principal, address_id: str) -> dict
         message_id = sign_message_id(check_id, PROBE, target.email.rpartition("@")[2], keys)
         await connection.execute(
             update(forwarding_checks).where(
-                forwarding_checks.c.address_id == address_id, forwarding_checks.c.state == "pending"
+                forwarding_checks.c.address_id == address_id, forwarding_checks.c.state.in_(_WAITING)
             ).values(state="replaced", finished_at=now)
         )  # fmt: skip
         await connection.execute(
@@ -102,6 +105,7 @@ async def check(console: Console, principal: Principal, address_id: str) -> dict
             ),
             now=times.moment(now),
         )  # fmt: skip
+        await plus_probe.begin(connection, row, target, check_id, PROBE, keys, now, now + timeout_us)
     await _until_shown(console, address_id, check_id)
     return {"check_id": check_id, "address_id": address_id, "state": "pending"}
 
@@ -169,6 +173,10 @@ async def _take(console: Console, topic: Topic, record: Any, by_id: dict[str, An
     if isinstance(message, DeliveryReport):
         row = by_id.get(message.message_id)
         if row is not None and message.kind == "probe" and message.state in _ENDED_BADLY:
+            if row.state == plus_probe.PENDING:
+                await plus_probe.finish(console, row, False)
+                by_id.pop(row.id)
+                return
             reason = message.reason or "the server did not take it"
             await _finish(console, row, "failed", f"The probe mail could not be delivered: {reason}", [])
             by_id.pop(row.id)
@@ -203,6 +211,9 @@ async def _arrived(console: Console, row: Any, received: EmailReceived) -> None:
             (await connection.execute(select(domains.c.domain).where(domains.c.portal_id == row.portal_id))).scalars()
         )
     recipients = {comparable(r) for r in received.envelope.rcpt_to}
+    if row.state == plus_probe.PENDING:
+        await plus_probe.finish(console, row, target is not None and target.email in recipients)
+        return
     if target is None or target.email not in recipients:
         came = ", ".join(sorted(recipients)) or "nowhere"
         await _finish(console, row, "failed", f"The probe mail came back, but to {came} and not to "
@@ -251,7 +262,9 @@ async def _finish(console: Console, row: Any, state: str, reason: str, forwarder
 async def _expire(console: Console) -> None:
     limit = console.now() - int(console.settings.forwarding_timeout_s * times.SECOND)
     for row in await _pending(console):
-        if row.started_at < limit:
+        if row.started_at < limit and row.state == plus_probe.PENDING:
+            await plus_probe.finish(console, row, False)
+        elif row.started_at < limit:
             seconds = round(console.settings.forwarding_timeout_s)
             await _finish(
                 console, row, "failed",
@@ -262,7 +275,7 @@ async def _expire(console: Console) -> None:
 
 async def _pending(console: Console) -> list[Any]:
     async with console.database.read() as connection:
-        rows = await connection.execute(select(forwarding_checks).where(forwarding_checks.c.state == "pending"))
+        rows = await connection.execute(select(forwarding_checks).where(forwarding_checks.c.state.in_(_WAITING)))
         return list(rows.all())
 
 

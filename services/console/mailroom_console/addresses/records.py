@@ -146,6 +146,8 @@ async def change(console: Console, principal: Principal, address_id: str, given:
         values["auto_reply"] = fields.auto_reply(given["auto_reply"], row.auto_reply)
     if looks := _looks(given):
         values["answering"] = row.answering | fields.answering(looks)
+    if given.get("plus_replies") is False:
+        values["answering"] = values.get("answering", row.answering) | {"plus_replies": False}
     if "forwards_to" in given:
         values["forwards_to"] = given["forwards_to"] or None
         if values["forwards_to"] != row.forwards_to:

@@ -84,6 +84,7 @@ def shown(row: Any, statuses: Mapping[str, AddressStatus], mails: Mapping[str, A
         "signature": row.answering.get("signature", ""),
         "number_in_subject": bool(row.answering.get("number_in_subject", False)),
         "plus_replies": bool(row.answering.get("plus_replies", False)),
+        "plus_checked_at": row.answering.get("plus_checked_at"),
         "smtp": None
         if smtp is None
         else {key: smtp[key] for key in ("host", "port", "tls", "username")}

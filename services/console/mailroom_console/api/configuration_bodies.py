@@ -89,6 +89,11 @@ class AddressChange(Body):
     full_name: Line | None = None
     signature: Template | None = Field(None, description="Below agents' mail; {{agent.name}} is who writes.")
     number_in_subject: bool | None = Field(None, description="The ticket's number in the subject of answers.")
+    plus_replies: Literal[False] | None = Field(
+        None,
+        description="false: no plus address as Reply-To of answers. The "
+        "check of the forwarding switches it on, where the server takes them.",
+    )
     queue_id: Id | None = None
     prefer_online: bool | None = None
     active: bool | None = None

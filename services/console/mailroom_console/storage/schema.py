@@ -124,7 +124,7 @@ addresses = Table(
     Column("prefer_online", Boolean, nullable=False, default=False),
     Column("active", Boolean, nullable=False, default=True),
     Column("auto_reply", JSON, nullable=False, default=dict),
-    Column("answering", JSON, nullable=False, default=dict),  # signature, number_in_subject, plus_replies
+    Column("answering", JSON, nullable=False, default=dict),  # signature, number_in_subject, plus_replies, plus_checked_at
     Column("smtp", JSON(none_as_null=True)),
     Column("gmail", JSON(none_as_null=True)),
     Column("forwards_to", Id, ForeignKey("addresses.id", ondelete="RESTRICT"), index=True),
