@@ -1,23 +1,40 @@
 // Live regions: when the server says that something changed, the page is fetched again and the regions that differ are
 // put in place. Focus, scrolling and everything outside the regions stay as they are.
+// At least each REST_MS the page is asked for anew while things happen: a change waits for no silence, which under load never
+// comes, and a busy system is not asked more often than that.
 const GATHER_MS = 250;
+const REST_MS = 1000;
+const ELSEWHERE_MS = 2000;
 const KINDS = ['ticket', 'address', 'presence', 'queue', 'agent', 'activity', 'here', 'reload'];
 
 export function startLive(announce) {
   if (!document.querySelector('[data-live]') || !('EventSource' in window)) return;
   let timer = 0;
+  let due = Infinity; // when the next look is, unless something more urgent comes
   let busy = false;
-  let again = false;
+  let wanted = Infinity; // a look that was asked for during one
+  let rested = 0; // until when it rests after the last look, for what is not the page's own
 
   const refresh = async () => {
-    if (busy) { again = true; return; }
+    timer = 0;
+    due = Infinity;
     busy = true;
+    const began = Date.now();
     const text = await fetchPage();
     busy = false;
-    if (again) { again = false; soon(); }
+    rested = Math.max(began + REST_MS, Date.now() + GATHER_MS);
+    if (wanted < Infinity) { const at = wanted; wanted = Infinity; within(Math.max(0, at - Date.now()), true); }
     if (text !== null) apply(new DOMParser().parseFromString(text, 'text/html'), announce);
   };
-  const soon = () => { clearTimeout(timer); timer = setTimeout(refresh, GATHER_MS); };
+  const within = (ms, own = false) => {
+    const at = own ? Date.now() + ms : Math.max(Date.now() + ms, rested);
+    if (busy) { wanted = Math.min(wanted, at); return; }
+    if (at >= due) return; // it is looked at before: a later event puts nothing off
+    clearTimeout(timer);
+    due = at;
+    timer = setTimeout(refresh, at - Date.now());
+  };
+  const soon = () => within(GATHER_MS);
 
   // A browser keeps six connections to a site at most, so only tabs that are looked at have one of their own.
   let source = null;
@@ -31,10 +48,9 @@ export function startLive(announce) {
   const disconnect = () => { source?.close(); source = null; };
   const heard = (kind, id) => {
     const ticket = document.querySelector('[data-ticket]')?.dataset.ticket;
-    if (kind === 'ticket' && ticket && id && id !== ticket) {
-      clearTimeout(timer);
-      timer = setTimeout(refresh, 2000); // only the numbers in the rail
-    } else soon();
+    if (kind === 'ticket' && ticket && id === ticket) within(GATHER_MS, true);
+    else if (kind === 'ticket' && ticket && id) within(ELSEWHERE_MS); // only the numbers in the rail
+    else soon();
   };
   document.addEventListener('visibilitychange', () => { if (document.hidden) disconnect(); else connect(); });
   window.addEventListener('pagehide', disconnect);
