@@ -55,9 +55,11 @@ def test_aside_and_back_split_spam_and_blocked(site: StandingStack, browser: Bro
     own = wait_until(
         lambda: [t for t in site.tickets(q=tag) if t["id"] != ticket["id"]], what="the second mail's ticket"
     )
-    page.goto(f"/tickets/{own[0]['id']}")
+    page.wait_for_url(f"**/tickets/{own[0]['id']}")  # which is there a moment after it was asked for
     expect(page.locator(".message.in")).to_contain_text("The second")
+    assert next(t["snippet"] for t in site.tickets(q=tag) if t["id"] == ticket["id"]) == "The first"
     page.goto(here)
+    expect(page.locator(".event-line a")).to_have_attribute("href", f"/tickets/{own[0]['id']}")
     expect(page.locator(".message.in")).to_contain_text("The first")
     expect(page.locator(".conversation")).to_contain_text("A mail got a ticket of its own")
 

@@ -48,6 +48,7 @@ FAILED_STATES = frozenset({"failed", "bounced", "refused"})
 SEARCHED_CHARACTERS = 4000
 _BASE = {"id", "type", "ticket_id", "portal_id", "version", "at", "causation_id"}
 _ASKED_FOR = frozenset({"agent", "api", "console"})
+TELLING = ("mail", "reply", "external_reply")  # kinds whose text lists show
 
 
 def addressed(events: Iterable[TicketEvent]) -> tuple[set[str], set[str]]:
@@ -63,6 +64,11 @@ def addressed(events: Iterable[TicketEvent]) -> tuple[set[str], set[str]]:
             if event.bounce is not None:
                 messages.add(event.bounce.id)
     return tickets, messages
+
+
+def excerpt(text: str) -> str:
+    """What lists show of a ticket's last mail."""
+    return " ".join(text[:400].split())[:160]
 
 
 @dataclass(slots=True)
@@ -211,8 +217,8 @@ class Batch:
         self.messages[message.id] = self.new_messages[message.id] = row
         ticket["message_count"] += 1
         text = message.reply_text or message.text
-        if message.kind in ("mail", "reply", "external_reply"):
-            ticket["last_text"] = " ".join(text[:400].split())[:160]
+        if message.kind in TELLING:
+            ticket["last_text"] = excerpt(text)
         wrote = message.direction == "in" and message.kind == "mail" and not message.copy_of
         if wrote and not (message.third_party or message.quiet):
             ticket["customer_at"] = max(ticket["customer_at"] or 0, at)

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mailroom_console.storage.read_schema import ReadTables
 
-from .projection import Batch, Row, addressed
+from .projection import TELLING, Batch, Row, addressed, excerpt
 from .words import APART, indexed
 
 CHUNK = 400
@@ -80,6 +80,7 @@ def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: b
         )
     for message_id, to_ticket in batch.split:
         connection.execute(update(m).where(m.c.id == message_id).values(split_to=to_ticket))
+        _last_text(connection, tables, message_id)
     _tag(connection, tables.tags, batch)
     for ticket_id, email in batch.confirmed:
         _confirm(connection, m, ticket_id, email)
@@ -130,6 +131,19 @@ def _erase_words(connection: Connection, tables: ReadTables, tickets: list[str])
     for seq in connection.execute(query).scalars().all():
         connection.execute(text(f"DELETE FROM {name} WHERE rowid = :seq"), {"seq": seq})  # noqa: S608
     connection.exec_driver_sql(f"INSERT INTO {name} ({name}{', rank' if secure else ''}) VALUES ({_AFTER[secure]})")  # noqa: S608
+
+
+def _last_text(connection: Connection, tables: ReadTables, left: str) -> None:
+    """What lists show of a ticket is the last mail that is still in it."""
+    t, m = tables.tickets, tables.messages
+    ticket_id = connection.scalar(select(m.c.ticket_id).where(m.c.id == left))
+    if ticket_id is None:
+        return
+    stays = select(m.c.document).where(m.c.ticket_id == ticket_id, m.c.split_to.is_(None), m.c.kind.in_(TELLING))
+    last = connection.scalar(stays.order_by(m.c.at.desc(), m.c.version.desc()).limit(1))
+    document = json.loads(last) if last is not None else {}
+    shown = excerpt(document.get("reply_text") or document.get("text") or "")
+    connection.execute(update(t).where(t.c.id == ticket_id).values(last_text=shown))
 
 
 def _confirm(connection: Connection, m: Table, ticket_id: str, email: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +99,18 @@ async def own_addresses(connection: AsyncConnection, portal_id: str) -> set[str]
     """The portal's mail addresses, as they are compared."""
     emails = await connection.execute(select(addresses.c.email).where(addresses.c.portal_id == portal_id))
     return {comparable(email) for email in emails.scalars()}
+
+
+async def which_are_there(console: Console, principal: Principal, ids: Sequence[str]) -> set[str]:
+    """Those of these tickets that exist by now and that the principal sees."""
+    principal.require(READ)
+    if not ids:
+        return set()
+    t = console.read.tables.tickets
+    query = select(t.c.id, t.c.queue_id, t.c.assignee_id).where(t.c.id.in_(ids), t.c.portal_id == principal.portal_id)
+    async with console.database.read() as connection:
+        rows = (await connection.execute(query)).all()
+    return {row.id for row in rows if principal.sees(row.queue_id, row.assignee_id)}
 
 
 async def merged_into(console: Console, principal: Principal, ticket_id: str) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import csv
 import io
 from datetime import datetime
@@ -75,10 +77,10 @@ async def split(visit: Visit) -> Response:
         return _refused(visit, problem)
     if not accepted.shown:
         return visit.go("/tickets", say("Accepted. The new ticket appears in a moment."))
-    return (
-        visit.go(f"/tickets/{visit.path('id')}", say("It has a ticket of its own now."))
-        if not await _there(visit, made)
-        else visit.go(f"/tickets/{made}")
+    if await _there(visit, made):
+        return visit.go(f"/tickets/{made}")
+    return visit.go(
+        f"/tickets/{visit.path('id')}", say("It gets a ticket of its own. A link to it comes below in a moment.")
     )
 
 
@@ -179,11 +181,13 @@ def _until(visit: Visit) -> datetime | None:
 
 
 async def _there(visit: Visit, ticket_id: str) -> bool:
-    try:
-        await tickets.row_of(visit.console, visit.who, ticket_id)
-    except Problem:
-        return False
-    return True
+    """Whether the ticket is there within the time that a page waits; it lies on another partition than what made it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(visit.console.settings.wait_s):
+            while not await tickets.which_are_there(visit.console, visit.who, [ticket_id]):  # noqa: ASYNC110 - a database's row
+                await asyncio.sleep(0.1)
+            return True
+    return False
 
 
 async def _did(visit: Visit, work: Any, said: str = "") -> Response:

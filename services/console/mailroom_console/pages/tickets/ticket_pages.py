@@ -52,7 +52,8 @@ async def show_one(
     can_send = bool(senders) and (choices["can_reply"] or chosen is not None)
     from_id = chosen or (senders[0]["id"] if senders else "")
     queue = found.get(ticket["queue_id"])
-    entries = ticket_view.timeline(ticket, found, people, visit.number_asked("earlier"))
+    there = await tickets.which_are_there(visit.console, visit.who, ticket_view.named(ticket))
+    entries = ticket_view.timeline(ticket, found, people, visit.number_asked("earlier"), there=there)
     return await visit.show(
         "ticket.html", "tickets", status, ticket=ticket, address=address,
         timeline=entries.shown, on_a_page=ticket_view.ON_A_PAGE, earlier=entries.earlier, later=entries.later, back=_back(visit, ticket),

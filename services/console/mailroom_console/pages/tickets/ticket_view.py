@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -63,8 +63,11 @@ class Timeline:
     later: int = 0
 
 
-def timeline(ticket: Mapping[str, Any], queues: Named, agents: Named, skipped: int = 0) -> Timeline:
-    """Messages and events, oldest first: the latest ones but for `skipped`, as many as a page shows."""
+def timeline(
+    ticket: Mapping[str, Any], queues: Named, agents: Named, skipped: int = 0, there: Collection[str] = ()
+) -> Timeline:
+    """Messages and events, oldest first: the latest ones but for `skipped`, as many as a page shows. `there`: the tickets
+    that `named` says and that can be opened by now."""
     entries: list[tuple[str, int, dict[str, Any]]] = []
     for position, message in enumerate(ticket["messages"]):
         entries.append((message["at"] or "", position, {"message": message}))
@@ -72,7 +75,8 @@ def timeline(ticket: Mapping[str, Any], queues: Named, agents: Named, skipped: i
         if told := event_words(event, queues, agents):
             entries.append(
                 (event["at"], 100_000 + event["version"],
-                 {"message": None, "id": event["id"], "text": told, "at": event["at"]})
+                 {"message": None, "id": event["id"], "text": told, "at": event["at"],
+                  "link": f"/tickets/{event['to_ticket']}" if event.get("to_ticket") in there else ""})
             )  # fmt: skip
     entries.sort(key=lambda entry: entry[:2])
     skipped = min(skipped, max(0, len(entries) - 1) // ON_A_PAGE * ON_A_PAGE)
@@ -87,6 +91,11 @@ _PROTECTION = {
     "signed:smime": mark("signed (S/MIME); the signature was not checked"), "signed:openpgp": mark("signed (OpenPGP); the signature was not checked"),
     "encrypted:smime": mark("encrypted (S/MIME)"), "encrypted:openpgp": mark("encrypted (OpenPGP)"),
 }  # fmt: skip
+
+
+def named(ticket: Mapping[str, Any]) -> list[str]:
+    """The tickets that mails of this one were moved to: each is on another partition, and there a moment later."""
+    return [e["to_ticket"] for e in ticket["history"] if e["type"] == "ticket.message_split" and e.get("to_ticket")]
 
 
 def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
