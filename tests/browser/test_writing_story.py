@@ -3,36 +3,21 @@ reads it, the answer that quotes it, drafts, undo, canned answers, plain text, n
 
 from __future__ import annotations
 
-import base64
-import email
-import email.policy
 import secrets
-import struct
 import subprocess
-import zlib
 from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, expect
 from support.processes import REPOSITORY
 
 from browser.accessibility import findings
 from browser.chromium import new_context
 from browser.standing_stack import StandingStack
+from browser.writing import arrived, came, editor, paste, picture, send
 
-pytestmark = pytest.mark.timeout(300)
-PASTE = """([selector, data, html, text]) => {
-  const transfer = new DataTransfer();
-  if (data) {
-    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-    transfer.items.add(new File([bytes], 'shot.png', { type: 'image/png' }));
-  }
-  if (html) transfer.setData('text/html', html);
-  if (text) transfer.setData('text/plain', text);
-  const target = document.querySelector(selector);
-  target.dispatchEvent(new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true, cancelable: true }));
-}"""
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -46,41 +31,6 @@ def shop(site: StandingStack) -> dict[str, Any]:
     )
     site.call("POST", "/canned", 201, name=f"hours {tag}", text="We open at nine.\nCome in!", queue_id=queue["id"])
     return {"queue": queue, "email": made["email"], "id": made["id"], "tag": tag}
-
-
-def came(site: StandingStack, shop: dict[str, Any], subject: str) -> dict[str, Any]:
-    site.forwarded(subject, f"About {subject}", {"To": shop["email"], "X-Forwarded-To": shop["email"]},
-                   "Kim <kim@customer.example>")  # fmt: skip
-    return site.ticket(subject)
-
-
-def picture() -> bytes:
-    """A red PNG of 40 by 20 pixels (ISO/IEC 15948)."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    rows = (b"\0" + b"\xc8\x1e\x1e" * 40) * 20
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 20, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
-def arrived(site: StandingStack, subject: str, to: str = "") -> EmailMessage:
-    """The mail as it came to the other side's SMTP server, read by the standard library."""
-    letter = site.mailbox(subject, to)
-    return email.message_from_bytes(site.letter(int(letter["id"])), policy=email.policy.default)  # type: ignore[return-value]
-
-
-def editor(page: Page, pane: str = "reply") -> Locator:
-    return page.locator(f"[data-pane={pane}] .ProseMirror")
-
-
-def paste(page: Page, selector: str, *, data: bytes = b"", html: str = "", text: str = "") -> None:
-    page.evaluate(PASTE, [selector, base64.b64encode(data).decode(), html, text])
-
-
-def send(page: Page) -> None:
-    page.click("[data-pane=reply] [data-send]")
 
 
 def test_bold_a_list_a_link_and_a_pasted_picture(site: StandingStack, shop: dict[str, Any], browser: Browser) -> None:

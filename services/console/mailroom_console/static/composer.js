@@ -2,7 +2,6 @@
 // answers have scripts of their own.
 import { cannedAnswers, field } from './canned.js';
 import { announce, csrf, say } from './console.js';
-import { startEditing } from './editing.js';
 
 const composer = document.querySelector('[data-composer]');
 if (composer) start(composer);
@@ -19,7 +18,6 @@ function start(box) {
   }
   if (box.dataset.ticket) for (const form of box.querySelectorAll('[data-draft]')) drafts(box, form);
   for (const area of box.querySelectorAll('textarea[data-canned]')) cannedAnswers(box, field(area));
-  startEditing(box, (area, surface) => { if ('canned' in area.dataset) cannedAnswers(box, surface); });
 }
 
 // Reply, reply to all, forward or note without leaving the page.

@@ -1,17 +1,15 @@
 // Formatted text: the editor over a text field, with its tools. The field stays what is sent and kept as plain text, the
-// hidden one beside it holds the HTML where plain text cannot say it all. Without the bundle the field is all there is.
+// hidden one beside it holds the HTML where plain text cannot say it all. Where the bundle was not built pages do not ask for this
+// script, and where it cannot be loaded this one does not run: the field is all there is.
+import { cannedAnswers } from './canned.js';
 import { announce, csrf, say } from './console.js';
+import { mount } from './editor.js';
 
 const PLAIN = 'mailroom-plain'; // whoever likes plain text gets it the next time
 
-export async function startEditing(box, ready) {
-  if (!('editor' in box.dataset)) return;
-  let mount;
-  try { ({ mount } = await import('./editor.js')); } catch { return; }
-  for (const area of box.querySelectorAll('textarea[data-rich]')) rich(area, mount, ready);
-}
+for (const area of document.querySelectorAll('textarea[data-rich]')) rich(area);
 
-function rich(area, mount, ready) {
+function rich(area) {
   const form = area.form;
   const html = form.querySelector('input[name="html"]');
   const tools = form.querySelector('[data-tools]');
@@ -181,7 +179,7 @@ function rich(area, mount, ready) {
   syncing = false;
   tell();
   if (hadFocus && !isPlain()) editor.focus();
-  ready(area, {
+  if ('canned' in area.dataset) cannedAnswers(area.closest('[data-composer]'), {
     // captured above what one writes into, so that a menu's keys come before the editor's
     element: place, after: place, before: editor.before, put: editor.put, changed: area,
   });

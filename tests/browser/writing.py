@@ -1,0 +1,62 @@
+"""What tests of the writing box share: pasting, a picture, and the mail as it arrived."""
+
+from __future__ import annotations
+
+import base64
+import email
+import email.policy
+import struct
+import zlib
+from email.message import EmailMessage
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+from .standing_stack import StandingStack
+
+PASTE = """([selector, data, html, text]) => {
+  const transfer = new DataTransfer();
+  if (data) {
+    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    transfer.items.add(new File([bytes], 'shot.png', { type: 'image/png' }));
+  }
+  if (html) transfer.setData('text/html', html);
+  if (text) transfer.setData('text/plain', text);
+  const target = document.querySelector(selector);
+  target.dispatchEvent(new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true, cancelable: true }));
+}"""
+
+
+def came(site: StandingStack, shop: dict[str, Any], subject: str) -> dict[str, Any]:
+    site.forwarded(subject, f"About {subject}", {"To": shop["email"], "X-Forwarded-To": shop["email"]},
+                   "Kim <kim@customer.example>")  # fmt: skip
+    return site.ticket(subject)
+
+
+def picture() -> bytes:
+    """A red PNG of 40 by 20 pixels (ISO/IEC 15948)."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    rows = (b"\0" + b"\xc8\x1e\x1e" * 40) * 20
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 20, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def arrived(site: StandingStack, subject: str, to: str = "") -> EmailMessage:
+    """The mail as it came to the other side's SMTP server, read by the standard library."""
+    letter = site.mailbox(subject, to)
+    return email.message_from_bytes(site.letter(int(letter["id"])), policy=email.policy.default)  # type: ignore[return-value]
+
+
+def editor(page: Page, pane: str = "reply") -> Locator:
+    return page.locator(f"[data-pane={pane}] .ProseMirror")
+
+
+def paste(page: Page, selector: str, *, data: bytes = b"", html: str = "", text: str = "") -> None:
+    page.evaluate(PASTE, [selector, base64.b64encode(data).decode(), html, text])
+
+
+def send(page: Page) -> None:
+    page.click("[data-pane=reply] [data-send]")
