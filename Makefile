@@ -12,6 +12,9 @@ MEMBERS := $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)
 CODE := shared services deploy
 export PYTHON RELEASE AGAINST JSON ONLY SEED DURATION RATE BROKERS FOLLOW STACK ARGS
 
+# Where Python may not keep what it compiled, every service compiles itself anew at each start: half a second each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help editor up down clean status logs demo test test-all check fmt bench load chaos scale compatibility screenshots test-compose fresh lock packages
 
 help: ## this list
