@@ -173,6 +173,10 @@ class Conversation:
         self.state = decision.state
         return any(isinstance(e, DeliveryChanged) for e in decision.events)
 
+    def holds(self, mail_from: str, raw: bytes) -> bool:
+        """Whether a mail that came back goes to this ticket by what it says itself."""
+        return placed(arrived(raw, mail_from), Known()).ticket_id == self.state.id
+
     def outcomes(self) -> dict[str, str]:
         """Each recipient's state."""
         message = next(m for m in reversed(self.state.messages) if m.direction == "out")

@@ -16,8 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from support.postfix_relay import main_cf, master_cf
-
 INSTALL_S = 240.0
 _ROOT = r"""
 set -e
@@ -31,89 +29,25 @@ exec chroot . /bin/sh -e -c "$2"
 """
 
 
+TRIES = (("unknown",), ("policy",), ("later",), ("fine", "unknown"))  # a mail each; names that tell how it ends
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How to get, configure and run one server; `{listen}` and `{world}` are ports."""
+    """How to get, configure and run one server, and whom to write to; `{listen}` and `{world}` are ports."""
 
     name: str
     packages: tuple[str, ...]
     version_of: str
     files: dict[str, str]
     run: str
+    tries: tuple[tuple[str, ...], ...] = TRIES
+    lmtp: bool = False  # whether it reaches the world by LMTP
 
-
-EXIM = Server(
-    "Exim", ("exim4-base", "exim4-config", "exim4-daemon-light"), "exim4-daemon-light",
-    {"/compat/exim.conf": """primary_hostname = mx.example.net
-daemon_smtp_ports = {listen}
-local_interfaces = 127.0.0.1
-tls_advertise_hosts =
-acl_smtp_rcpt = take
-delay_warning = 2s
-trusted_users = root
-begin acl
-take:
-  accept
-begin routers
-out:
-  driver = manualroute
-  route_list = * 127.0.0.1
-  transport = world
-  self = send
-begin transports
-world:
-  driver = smtp
-  port = {world}
-  allow_localhost
-begin retry
-* * F,12s,2s
-"""},
-    "exec exim4 -C /compat/exim.conf -bdf -q1s",
-)  # fmt: skip
-OPENSMTPD = Server(
-    "OpenSMTPD", ("opensmtpd",), "opensmtpd",
-    {"/compat/smtpd.conf": """bounce warn-interval 2s
-queue ttl 15s
-listen on 127.0.0.1 port {listen} hostname mx.example.net
-action "out" relay host smtp://127.0.0.1:{world}
-match from any for any action "out"
-"""},
-    "exec smtpd -d -f /compat/smtpd.conf",
-)  # fmt: skip
-POSTFIX = Server(
-    "Postfix", ("postfix",), "postfix",
-    {"/compat/postfix/main.cf": main_cf(
-        "mx.example.net", "{world}", queue_directory="/var/spool/postfix", maximal_queue_lifetime="10s",
-        bounce_queue_lifetime="10s", minimal_backoff_time="1s", maximal_backoff_time="2s", queue_run_delay="1s",
-        delay_warning_time="2s",
-    ), "/compat/postfix/master.cf": master_cf("{listen}", """pickup unix n - n 60 1 pickup
-proxymap unix - - n - - proxymap
-proxywrite unix - - n - 1 proxymap
-tlsmgr unix - - n 1000? 1 tlsmgr
-scache unix - - n - 1 scache
-""")},
-    "rm -f /var/spool/postfix/pid/master.pid; exec postfix -c /compat/postfix start-fg",
-)  # fmt: skip
-SENDMAIL = Server(
-    "sendmail", ("sendmail-base", "sendmail-cf", "sendmail-bin"), "sendmail-bin",
-    {"/compat/sendmail.mc": """include(`/usr/share/sendmail/cf/m4/cf.m4')
-OSTYPE(`debian')
-define(`confDOMAIN_NAME', `mx.example.net')
-define(`SMART_HOST', `esmtp:[127.0.0.1]')
-define(`ESMTP_MAILER_ARGS', `TCP $h {world}')
-define(`confTO_QUEUEWARN', `1s')
-define(`confTO_QUEUERETURN', `12s')
-define(`confDONT_PROBE_INTERFACES', `True')
-FEATURE(`promiscuous_relay')
-FEATURE(`accept_unqualified_senders')
-FEATURE(`accept_unresolvable_domains')
-FEATURE(`nocanonify')
-DAEMON_OPTIONS(`Family=inet, Port={listen}, Addr=127.0.0.1')
-MAILER(`smtp')
-"""},
-    "m4 /compat/sendmail.mc > /compat/sendmail.cf; install -d -o root -g smmsp -m 2700 /var/spool/mqueue || install -d -m 700 /var/spool/mqueue; exec sendmail -bD -C /compat/sendmail.cf -q1s",
-)  # fmt: skip
-SERVERS = (EXIM, OPENSMTPD, POSTFIX, SENDMAIL)
+    @property
+    def tag(self) -> str:
+        """Its name as a part of addresses and paths."""
+        return self.name.partition("/")[0].lower()
 
 
 class Running:
@@ -123,11 +57,12 @@ class Running:
         self._server, self._folder, self._listen = server, folder, listen
         ports = {"listen": str(listen), "world": str(world)}
         self._files = {path: _filled(text, ports) for path, text in server.files.items()}
-        self.log = folder / f"{server.name}.log"
+        self._run = _filled(server.run, ports)
+        self.log = folder / f"{server.tag}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        root = self._folder / self._server.name
+        root = self._folder / self._server.tag
         root.mkdir(parents=True)
         packages = " ".join(self._server.packages)
         steps = [
@@ -140,7 +75,7 @@ class Running:
         ]
         for path, text in self._files.items():
             steps.append(f"mkdir -p {os.path.dirname(path)}; cat > {path} <<'COMPAT'\n{text}COMPAT")
-        steps.append(self._server.run)
+        steps.append(self._run)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", _ROOT, "compat", str(root), "\n".join(steps)],

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.lmtp import LMTP
 
 OURS = "shop@customer-shop.example"
 
@@ -17,14 +18,20 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-class World:
-    """An SMTP server on a free port of loopback. `returned` are the mails to our own address, with their sender."""
+class _ByLmtp(Controller):
+    def factory(self) -> LMTP:
+        return LMTP(self.handler, **self.SMTP_kwargs)
 
-    def __init__(self) -> None:
+
+class World:
+    """An SMTP server (or one of LMTP) on a free port of loopback. `returned` are the mails to our own address, with their sender."""
+
+    def __init__(self, *, lmtp: bool = False) -> None:
         self.returned: list[tuple[str, bytes]] = []
         self._lock = threading.Lock()
         self.port = _free_port()
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True)
+        speaking = _ByLmtp if lmtp else Controller
+        self._controller = speaking(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True)
 
     def start(self) -> None:
         self._controller.start()

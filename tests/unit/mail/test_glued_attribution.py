@@ -42,7 +42,7 @@ def answer(text: str, html: str | None = None) -> Mail:
 @pytest.mark.parametrize("typed", TYPED)
 @pytest.mark.parametrize("line", [line for _, line in LINES], ids=[name for name, _ in LINES])
 def test_nothing_typed_is_lost_and_history_is_folded(line: str, typed: str) -> None:
-    assert shared_start(line, US) == 0
+    assert not shared_start(line, US)
     old = "Hello Kim,\nwhich chairs?"
     quoted = "\n".join("> " + one for one in old.split("\n"))
     text = f"Hello Ana,\n\n{typed}{line}\n\n{quoted}\n"

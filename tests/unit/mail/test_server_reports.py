@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mailroom_mail import BouncedRecipient, Kind, bounce_statuses, classify, is_failure, read
+from mailroom_mail.kinds.bounce_reasons import tidy
 
 SERVERS = Path(__file__).parents[4] / "shared" / "servers"
 shared = pytest.mark.skipif(not SERVERS.is_dir(), reason=f"../shared is not here ({SERVERS})")
@@ -273,3 +274,20 @@ def test_a_long_report_takes_linear_time(token: str) -> None:
         return best
 
     assert seconds(1_000_000) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            r'smtp; MDA delivery failed: exit status 67 - "unknown@customer.example: no such \"user\" here\n"',
+            'unknown@customer.example: no such "user" here',
+        ),
+        (
+            'x-unix; Command died with status 77: "/usr/bin/maildrop -d ann". Command output: ERR: mailbox is locked',
+            "ERR: mailbox is locked",
+        ),
+    ],
+)
+def test_the_words_of_a_delivering_program_are_the_reason_and_not_how_it_ended(said: str, reason: str) -> None:
+    assert tidy(said) == reason

@@ -39,6 +39,8 @@ _TELLING_FIELDS = frozenset(
     (*LIST_FIELDS, *_RESPONDER_FIELDS, "auto-submitted", "precedence", "x-precedence", "x-auto-response-suppress",
      "x-post-messageclass", "delivered-to", _INBOX_RULE)
 )  # fmt: skip
+_LIST_NAMES = frozenset(LIST_FIELDS)
+_RESPONDER_NAMES = frozenset(_RESPONDER_FIELDS)
 # Only "All" is a program's: Exchange asks for no answers of some kinds on its people's mail, too.
 _SUPPRESSING = re.compile(r"\ball\b", re.IGNORECASE)
 _PRECEDENCE = re.compile(r"\s*(bulk|list|junk|auto[-_]?reply)\b", re.IGNORECASE)
@@ -155,12 +157,12 @@ def says_automatic(text: str) -> bool:
 def is_machine_address(address: str) -> bool:
     """Whether the part before the @ is a machine's: mailer-daemon, postmaster, no-reply, a list's program and their kin."""
     local = address.rpartition("@")[0] or address
-    return len(local) <= 200 and (_is_machine(local) or is_list_control(local))
+    return len(local) <= 200 and _is_machine(local)
 
 
 @lru_cache(maxsize=2000)  # mostly the sender of envelope and header are one
 def _is_machine(local: str) -> bool:
-    return _MACHINE_LOCAL.fullmatch(local.lower().translate(_SAME)) is not None
+    return _MACHINE_LOCAL.fullmatch(local.lower().translate(_SAME)) is not None or is_list_control(local)
 
 
 def is_null_path(path: str) -> bool:
@@ -191,7 +193,8 @@ def header_signs(mail: Mail, fields: Fields, return_path: str | None) -> list[st
             for value in fields.get(name, ()):
                 if (found := _PRECEDENCE.match(value)) is not None:
                     signs.append(f"precedence:{found.group(1).lower()}")
-        signs += [name for name in LIST_FIELDS if name in fields]
+        if not _LIST_NAMES.isdisjoint(fields):
+            signs += [name for name in LIST_FIELDS if name in fields]
         by_rule = fields.get(_INBOX_RULE, ())
         own = mail.from_.email.lower() if mail.from_ is not None else ""
         if any(own and own in value.lower() for value in by_rule):
@@ -202,14 +205,17 @@ def header_signs(mail: Mail, fields: Fields, return_path: str | None) -> list[st
                 signs.append("x-auto-response-suppress")
         if any(own and own in value.lower() for value in fields.get("x-loop", ())):
             signs.append("x-loop:own-address")
-        for name in _RESPONDER_FIELDS:
+        for name in () if _RESPONDER_NAMES.isdisjoint(fields) else _RESPONDER_FIELDS:
             values = fields.get(name)
             if values and any(value.strip().lower() not in ("no", "false", "0") for value in values):
                 signs.append(name)
         for name in ("x-post-messageclass", "delivered-to"):
             if any("autorespon" in value.lower() for value in fields.get(name, ())):
                 signs.append(f"{name}:autoresponder")
-    for label, box in (("from", mail.from_), ("sender", mail.sender), *(("reply-to", box) for box in mail.reply_to)):
+    boxes = [("from", mail.from_), ("sender", mail.sender)]
+    if mail.reply_to:
+        boxes += [("reply-to", box) for box in mail.reply_to]
+    for label, box in boxes:
         if box is not None and is_machine_address(box.email):
             signs.append(f"{label}:{box.email.rpartition('@')[0].lower()[:60]}")
     return signs

@@ -30,6 +30,12 @@ _ASIDES = re.compile(  # in small letters
     r"remote host(?: \S{1,255})?(?: ?\[[^\]\n]{0,60}\])?(?: said)?:|host(?: \S{1,255})?(?: ?\[[^\]\n]{0,60}\])?(?: said)?:|"
     r"the (?:error|response|reason)(?: that the other server returned| from the remote server)? was:"
 )
+# What a server says of the program that it handed a mail to, before or around that program's own words: chasquid, Postfix.
+_OF_PROGRAM = re.compile(
+    r"(?:mda delivery failed: )?exit status \d{1,3} - \"(.{1,1000})\"\s*\Z|"
+    r"command died with status \d{1,3}: \"[^\"]{0,300}\"\. command output: (.{1,1000})\Z",
+    re.IGNORECASE | re.DOTALL,
+)
 _BECAUSE = "because:"
 _NEXT_HOP = re.compile(r"(?:host )?\S{0,255} ?\[[0-9A-Fa-f.:]{2,45}\]:?", re.IGNORECASE)
 _GIVEN = re.compile(
@@ -115,6 +121,9 @@ def given(notice: str) -> str:
 def tidy(diagnostic: str) -> str:
     """A server's answer for people: without the type in front of it, and its code once instead of at each line."""
     text = _TYPE.sub("", " ".join(diagnostic[:4000].split()), count=1)
+    if (program := _OF_PROGRAM.match(text)) is not None:
+        quoted, output = program.groups()
+        text = output or " ".join(quoted.replace("\\n", " ").replace('\\"', '"').split())
     code = _CODE.match(text)
     if code is None:
         return text[:LONGEST]

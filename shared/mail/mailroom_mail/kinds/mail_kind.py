@@ -8,7 +8,7 @@ from mailroom_mail.threads.list_post import list_post
 
 from . import automatic, bounces, desks, digests, formal_reports, forwarding, receipts, refusals
 
-_SPAM_FIELDS = ("x-spam-flag", "x-spam", "x-spam-status")
+_SPAM_FIELDS = frozenset(("x-spam-flag", "x-spam", "x-spam-status"))
 _LIST_FIELDS = frozenset(automatic.LIST_FIELDS)
 _MARKED = frozenset("*[{< ")  # how a filter's mark in a subject begins
 
@@ -87,9 +87,10 @@ def classify(mail: Mail, return_path: str | None = None) -> Kind:
 
 def _is_flagged(mail: Mail, fields: automatic.Fields) -> bool:
     """Whether a filter's mark says spam: SpamAssassin's flag or status, rspamd's one field, or the subject's beginning."""
-    for name in _SPAM_FIELDS:
-        if name in fields and any(value.strip().lower().startswith("yes") for value in fields[name]):
-            return True
+    if not _SPAM_FIELDS.isdisjoint(fields):
+        for name in _SPAM_FIELDS & fields.keys():
+            if any(value.strip().lower().startswith("yes") for value in fields[name]):
+                return True
     return mail.subject[:1] in _MARKED and is_marked_spam(mail.subject)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from mailroom_mail.reading.domain_names import comparable
 from mailroom_mail.reading.model import ListPost, Mail, Mailbox
@@ -35,7 +36,9 @@ MANAGER_FIELDS = (
 )
 _NAMING = ("x-beenthere", "x-mailing-list", "mailing-list")
 _ID_FIELDS = ("list-id", "list-post", *_NAMING)
+_TELLING_FIELDS = frozenset((*_ID_FIELDS, "x-original-from", "x-original-sender"))
 _LONGEST = 2_000
+_LONGEST_NAME = 700  # of an address that is remembered
 # mlmmj marks its mails by the envelope alone: LIST+bounces-NUMBER-member=host@ for posts, LIST+bounces-WORD[…]@ for its own.
 _MLMMJ_PATH = re.compile(
     r"([^@+\s]{1,128})\+bounces-(?:(\d+)-[^@\s]{1,255}|[a-z]{3,20}(?:-[^@\s]{1,255})?)(@[^@\s]{1,255})"
@@ -71,10 +74,10 @@ def list_post(
     names = {name.lower() for name, _ in mail.headers} if names is None else names
     path = (return_path or "").strip("<> ").lower()
     by_path = _MLMMJ_PATH.fullmatch(path) if "+bounces-" in path else None
-    original = "x-original-from" in names or "x-original-sender" in names
     by_form = _is_notice_by_form(mail, by_path)
-    if by_path is None and not by_form and not original and not any(name in names for name in _ID_FIELDS):
+    if by_path is None and not by_form and _TELLING_FIELDS.isdisjoint(names):
         return None
+    original = "x-original-from" in names or "x-original-sender" in names
     lists = _Names(mail, names)
     if by_path is not None:
         lists.known.add(by_path[1] + by_path[3])
@@ -195,21 +198,30 @@ def is_list_control(address: str) -> bool:
 
 
 def _is_of_program(address: str) -> bool:
-    local = address.rpartition("@")[0].lower()[:400]
-    return is_list_control(address) or bool(_PROGRAM.fullmatch(local) or _MAYBE_PROGRAM.fullmatch(local))
+    return any(_by_name(address[-_LONGEST_NAME:]))
 
 
 def _is_notice_by_form(mail: Mail, by_path: re.Match[str] | None) -> bool:
     """mlmmj's own mails bear no field that says so: its envelope, its addresses and its Message-IDs do."""
     if by_path is not None and by_path[2] is None:
         return True
-    if mail.message_id and _MLMMJ_ID.fullmatch(mail.message_id):
+    if mail.message_id and "-mlmmj-" in mail.message_id and _MLMMJ_ID.fullmatch(mail.message_id):
         return True
     if mail.from_ is not None:
-        local = mail.from_.email.rpartition("@")[0].lower()[:400]
-        if _PROGRAM.fullmatch(local) or (_MAYBE_PROGRAM.fullmatch(local) and _is_automatic(mail)):
+        of_program, maybe = _by_name(mail.from_.email[-_LONGEST_NAME:])
+        if of_program or (maybe and _is_automatic(mail)):
             return True
-    return any(is_list_control(box.email) for box in ((mail.from_,) if mail.from_ else ()) + mail.reply_to[:50])
+    return bool(mail.reply_to) and any(is_list_control(box.email) for box in mail.reply_to[:50])
+
+
+@lru_cache(maxsize=2000)
+def _by_name(address: str) -> tuple[bool, bool]:
+    """Whether an address is a list program's by itself, and whether it is one in an automatic mail."""
+    local = address.rpartition("@")[0].lower()[:400]
+    return (
+        _PROGRAM.fullmatch(local) is not None or is_list_control(address),
+        _MAYBE_PROGRAM.fullmatch(local) is not None,
+    )
 
 
 def _is_automatic(mail: Mail) -> bool:

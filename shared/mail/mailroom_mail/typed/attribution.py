@@ -21,7 +21,7 @@ def attribution_start(lines: list[str], marks: list[str], index: int, line: str)
     tail = line.rstrip("-–—* \t")
     dashed = tail != line
     closing = tail[-1:] in (":", "：") or ":>" in tail or ": >" in tail
-    old_gmail = not closing and tail.endswith(">") and words.ADDRESS.search(tail) is not None
+    old_gmail = not closing and tail.endswith(">") and words.has_address(tail)
     bare = not closing and not dashed and tail.endswith(words.ENDS_WROTE)
     if not (closing or dashed or old_gmail or bare):
         return None
@@ -33,11 +33,11 @@ def attribution_start(lines: list[str], marks: list[str], index: int, line: str)
         if len(joined) > 800:
             break
         low = joined.lower()
-        verb = words.WROTE.search(low) is not None
-        address = words.ADDRESS.search(joined) is not None
-        date = words.DATE.search(joined) is not None
+        verb = words.says_wrote(low)
+        address = words.has_address(joined)
         if not (verb or address):
             continue
+        date = words.DATE.search(joined) is not None
         starts = words.ATTRIBUTION_START.match(joined) is not None
         if old_gmail:
             return position if date and joined[:4].isdigit() and next_line(lines, index).startswith(">") else None
@@ -102,17 +102,22 @@ def apart(lines: Sequence[str], names: Sequence[str] = ()) -> dict[int, int]:
     for index, line in enumerate(lines):
         if line[-1:] not in _MAY_END or line[0] == ">":
             continue
-        joined, first = line.rstrip(), index
-        last = joined[-1:]
+        joined, first = line, index
+        if (last := line[-1]).isspace():
+            joined = line.rstrip()
+            last = joined[-1:]
         if last not in _ENDS and not (last in WROTE_LAST and joined.endswith(words.ENDS_WROTE)):
             continue
         attempts += 1
         if attempts > _MOST_ATTEMPTS:
             break
-        quoted = next_line(lines, index).startswith(">")
+        quoted: bool | None = None
         for _ in range(3):
             if glued.ends_as_attribution(joined):
+                quoted = next_line(lines, index).startswith(">") if quoted is None else quoted
                 at = glued.shared_start(joined, names)
+                if at is None:
+                    break  # it begins with the line
                 if at and at < len(lines[first]) and (quoted or not joined[at - 1].isspace()):
                     found[first] = at
                     break

@@ -67,17 +67,31 @@ _NOTICE = re.compile(
     r"(?:email|thư|thông tin trong email) này\b.{0,140}?(?:bảo mật|tuyệt mật|riêng tư)|(?:это|данное|настоящее) (?:письмо|сообщение)\b.{0,140}?конфиденц)",
     re.IGNORECASE,
 )
+# One of these stands in whatever `_NOTICE` finds. In small letters.
+_NOTICE_STEMS = (
+    "confiden", "notice", "disclaimer", "intended", "privileged", "received this", "named", "environment before", "vertrau", "vertrouw", "geschützt",
+    "bestimmt", "haftungsausschluss", "sie nicht der", "aviso", "avviso", "riservat", "poufn", "bảo mật", "tuyệt mật", "riêng tư", "конфиденц",
+)  # fmt: skip
 # What may stand in and below a notice: law, and who the company is. In small letters.
 _OF_COMPANY = (
-    "confiden", "vertrau", "vertrouw", "riserv", "poufn", "конфиденц", "bảo mật", "privileg", "recipient", "empfänger", "destinat", "ontvanger",
-    "odbiorc", "получател", "disclaim", "haft", "liab", "unauthori", "unbefugt", "virus", "viren", "delete", "lösch", "supprim", "elimin", "copy",
-    "kopie", "http:", "https:", "www.", "@", "e-mail", "email", "message", "nachricht", "wiadomoś", "sender", "absender",
+    "confiden", "message", "email", "e-mail", "@", "http", "www.", "recipient", "copy", "delete", "virus", "sender", "liab", "privileg", "disclaim",
+    "unauthori", "vertrau", "nachricht", "kopie", "haft", "viren", "unbefugt", "vertrouw", "ontvanger", "destinat", "supprim", "elimin", "riserv",
+    "poufn", "odbiorc",
 )  # fmt: skip
+_OF_COMPANY_ELSEWHERE = ("empfänger", "lösch", "wiadomoś", "конфиденц", "получател", "bảo mật")
 _COMPANY_NAME = re.compile(
     r"\b(?:gmbh|ag|kg|hrb|hra|ust|ltd|limited|inc|llc|plc|s\.?a\.?r?\.?l?|b\.?v|n\.?v|vat|registered|registergericht|"
     r"geschäftsführer|siren|siret|kvk|nip|regon)\b"
 )
+_MARKS = str.maketrans(dict.fromkeys(",.;:()[]/&|*<>-–\"'", " "))
+# The words of `_COMPANY_NAME` as they stand alone, or the beginnings of those with dots: they cost less to look for.
+_COMPANY_KINDS = frozenset(
+    ("gmbh", "ag", "kg", "hrb", "hra", "ust", "ltd", "limited", "inc", "llc", "plc", "sa", "sar", "sal", "sarl", "bv", "nv", "vat", "registered",
+     "registergericht", "geschäftsführer", "siren", "siret", "kvk", "nip", "regon")
+)  # fmt: skip
+_DOTTED = ("s.a", "b.v", "n.v")
 _RULES = " -_=*\n"
+_BEGINNING, _END_OF = 170, 130  # characters of a long paragraph that are looked at
 
 
 def without_company_words(text: str) -> str:
@@ -123,7 +137,10 @@ def above_notice(text: str) -> str:
     From the end upwards, paragraph by paragraph: the first that speaks neither of law nor of the company is a person's, and
     so is all above it.
     """
-    lines = text.rstrip().rsplit("\n", _MOST_NOTICE_LINES)
+    whole = text.rstrip()
+    if whole[-1:] == "?" or whole[whole.rfind("\n") + 1 :].lstrip()[:1] == ">":
+        return text  # somebody asks, or is quoted
+    lines = whole.rsplit("\n", _MOST_NOTICE_LINES)
     first = 0 if len(lines) <= _MOST_NOTICE_LINES else 1
     best = None
     end = len(lines)
@@ -134,11 +151,16 @@ def above_notice(text: str) -> str:
         if start < end:
             if not _is_company("\n".join(lines[start:end])):
                 break
+            may_be = names_any("\n".join(lines[start : end + 3]).lower(), _NOTICE_STEMS)
             for index in range(end - 1, start - 1, -1):
                 line = lines[index].strip()
                 if line[0] == ">" or line[-1] == "?":
-                    return text if best is None else _above(lines, best)  # somebody asks, or is quoted
-                if _NOTICE.match(" ".join(lines[index : index + 4])[:600]) and _is_company("\n".join(lines[index:end])):
+                    return text if best is None else _above(lines, best)
+                if (
+                    may_be
+                    and _NOTICE.match(" ".join(lines[index : index + 4])[:600])
+                    and _is_company("\n".join(lines[index:end]))
+                ):
                     best = index
         end = start - 1
     return text if best is None else _above(lines, best)
@@ -151,6 +173,18 @@ def _above(lines: list[str], index: int) -> str:
 
 
 def _is_company(paragraph: str) -> bool:
-    """Whether a paragraph speaks of law or of the company, or is a rule."""
+    """Whether a paragraph speaks of law or of the company, or is a rule. Of a long one its beginning and its end tell."""
+    if len(paragraph) > _BEGINNING + _END_OF:
+        paragraph = f"{paragraph[:_BEGINNING]}\n{paragraph[-_END_OF:]}"
     low = paragraph.lower()
-    return names_any(low, _OF_COMPANY) or _COMPANY_NAME.search(low) is not None or not low.strip(_RULES)
+    return (
+        names_any(low, _OF_COMPANY)
+        or (not low.isascii() and names_any(low, _OF_COMPANY_ELSEWHERE))
+        or (_names_company(low) and _COMPANY_NAME.search(low) is not None)
+        or not low.strip(_RULES)
+    )
+
+
+def _names_company(low: str) -> bool:
+    """Whether a word stands there that may be a company's kind or number."""
+    return not _COMPANY_KINDS.isdisjoint(low.translate(_MARKS).split()) or names_any(low, _DOTTED)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 
-# "wrote" as programs say it; matched in lower case.
-WROTE = re.compile(
-    r"wrote|writes|schrieb|schreibt|hat geschrieben|geschrieben|a (?:é|e\u0301|e)crit|[ée]crit|escribi[óo]|escribe|escreveu|ha scritto|scrive|scrisse|"
-    r"schreef|het volgende geschreven|napisa[łl]|pisze|nap[íi]sa[lů]|пишет|писал|написал|написав|пише|đã viết|đã gửi|viết|写道|寫道|写了|來信|"
-    r"のメール|が書きました|は書きました|書きました|さんは|作成|작성|썼습니다|보냄|skrev|skriver|kirjoitti|yazdı|şunu yazdı|írta|έγραψε|a scris|menulis|napisao|je pisal|wrote|kirjutas|rakstīja|rašė|كتب|כתב|เขียน|mengatakan|написа|napisana|napsal|쓴 글|쓰셨습니다|escribiu|va escriure|escrigué|idatzi zuen|skrifaði|نوشت|כתב/ה"
-)
+from mailroom_mail.kinds.automatic import names_any
+
+# "wrote" as programs say it; looked for in lower case, the commonest first.
+WROTE_WORDS = (
+    "wrote", "schrieb", "écrit", "viết", "writes", "schreibt", "geschrieben", "ecrit", "a e\u0301crit", "escribió", "escribio", "escribe", "escreveu",
+    "ha scritto", "scrive", "scrisse", "schreef", "het volgende geschreven", "napisał", "napisal", "pisze", "napísal", "napísaů", "napisaů", "пише",
+    "писал", "написа", "đã gửi", "写道", "寫道", "写了", "來信", "のメール", "書きました", "さんは", "作成", "작성", "썼습니다", "보냄", "skrev", "skriver", "kirjoitti",
+    "yazdı", "írta", "έγραψε", "a scris", "menulis", "napisao", "je pisal", "kirjutas", "rakstīja", "rašė", "كتب", "כתב", "เขียน", "mengatakan",
+    "napisana", "napsal", "쓴 글", "쓰셨습니다", "escribiu", "va escriure", "escrigué", "idatzi zuen", "skrifaði", "نوشت",
+)  # fmt: skip
+# Where it begins, with what belongs to it; `says_wrote` tells thirty times as fast that it stands somewhere.
+WROTE = re.compile("a (?:é|e\u0301|e)crit|hat geschrieben|đã viết|が書きました|は書きました|" + "|".join(WROTE_WORDS))
 WEEKDAYS = (
     r"mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs?(?:day)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?|"
     r"mo(?:ntag)?|di(?:enstag)?|mi(?:ttwoch)?|do(?:nnerstag)?|fr(?:eitag)?|sa(?:mstag)?|so(?:nntag)?|"
@@ -33,8 +39,11 @@ SHARED_START = re.compile(
     re.IGNORECASE,
 )
 QUOTING = re.compile(r"[\s>*]*(?:quoting|zitat von|citando|citeren|cytowanie|citation de|citat fra)\b", re.IGNORECASE)
+# What may not stand before a date is asked for behind its first digit: a pattern that begins with one is searched for many
+# times as fast.
 DATE = re.compile(
-    r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<!\d)\d{1,2}\s?[:.hH時]\s?\d\d(?!\d)|(?<!\d)\d{1,2}[./-]\d{1,2}[./-](?:\d\d){1,2}(?!\d)|(?<!\d)\d{1,2}時",
+    r"\d(?<!\d.)(?:(?:(?<=1)9|(?<=2)0)\d\d(?!\d)|\d?\s?[:.hH時]\s?\d\d(?!\d)|\d?[./-]\d{1,2}[./-](?:\d\d){1,2}(?!\d)|\d?時)",
+    re.DOTALL,
 )
 FIELD = re.compile(r"\t[A-Z][A-Za-z-]{1,40}: \S")  # of a mail's header, set in by a TAB
 # The prefixes of answers' subjects; what forwards begin with is in FORWARD_SUBJECT.
@@ -44,6 +53,7 @@ ANSWER_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 ADDRESS = re.compile(r"[^\s<>@\"]+@[^\s<>@\"]+")
+_NO_ADDRESS = '<>@"'  # nor white space
 
 # Labels of the header block that Outlook and others put above unquoted history, by role.
 _LABELS = {
@@ -100,3 +110,19 @@ ENDS_WROTE = (
     "wrote", "schrieb", "écrit", "escribió", "escreveu", "scritto", "schreef", "napisał", "napisał(a)", "написал", "написал(а)", "пишет", "viết", "写道", "寫道",
     "skrev", "kirjoitti",
 )  # fmt: skip
+
+
+def says_wrote(text: str) -> bool:
+    """Whether a text, in lower case, says that somebody wrote."""
+    return names_any(text, WROTE_WORDS)
+
+
+def has_address(text: str) -> bool:
+    """Whether an e-mail address (`ADDRESS`) stands in a text: looked for at each @, not at each letter."""
+    at = text.find("@", 1)
+    while at > 0:
+        before, after = text[at - 1], text[at + 1 : at + 2]
+        if after and not (before in _NO_ADDRESS or before.isspace() or after in _NO_ADDRESS or after.isspace()):
+            return True
+        at = text.find("@", at + 1)
+    return False

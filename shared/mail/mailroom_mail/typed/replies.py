@@ -20,6 +20,8 @@ from .reply_text import plain_reply
 
 _MOST_NAMES = 10
 _WIDTHS = range(50, 100)  # characters at which programs break lines
+_LAST_WORDS = 30  # characters of a line that are looked for in the HTML
+_BREAK = re.compile(r"\s*(?:<br\b|</(?:div|p|li|td)>)", re.IGNORECASE)
 _LIST_FOOTER = '<div style="white-space:pre-wrap">____________________'
 _PICTURE_TEXT = re.compile(r"<img\b[^<>]{0,2000}?\salt=(?:\"([^\"<>]{1,200})\"|'([^'<>]{1,200})')", re.IGNORECASE)
 _FORWARD_MARK = "moz-forward-container"
@@ -71,7 +73,7 @@ def extract_reply(mail: Mail) -> Reply:
         html = without_company_html(html)
     if not mail.text_from_html and "alt=" in html:
         text = _without_picture_texts(text, html)
-    if not mail.text_from_html and _is_wrapped(text):
+    if not mail.text_from_html and (at := _wrapped_at(text)) and not _breaks_too(html, text[:at]):
         # Some programs break their plain text at a width and leave the HTML whole.
         unwrapped = to_text(html)
         if unwrapped.split() == text.split():
@@ -123,15 +125,26 @@ def _answered(mail: Mail) -> tuple[str, ...]:
     return tuple([word for box in boxes for word in (box.name, box.email) if word])
 
 
-def _is_wrapped(text: str) -> bool:
-    """Whether a line was broken because the next word had no room in it."""
+def _wrapped_at(text: str) -> int:
+    """The offset of a line break that is there because the next word had no room in the line, or 0."""
     if "\n" not in text:
-        return False
+        return 0
     lines = text.split("\n")
     width = max(map(len, lines))
     if width not in _WIDTHS:
-        return False
-    return any(
-        line and following and len(line) + 1 + len(following.split(" ", 1)[0]) > width and len(line) * 3 > width * 2
-        for line, following in pairwise(lines)
-    )
+        return 0
+    at = -1
+    for line, following in pairwise(lines):
+        at += len(line) + 1
+        if len(line) * 3 > width * 2 and following and len(line) + 1 + len(following.split(" ", 1)[0]) > width:
+            return at
+    return 0
+
+
+def _breaks_too(html: str, before: str) -> bool:
+    """Whether the HTML breaks the line where the text does, after the words that end `before`: then it has no other lines,
+    and need not be read. Plain words are looked for only, so that what is not found says nothing."""
+    start = before.rfind("\n") + 1
+    end = before[max(start, len(before) - _LAST_WORDS) :]
+    at = html.find(end)
+    return at >= 0 and _BREAK.match(html, at + len(end)) is not None

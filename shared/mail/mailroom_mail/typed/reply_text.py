@@ -183,7 +183,7 @@ def is_header_block(lines: list[str], index: int) -> bool:
                 break
             continue
         looked += 1
-        found = words.LABEL.match(line)
+        found = words.LABEL.match(line) if ":" in line or "：" in line else None
         if found is None:
             if not roles:
                 return False

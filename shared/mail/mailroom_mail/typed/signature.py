@@ -117,7 +117,8 @@ def body_end(lines: Sequence[str]) -> int:
 
 def _cut(lines: Sequence[str], end: int) -> int:
     # The delimiter of RFC 3676 section 4.3: whatever follows it is signature.
-    for index in range(end):
+    whole = "\n".join(lines)
+    for index in range(end) if "--" in whole or "––" in whole else ():
         line = lines[index]
         if ("--" in line or "––" in line) and _DELIMITER.match(line) and any(one.strip() for one in lines[:index]):
             end = index
