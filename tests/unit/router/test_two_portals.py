@@ -55,7 +55,7 @@ FORWARDERS = st.lists(st.builds(Forwarder, kind=st.sampled_from(["spf_domain", "
 SWITCH = st.booleans()
 PORTALS = st.builds(
     Portal, id=st.just("p2"), name=st.just("Other"), domains=OWN_DOMAINS, active=SWITCH, revision=st.integers(1, 99),
-    follow_up_after_days=st.integers(0, 99), undo_send_s=st.integers(0, 60),
+    follow_up_after_days=st.integers(0, 99), undo_send_s=st.integers(0, 60), known_days=st.integers(30, 400),
     blocked=st.lists(st.sampled_from([CUSTOMER, "customer.example", "support@acme.example"]), max_size=2),
 )  # fmt: skip
 ADDRESSES = st.builds(
@@ -158,7 +158,7 @@ ALONE = outcome(book_with([]))
 def test_the_sweep_looks_at_every_setting() -> None:
     """A new field of a record belongs into the strategies above, or is named here with why it touches no mail."""
     drawn = {
-        Portal: {"id", "name", "domains", "active", "revision", "follow_up_after_days", "undo_send_s", "blocked"},
+        Portal: {"id", "name", "domains", "active", "revision", "follow_up_after_days", "known_days", "undo_send_s", "blocked"},
         Address: {"id", "portal_id", "kind", "email", "queue_id", "prefer_online", "active", "forwards_to", "forwarders",
                   "number_in_subject", "plus_replies", "signature", "revision", "smtp"},
         Queue: {"id", "portal_id", "name", "agent_ids"},
