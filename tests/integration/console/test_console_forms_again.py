@@ -3,6 +3,7 @@ its files."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from html.parser import HTMLParser
 from typing import Any
@@ -120,7 +121,8 @@ async def test_what_is_sent_again_is_done_once(
     async with bus.answering(console, answers(ticket)) as commands:
         first = await browser.post(path, data=form)
         assert first.status_code == 303, first.text[-2000:]
-        second = await browser.post(path, data=form)  # as after a time-out, or by the browser's Back
+        # the console that remembers what was sent was started again: the key of the command is what is left
+        second = await browser.post(path, data=form | {"once": [""]})
         assert second.status_code == 303
         assert second.headers["location"] == first.headers["location"]
     assert len({command.id for command in commands}) == 1
@@ -159,3 +161,27 @@ async def test_a_key_whose_form_was_changed_says_that_it_may_have_arrived(
     assert other.status_code == 422
     assert "that may have arrived" in other.text
     assert forms_of(other)[path]["key"] != form["key"], "sent again it is another wish"
+
+
+async def test_a_form_without_a_key_is_carried_out_once_too(browser: httpx.AsyncClient) -> None:
+    """A token's secret is shown once: who clicked twice sees the same one in the second answer, and there is one token."""
+    form = forms_of(await browser.get("/tokens"))["/tokens"] | {"name": ["shop"], "scopes": ["read"]}
+    first, second = await asyncio.gather(*(browser.post("/tokens", data=form) for _ in range(2)))
+    third = await browser.post("/tokens", data=form)
+    assert first.status_code == 201, first.text[-2000:]
+    assert first.text == second.text == third.text
+    assert (await browser.get("/tokens")).text.count(">shop<") == 1
+    other = await browser.post("/tokens", data=form | {"name": ["shop 2"]})
+    assert other.text != first.text, "changed, it is another wish"
+    refused = form | {"name": [""]}
+    for _ in range(2):
+        assert (await browser.post("/tokens", data=refused)).status_code == 422
+
+
+async def test_a_new_one_added_twice_is_there_once(browser: httpx.AsyncClient) -> None:
+    form = {"id": [""], "name": ["Greeting"], "text": ["Hello"], "queue_id": [""]}
+    marks = forms_of(await browser.get("/canned"))["/canned"]
+    sent = form | {name: marks[name][:1] for name in ("csrf", "once")}
+    answers = [await browser.post("/canned", data=sent) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert (await browser.get("/canned")).text.count('value="Greeting"') == 1

@@ -121,12 +121,13 @@ function reconcile(region, other) {
   return changed;
 }
 
-// The same markup but for what script added (open details, frame heights) and for times that only grew older.
+// The same markup but for what script added (open details, frame heights), for the marks of forms and for times that only grew older.
 function bare(element) {
   const copy = element.cloneNode(true);
   copy.classList.remove('fresh', 'flash');
   if (!copy.className) copy.removeAttribute('class');
   for (const part of copy.querySelectorAll('[open]')) part.removeAttribute('open');
+  for (const mark of copy.querySelectorAll('[name="once"]')) mark.removeAttribute('value'); // another one each time
   for (const frame of copy.querySelectorAll('iframe')) { frame.removeAttribute('height'); frame.removeAttribute('data-fitted'); }
   return copy.outerHTML;
 }

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from fastapi import Request
@@ -53,6 +54,7 @@ class Renderer:
             sparkline=sparkline,
             static=partial(_address, self.version),
             has_editor=EDITOR.exists(),
+            drawn=partial(token_urlsafe, 9),
         )
 
     def text(self, template: str, context: Mapping[str, Any], now: datetime | None = None) -> str:

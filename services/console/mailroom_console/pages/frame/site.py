@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -23,6 +24,7 @@ from mailroom_console.problems import TITLES, Problem
 from . import frame
 from .activity_view import Watch
 from .attention import Attention
+from .once import Once, key_of
 from .rendering import Renderer
 from .visit import FLASH_COOKIE, Page, Visit, local
 
@@ -40,6 +42,7 @@ class Site:
         self.renderer = Renderer()
         self.watch = Watch()
         self.attention = Attention()
+        self._once = Once(time.monotonic)
 
     async def run(self, page: Page, request: Request) -> Response:
         """Answer one request."""
@@ -62,13 +65,25 @@ class Site:
                 visit.form = await _form(request, self.console.settings.upload_limit_bytes)
                 if page.csrf:
                     _check_csrf(visit)
-            answer = await page.handler(visit)
+            answer = await self._done_once(page, visit)
         except Problem as problem:
             answer = await self._problem(page, visit, problem)
         if visit.principal is None and page.scope is None and not request.cookies.get(VISITOR_COOKIE) and visit.csrf:
             answer.set_cookie(VISITOR_COOKIE, visit.csrf, httponly=True, samesite="lax",
                               secure=self.console.settings.secure)  # fmt: skip
         return answer
+
+    async def _done_once(self, page: Page, visit: Visit) -> Response:
+        if page.method != "POST" or page.quick or visit.principal is None:
+            return await page.handler(visit)
+
+        async def work() -> tuple[Response, bool]:
+            answer = await page.handler(visit)
+            return answer, not visit.was_refused
+
+        return await self._once.answer(
+            key_of(visit.principal.session_id or "", visit.request.url.path, visit.form), work
+        )
 
     async def show(
         self, visit: Visit, template: str, section: str, status: int, context: Mapping[str, Any]

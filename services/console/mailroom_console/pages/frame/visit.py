@@ -45,6 +45,7 @@ class Visit:
     principal: Principal | None = None
     form: FormData = field(default_factory=FormData)
     csrf: str = ""
+    was_refused: bool = False
 
     @property
     def who(self) -> Principal:
@@ -99,7 +100,8 @@ class Visit:
         return await self.render(self, template, section, status, context)
 
     def go(self, path: str, said: str = "", kind: str = "good") -> Response:
-        """To another page of ours (303), which says `said` at its top."""
+        """To another page of ours (303), which says `said` at its top; by the kind "bad", that nothing was done."""
+        self.was_refused = kind == "bad"
         answer = RedirectResponse(path, 303)
         if said:
             text = json.dumps([kind, said[:_FLASH_LIMIT]]).encode()
