@@ -144,7 +144,7 @@ def start_service(tmp_path: Path) -> Iterator[ServiceStarter]:
         env: dict[str, str],
         *,
         ready: bool = True,
-        timeout: float = 45.0,
+        timeout: float = 120.0,
         extra: tuple[str, ...] = (),
         module: str | None = None,
     ) -> ServiceProcess:

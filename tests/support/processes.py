@@ -182,7 +182,7 @@ class ServiceProcess(Process):
     def ready(self) -> bool:
         return self.get("/ready")[0] == 200
 
-    def wait_ready(self, timeout: float = 45.0) -> Self:
+    def wait_ready(self, timeout: float = 120.0) -> Self:
         """Wait for /ready; fails at once, with the log's end, when the process ended."""
         deadline = time.monotonic() + timeout
 
@@ -197,7 +197,7 @@ class ServiceProcess(Process):
             raise AssertionError(f"{self.name}: {state} after {timeout:g} s; its log ends:\n{self.tail()}")
         return self
 
-    def start(self, timeout: float = 45.0) -> Self:
+    def start(self, timeout: float = 120.0) -> Self:
         self.launch()
         return self.wait_ready(timeout)
 

@@ -57,8 +57,8 @@ class SecondBroker(KafkaServer):
             folder,
             256,
             known.java_options,
-            known.data / "log" / "meta.properties",
-            node,
+            cluster=known.data / "log" / "meta.properties",
+            node=node,
         )
 
 

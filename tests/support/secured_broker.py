@@ -75,8 +75,8 @@ class SecuredKafka(KafkaServer):
     def __init__(self, folder: Path, authority: Authority, *users: str) -> None:
         super().__init__(folder)
         self.broker = SecuredBroker(
-            free_port(), free_port(), folder, 384, (LIGHT,), free_port(), free_port(),
-            authority.keystore("broker"), authority.ca_file, users,
+            free_port(), free_port(), folder, 384, (LIGHT,), sasl_port=free_port(), tls_port=free_port(),
+            keystore=authority.keystore("broker"), truststore=authority.ca_file, users=users,
         )  # fmt: skip
 
     @property

@@ -104,6 +104,7 @@ def _fill(connection: Connection, crowd: Crowd, number: int, sqlite: bool) -> No
     rows.add("uploads", number, lambda i: {
         "id": f"{portal}u{i}", "portal_id": portal, "filename": "x", "content_type": "x/y", "size": 1, "blob_key": "x",
         "created_at": at})  # fmt: skip
+    crowd.ids["upload_id"] = f"{portal}u0"
     rows.add("erasures", number, lambda i: {
         "id": f"{portal}e{i}", "portal_id": portal, "kind": "person", "subject": _digest("erased", i), "state": "done",
         "asked_at": at, "done_at": at, "removed": {}})  # fmt: skip

@@ -37,6 +37,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/tickets/{ticket_id}/merge"): {"into": "another"},
     ("POST", "/tickets/{ticket_id}/split"): {"message_id": "another"},
     ("PUT", "/canned/{canned_id}"): {"name": "Hijacked", "text": "x"},
+    ("POST", "/portals/{portal_id}/delete"): {"name": "Acme"},
     ("POST", "/addresses/smtp/connect"): {"provider": "microsoft", "email": "a@b.example"},
 }
 

@@ -30,7 +30,7 @@ PASSWORD = "correct horse battery"
 ENDLESS = {"/live"}  # a feed
 # by the beginning of a page's path: what its {id} is
 THINGS = {"/tickets": "ticket_id", "/queues": "queue_id", "/agents": "agent_id", "/addresses": "address_id",
-          "/messages": "message_id", "/activity/dead": "dead_id"}  # fmt: skip
+          "/messages": "message_id", "/activity/dead": "dead_id", "/pictures": "upload_id"}  # fmt: skip
 OTHERS = {"index": "0", "kind": "smtp", "path": "nothing"}
 
 
