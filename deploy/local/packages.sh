@@ -15,7 +15,7 @@ if [[ ! -x .venv/bin/python ]] && ! "$python" -c 'import ensurepip, venv' >/dev/
 jars=${XDG_CACHE_HOME:-$HOME/.cache}/mailroom/kafka-$(sha256sum deploy/local/kafka/pom.xml | cut -c1-12)
 if [[ ! -e $jars/.complete && ! -e .cache/${jars##*/}/.complete ]]; then has mvn || missing+=(maven); fi
 if [[ $kind == test ]]; then
-  for pair in chromium:chromium postfix:postfix dovecot:dovecot-core swaks:swaks node:nodejs npm:npm; do
+  for pair in chromium-headless-shell:chromium-headless-shell postfix:postfix dovecot:dovecot-core swaks:swaks node:nodejs npm:npm; do
     has "${pair%%:*}" || missing+=("${pair##*:}")
   done
   [[ -e /usr/lib/dovecot/imap ]] || missing+=(dovecot-imapd)
