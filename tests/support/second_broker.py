@@ -16,18 +16,17 @@ from .servers import KafkaServer
 
 @dataclass(frozen=True)
 class JoiningBroker(Broker):
-    """Node 2, or `node`: a broker only; the first one is the controller of all."""
+    """A broker only: the first one is the controller of all."""
 
     cluster: Path = Path()
-    node: int = 2
 
     def properties(self) -> str:
         kept = [
             line
             for line in super().properties().splitlines()
-            if line.partition("=")[0] not in ("process.roles", "node.id", "listeners")
+            if line.partition("=")[0] not in ("process.roles", "listeners")
         ]
-        own = ("process.roles=broker", f"node.id={self.node}", f"listeners=PLAINTEXT://127.0.0.1:{self.port}")
+        own = ("process.roles=broker", f"listeners=PLAINTEXT://127.0.0.1:{self.port}")
         return "\n".join((*kept, *own, ""))
 
     def prepare(self) -> None:

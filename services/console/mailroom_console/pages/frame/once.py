@@ -45,9 +45,11 @@ class Once:
             answer, done = await work()
         except BaseException as error:
             self._forget(key, mine)
-            # whoever waits for the same is told the same; a request that was given up says nothing about the next
-            mine.set_exception(error) if isinstance(error, Exception) else mine.cancel()
-            mine.exception() if mine.done() and not mine.cancelled() else None  # nobody may be waiting
+            if isinstance(error, Exception):  # whoever waits for the same is told the same
+                mine.set_exception(error)
+                mine.exception()  # nobody may be waiting
+            else:  # a request that was given up says nothing about the next
+                mine.cancel()
             raise
         if not done or answer.status_code >= 400 or len(answer.body) > _LARGEST:
             self._forget(key, mine)
