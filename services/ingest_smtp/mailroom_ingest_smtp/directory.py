@@ -23,7 +23,7 @@ class ConfigDirectory:
         return self._tables.book.portal_of_domain(domain)
 
     def addresses_of_portal(self, portal_id: str) -> Iterator[Address]:
-        return (address for address in list(self._tables.book.addresses.values()) if address.portal_id == portal_id)
+        return iter(self._tables.book.addresses_of(portal_id))
 
     def home_domain(self) -> str | None:
         portals = self._tables.book.portals.values()

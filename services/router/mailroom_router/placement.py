@@ -38,7 +38,7 @@ def places(received: EmailReceived, book: Book, chosen: str | None = None) -> li
         if address.queue_id and address.queue_id not in found:
             found[address.queue_id] = _place(received, address, book)
     if not found:
-        spare = sorted(q.id for q in book.queues.values() if q.portal_id == received.portal_id)
+        spare = [queue.id for queue in book.queues_of(received.portal_id)]
         if spare:
             address_id = next(iter(received.address_ids), "")
             wrote = authorship(received, None, received.verdicts, book)

@@ -38,6 +38,27 @@ class Claims:
         return max(claims, key=lambda row_id: (claims[row_id], row_id)) if claims else None
 
 
+class Groups:
+    """Which rows belong to a key, so that no mail's way costs more where many rows belong to other keys."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Any, set[str]] = {}
+
+    def move(self, row_id: str, old: Iterable[Any], new: Iterable[Any]) -> None:
+        """The row belonged to the `old` keys and now belongs to the `new` ones."""
+        for key in old:
+            rows = self._rows.get(key, set())
+            rows.discard(row_id)
+            if not rows:
+                self._rows.pop(key, None)
+        for key in new:
+            self._rows.setdefault(key, set()).add(row_id)
+
+    def of(self, key: Any) -> list[str]:
+        """The ids of the key's rows, in order."""
+        return sorted(self._rows.get(key, ()))
+
+
 class Book:
     """Filled by `apply` from the configuration topics; answers by id, mail address, domain and forwarding target."""
 
@@ -51,8 +72,12 @@ class Book:
         }  # fmt: skip
         self._emails = Claims()
         self._domains = Claims()
-        self._linked: dict[str, set[str]] = {}
-        self._lists: dict[tuple[str, str], set[str]] = {}  # (portal, list) to the addresses that name it
+        self._linked = Groups()  # an internal address to those that forward to it
+        self._lists = Groups()  # (portal, list) to the addresses that name it
+        self._portals_addresses = Groups()
+        self._queues_addresses = Groups()
+        self._queues_agents = Groups()  # by what agents say; queues name others beside
+        self._portals_queues = Groups()
 
     def apply(self, topic: str, row_id: str, row: Message | None) -> None:
         """One record of a configuration topic, by its short name; None deletes."""
@@ -68,6 +93,12 @@ class Book:
             new = row if isinstance(row, Portal) else None
             self._domains.move(row_id, old.domains if old else (), new.domains if new else (),
                                new.updated_at if new else None, new.revision if new else 0)  # fmt: skip
+        elif topic == "agents":
+            self._queues_agents.move(row_id, old.queue_ids if old else (), getattr(row, "queue_ids", ()))
+        elif topic == "queues":
+            self._portals_queues.move(
+                row_id, (old.portal_id,) if old else (), (row.portal_id,) if isinstance(row, Queue) else ()
+            )
 
     def count(self, topic: str) -> int:
         """How many rows there are of a topic, by its short name."""
@@ -76,14 +107,10 @@ class Book:
     def _index_address(self, row_id: str, old: Address | None, new: Address | None) -> None:
         self._emails.move(row_id, (old.email,) if old else (), (new.email,) if new else (),
                           new.updated_at if new else None, new.revision if new else 0)  # fmt: skip
-        if old is not None and old.forwards_to:
-            self._linked.get(old.forwards_to, set()).discard(row_id)
-        if new is not None and new.kind == "smtp" and new.forwards_to:
-            self._linked.setdefault(new.forwards_to, set()).add(row_id)
-        for one in _lists(old):
-            self._lists.get(one, set()).discard(row_id)
-        for one in _lists(new):
-            self._lists.setdefault(one, set()).add(row_id)
+        for groups, keys in (
+            (self._linked, _target), (self._lists, _lists), (self._portals_addresses, _portal), (self._queues_addresses, _queue),
+        ):  # fmt: skip
+            groups.move(row_id, keys(old) if old else (), keys(new) if new else ())
 
     def portal_of_domain(self, domain: str) -> Portal | None:
         """The portal that hosts this mail domain."""
@@ -109,7 +136,7 @@ class Book:
     def linked(self, internal_id: str) -> list[Address]:
         """The active SMTP addresses of the same portal that forward to this internal address, in a stable order."""
         internal = self.addresses.get(internal_id)
-        found = (self.addresses[i] for i in sorted(self._linked.get(internal_id, ())))
+        found = (self.addresses[i] for i in self._linked.of(internal_id))
         return [a for a in found if a.active and internal is not None and a.portal_id == internal.portal_id]
 
     def is_ours(self, email: str, portal_id: str) -> bool:
@@ -123,15 +150,23 @@ class Book:
         portal = self.portal_of_domain(plain.rpartition("@")[2])
         return (portal is not None and portal.id == portal_id) or self.is_ours(plain, portal_id)
 
+    def addresses_of(self, portal_id: str) -> list[Address]:
+        """A portal's addresses, in a stable order."""
+        return [self.addresses[i] for i in self._portals_addresses.of(portal_id)]
+
+    def queues_of(self, portal_id: str) -> list[Queue]:
+        """A portal's queues, in a stable order."""
+        return [self.queues[i] for i in self._portals_queues.of(portal_id)]
+
     def domains(self, portal_id: str) -> frozenset[str]:
         """The domains of a portal's addresses, its own included; those that anybody can have an address at are not."""
         portal = self.portals.get(portal_id)
-        ours = (a for a in self.addresses.values() if a.portal_id == portal_id and a.kind != "gmail")
+        ours = (a for a in self.addresses_of(portal_id) if a.kind != "gmail")
         return frozenset({a.email.rpartition("@")[2].lower() for a in ours} | set(portal.domains if portal else ()))
 
     def is_named_list(self, email: str, portal_id: str) -> bool:
         """Whether an address of the portal names this one (`comparable`) as a mailing list."""
-        return bool(self._lists.get((portal_id, email)))
+        return bool(self._lists.of((portal_id, email)))
 
     def agent(self, agent_id: str | None, portal_id: str) -> Agent | None:
         """The active agent of that portal, or None."""
@@ -146,23 +181,29 @@ class Book:
     def agents_of(self, queue_id: str, portal_id: str) -> list[str]:
         """Ids of the active agents who work in a queue, whichever side of the relation names it."""
         queue = self.queue(queue_id, portal_id)
-        named = list(queue.agent_ids) if queue else []
-        named += [a.id for a in self.agents.values() if queue_id in a.queue_ids and a.id not in named]
+        named = {*self._queues_agents.of(queue_id), *(queue.agent_ids if queue else ())}
         return sorted(a for a in named if self.agent(a, portal_id) is not None)
 
     def senders_of(self, queue_id: str, portal_id: str) -> list[Address]:
         """Active addresses of a queue that agents may reply from."""
-        return sorted(
-            (
-                a
-                for a in self.addresses.values()
-                if a.portal_id == portal_id and a.queue_id == queue_id and a.active and a.kind in ("gmail", "smtp")
-            ),
-            key=lambda a: a.email,
-        )
+        found = (self.addresses[i] for i in self._queues_addresses.of(queue_id))
+        may = (a for a in found if a.portal_id == portal_id and a.active and a.kind in ("gmail", "smtp"))
+        return sorted(may, key=lambda a: a.email)
 
 
-def _lists(address: Address | None) -> list[tuple[str, str]]:
+def _lists(address: Address) -> list[tuple[str, str]]:
     """The mailing lists that an address's settings name, with its portal."""
-    named = address.forwarders if address is not None else []
-    return [(address.portal_id, comparable(one.value)) for one in named if address and one.kind == "list"]
+    return [(address.portal_id, comparable(one.value)) for one in address.forwarders if one.kind == "list"]
+
+
+def _target(address: Address) -> list[str]:
+    """The internal address that it forwards to."""
+    return [address.forwards_to] if address.kind == "smtp" and address.forwards_to else []
+
+
+def _portal(address: Address) -> list[str]:
+    return [address.portal_id]
+
+
+def _queue(address: Address) -> list[str]:
+    return [address.queue_id] if address.queue_id else []
