@@ -33,6 +33,7 @@ from mailroom_console.read_model.model import ReadModel
 from mailroom_console.read_model.words import scope
 from mailroom_console.settings import ConsoleSettings
 from mailroom_console.storage.database import Database
+from mailroom_console.storage.notifications import Notifications
 from sqlalchemy import create_engine, text
 
 ABOUT = "any list, search or ticket with 1,000,000 tickets, against the same on an empty portal (lower is better: ms)"
@@ -119,13 +120,14 @@ async def measure(rounds: int, tickets: int) -> dict[str, Any]:
         began = time.monotonic()
         await asyncio.to_thread(fill, settings.database_url, tickets)  # with a loop of its own, where it needs one
         filled = time.monotonic() - began
-        changes = Changes()
+        notifications = Notifications(database)
+        changes = Changes(notifications)
         nothing = cast(Any, None)
-        read = ReadModel(settings, database, nothing, changes)
+        read = ReadModel(settings, database, nothing, changes, notifications)
         await read.start()
         console = Console(
-            settings=settings, database=database, producer=nothing, presence=nothing, here=nothing, blobs=nothing, sealer=nothing,
-            read=read, live=Live(settings, changes), http=nothing, providers=nothing, keeper=nothing,
+            settings=settings, database=database, notifications=notifications, producer=nothing, presence=nothing, here=nothing,
+            blobs=nothing, sealer=nothing, read=read, live=Live(settings, changes), http=nothing, providers=nothing, keeper=nothing,
         )  # fmt: skip
         times: dict[str, dict[str, list[float]]] = {}
         transport = httpx.ASGITransport(app=build_api(console))

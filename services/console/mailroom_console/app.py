@@ -30,6 +30,7 @@ from mailroom_console.people import lasting_presence
 from mailroom_console.read_model.model import ReadModel
 from mailroom_console.storage.database import Database
 from mailroom_console.storage.leadership import lead
+from mailroom_console.storage.notifications import Notifications
 from mailroom_console.storage.only_copy import OnlyCopy, SecondCopy
 from mailroom_console.storage.outbox import Publisher
 from mailroom_console.tickets import stranded
@@ -68,14 +69,15 @@ async def app(service: Service[ConsoleSettings]) -> None:
     if token := settings.platform_token.get_secret_value():
         await platform_token.keep(database, token, now=times.micros(times.now()))
     service.health.set("database", True)
-    changes = Changes()
+    notifications = Notifications(database)
+    changes = Changes(notifications)
     producer = Producer(settings, "console")
     async with httpx.AsyncClient(timeout=10.0) as http:
-        read = ReadModel(settings, database, producer, changes)
+        read = ReadModel(settings, database, producer, changes, notifications)
         providers = Providers(load_settings())
         keeper = Keeper(providers, TokenTopic(settings, producer), sealer, redis, settings.topic_prefix)
         console = Console(
-            settings=settings, database=database, producer=producer, presence=Presence(redis, settings.topic_prefix),
+            settings=settings, database=database, notifications=notifications, producer=producer, presence=Presence(redis, settings.topic_prefix),
             here=Here(redis, settings.topic_prefix), blobs=BlobStore(settings.blob_url), sealer=sealer,
             read=read, live=Live(settings, changes), http=http,
             providers=providers, keeper=keeper,
@@ -96,7 +98,8 @@ async def app(service: Service[ConsoleSettings]) -> None:
             if started.done() and not service.stopping.is_set():
                 started.result()
                 service.spawn(console.live.run(service), "live")
-                publisher, dead = Publisher(database, producer), DeadLetterReader(settings, database)
+                service.spawn(notifications.run(), "notifications")
+                publisher, dead = Publisher(database, producer, notifications), DeadLetterReader(settings, database)
                 remover = BlobRemover(settings.blob_url)
                 service.spawn(
                     lead(database, lambda: [publisher.run(), dead.run(), read.run(service), forwarding.resume(console),

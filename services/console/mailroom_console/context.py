@@ -16,6 +16,7 @@ from mailroom_runtime.seals.sealing import Sealer
 from mailroom_runtime.smtp.check_pace import CheckPace
 
 from mailroom_console.storage.database import Database
+from mailroom_console.storage.notifications import Notifications
 
 from . import times
 from .settings import ConsoleSettings
@@ -32,6 +33,7 @@ class Console:
 
     settings: ConsoleSettings
     database: Database
+    notifications: Notifications
     producer: Producer
     presence: Presence
     here: Here

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from mailroom_console.storage.database import Database
+from mailroom_console.storage.notifications import Notifications
 from mailroom_console.storage.outbox import Publisher, publish
 from mailroom_console.storage.schema import outbox
 from mailroom_contracts import Queue, topics
@@ -61,7 +62,7 @@ async def test_a_break_between_sending_and_marking_loses_nothing_and_keeps_the_o
         for number in range(20):
             await publish(connection, topics.QUEUES, _queue(number % 5, 1 + number // 5), now=START)
     async with Stuttering(bus.settings, "console") as producer:
-        publisher = Publisher(database, producer)
+        publisher = Publisher(database, producer, Notifications(database))
         producer.breaks_after = 7
         with pytest.raises(BusDown):
             await publisher.publish_batch()

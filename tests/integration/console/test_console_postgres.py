@@ -1,26 +1,22 @@
-"""The same console on PostgreSQL: configuration, read model, search, rebuild; two copies side by side, one dying."""
+"""The same console on PostgreSQL: configuration, read model, search, rebuild. Two copies: test_console_copies.py."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from mailroom_console.storage.database import Database, alembic_config
 from mailroom_console.storage.schema import metadata
-from mailroom_contracts import Reply, TicketCommand, TicketEvent, topics
 from sqlalchemy import Connection, text
 from support.certificates import Authority
 from support.console_story import Story
-from support.processes import ServiceProcess, free_port
 from support.upload_desk import UploadDesk
 from support.waiting import eventually
 
-from .conftest import KEY, Bus, Starter
+from .conftest import Bus, Starter
 from .postgres import Postgres
 
 
@@ -106,60 +102,6 @@ async def test_files_that_nothing_used_are_purged_on_postgresql_too(postgres: Po
     assert await desk.purge() == 0
     await desk.reply(again, used)
     await desk.database.close()
-
-
-async def test_two_copies_side_by_side_and_the_leader_dies(
-    start_console: Starter, bus: Bus, postgres: Postgres, tmp_path: Path
-) -> None:
-    url = postgres.url("two")
-    leader = await start_console(database=url)
-    port = free_port()
-    s = leader.settings
-    env = {
-        "MAILROOM_KAFKA": s.kafka, "MAILROOM_REDIS": s.redis, "MAILROOM_TOPIC_PREFIX": s.topic_prefix,
-        "MAILROOM_DATA": str(s.data), "MAILROOM_DATABASE": url, "MAILROOM_CONSOLE_PORT": str(port),
-        "MAILROOM_URL": f"http://127.0.0.1:{port}", "MAILROOM_SECRET_KEYS": f"k1:{KEY}",
-        "MAILROOM_MESSAGE_ID_KEYS": f"k1:{KEY}", "MAILROOM_SERVICES": "{}",
-    }  # fmt: skip
-    second = ServiceProcess("console", env, tmp_path / "second.log")
-    second.start()
-    headers = {"Authorization": leader.api.headers["Authorization"]}
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", headers=headers, timeout=20) as other:
-            story = Story(1, portal=leader.ids["portal"], queue=leader.ids["queue"], address=leader.ids["address"])
-            await bus.events(story.created(), story.mail())
-
-            async def there() -> bool:
-                return (await other.get(f"/tickets/{story.ticket}")).status_code == 200
-
-            await eventually(there, 15)
-
-            def answer(command: TicketCommand) -> list[TicketEvent]:
-                assert not isinstance(command, Reply)
-                return [story.note("noted", command.id, command.actor)]
-
-            async with bus.answering(leader, answer):
-                # the copy that does not write the read model sees its own write all the same
-                noted = await other.post(f"/tickets/{story.ticket}/notes", json={"text": "noted"})
-                assert (noted.status_code, noted.json()["shown"]) == (201, True)
-            await leader.stop()
-            await bus.events(story.status("closed"))
-
-            async def followed() -> bool:
-                return (await other.get(f"/tickets/{story.ticket}")).json()["status"] == "closed"
-
-            await eventually(followed, 20)
-            changed = await other.patch(f"/addresses/{leader.ids['address']}", json={"full_name": "From the second"})
-            assert changed.status_code == 200
-
-            async def told() -> bool:
-                found = (await bus.latest(topics.ADDRESSES)).get(leader.ids["address"])
-                return getattr(found, "full_name", "") == "From the second"
-
-            await eventually(told, 15)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            second.kill()
 
 
 async def test_postgresql_by_tls_only_with_a_certificate_that_is_known(

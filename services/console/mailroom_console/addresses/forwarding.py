@@ -40,6 +40,7 @@ from mailroom_console.context import Console
 from mailroom_console.languages import say
 from mailroom_console.principals import CONFIG, Principal
 from mailroom_console.problems import Problem, conflict
+from mailroom_console.storage.notifications import OUTBOX
 from mailroom_console.storage.outbox import publish
 from mailroom_console.storage.schema import addresses as addresses_table
 from mailroom_console.storage.schema import domains, forwarding_checks
@@ -114,6 +115,7 @@ async def resume(console: Console) -> None:
     """Watch for probes for ever: a consumer runs only while a check is pending."""
     wake = asyncio.Event()
     console.database.on_commit.append(wake.set)
+    console.notifications.on(OUTBOX, lambda _: wake.set())  # another copy's check sends a probe
     while True:
         wake.clear()
         if await _pending(console):

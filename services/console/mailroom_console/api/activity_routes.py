@@ -68,7 +68,7 @@ async def lag(console: ConsoleDep, principal: PrincipalDep) -> Json:
 async def rebuild(console: ConsoleDep, principal: PrincipalDep) -> Json:
     """Rebuild the ticket tables from Kafka beside the present ones."""
     principal.require(ADMIN)
-    console.read.ask_rebuild()
+    await console.read.ask_rebuild()
     return console.read.progress
 
 

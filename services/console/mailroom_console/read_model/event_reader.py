@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mailroom_console.storage import upload_states
 from mailroom_console.storage.database import Database
+from mailroom_console.storage.notifications import EVENTS, Notifications
 from mailroom_console.storage.read_schema import ReadTables
 from mailroom_console.storage.refusals import is_passing
 
@@ -56,12 +57,14 @@ class EventReader:
     def __init__(
         self, settings: ServiceSettings, database: Database, tables: ReadTables, *,
         on_applied: Callable[[Applied], None], dead_letters: Producer | None, on_state: Callable[[bool, str], None],
-        hurry: asyncio.Event | None = None,
+        hurry: asyncio.Event | None = None, notifications: Notifications | None = None,
     ) -> None:  # fmt: skip
-        """`hurry`, while set: somebody waits for an event, so nothing is gathered."""
+        """`hurry`, while set: somebody waits for an event, so nothing is gathered. `notifications`: where these tables are
+        the ones that are shown, the other copies of the console hear what was written."""
         self._settings, self._database, self._tables = settings, database, tables
         self._on_applied, self._dead_letters, self._on_state = on_applied, dead_letters, on_state
         self._hurry = hurry or asyncio.Event()
+        self._notifications = notifications
         self.caught_up = asyncio.Event()
         self.lag = 0
 
@@ -196,6 +199,9 @@ class EventReader:
         read_store.save(connection, self._tables, batch, sqlite_=sqlite_)
         upload_states.used_by(connection, events)
         read_store.save_offsets(connection, table, offsets, sqlite_=sqlite_)
+        if self._notifications is not None:
+            said = dict.fromkeys((event.portal_id, event.ticket_id, event.causation_id) for event in events)
+            self._notifications.within(connection, EVENTS, list(said))
         return batch
 
     async def _decoded(self, record: ConsumerRecord) -> TicketEvent | None:

@@ -10,13 +10,14 @@ from mailroom_contracts import CommandRefused, Forwarded, InputIgnored, NoteAdde
 from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
-from mailroom_runtime.process.tasks import end
+from mailroom_runtime.process.tasks import end, lasting, together
 from sqlalchemy import insert, select, update
 
 from mailroom_console import times
 from mailroom_console.live.changes import Change, Changes
 from mailroom_console.settings import ConsoleSettings
 from mailroom_console.storage.database import Database
+from mailroom_console.storage.notifications import EVENTS, MISSED, PROGRESS, SHOWN, Notifications, notify
 from mailroom_console.storage.read_schema import FORM, GENERATIONS, ReadTables
 from mailroom_console.storage.schema import generations
 
@@ -26,16 +27,30 @@ from .event_reader import Applied, EventReader, OffsetsGone
 from .waiters import Outcome, Waiters
 
 log = get_logger()
+SEEN_FOR_S = 10.0  # so long pages of other copies may read the tables that were shown before
+LOOK_EVERY_S = 1.0
+UNDER_WAY = ("asked", "building")
 
 
 class ReadModel(ReadCounts):
     """Tickets as pages and API see them."""
 
-    def __init__(self, settings: ConsoleSettings, database: Database, producer: Producer, changes: Changes) -> None:
+    def __init__(
+        self, settings: ConsoleSettings, database: Database, producer: Producer, changes: Changes,
+        notifications: Notifications,
+    ) -> None:  # fmt: skip
         self._settings, self._database, self._producer, self._changes = settings, database, producer, changes
+        self._notifications = notifications
+        for kind in (SHOWN, MISSED):
+            notifications.on(kind, lambda _: self._look.set())
+        notifications.on(EVENTS, self._told_of_events)
+        notifications.on(PROGRESS, self._told_progress)
         self.waiters = Waiters()
         self.tables: ReadTables = GENERATIONS[0]
-        self._rebuild = asyncio.Event()
+        self._look = asyncio.Event()  # the table of generations may say something new
+        self._rebuild = asyncio.Event()  # at the copy that writes: begin
+        self._under_way = False
+        self._elsewhere = (0, 0)  # at the others: behind and lag of the copy that writes
         self._builder: EventReader | None = None
         self._reader: EventReader | None = None
 
@@ -48,21 +63,51 @@ class ReadModel(ReadCounts):
                 await connection.execute(
                     insert(generations).values(id=missing, state=state, form=FORM, started_at=times.micros(times.now()))
                 )
+        await self._show()
+
+    async def _said(self) -> tuple[int, bool, bool]:
+        """What the table of generations says: which is shown, whether a rebuild is under way, whether one is due."""
+        self._look.clear()
+        async with self._database.read() as connection:
             rows = {row.id: row for row in await connection.execute(select(generations))}
         active = next((row for row in rows.values() if row.state == "active"), rows[0])
-        self.tables = GENERATIONS[active.id]
-        other = rows[1 - active.id]
-        if active.form != FORM or other.state == "building":
-            self._rebuild.set()
+        under_way = rows[1 - active.id].state in UNDER_WAY
+        return active.id, under_way, under_way or active.form != FORM
+
+    async def _show(self) -> None:
+        active, self._under_way, _ = await self._said()
+        self.tables = GENERATIONS[active]
 
     async def run(self, service: Service[Any]) -> None:
-        """Follow the events, and rebuild when asked."""
+        """Follow the events, rebuild when asked, at whichever copy; tell the other copies how it goes."""
         service.health.set("readmodel", False, "reading ticket.events")
 
         def state(ok: bool, reason: str) -> None:
             service.health.set("readmodel", ok, reason)
 
+        self._rebuild.clear()
+        await self._show()
+        try:
+            await together(self._write(state), self._heed(), self._tell_progress())
+        finally:
+            self._reader = None
+
+    async def _heed(self) -> None:
+        while True:
+            active, under_way, due = await self._said()
+            if active == self.tables.generation:  # not what was true before a switch
+                self._under_way = under_way
+                if due:
+                    self._rebuild.set()
+            await self._wait_to_look(None if self._database.sqlite else LOOK_EVERY_S)
+
+    async def _wait_to_look(self, at_most_s: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._look.wait(), at_most_s)
+
+    async def _write(self, state: Any) -> None:
         follower = asyncio.create_task(self._follow(state))
+        cleaner = lasting(self._clear_unused, "clearing", again=True)
         try:
             while True:
                 asked = asyncio.create_task(self._rebuild.wait())
@@ -72,39 +117,59 @@ class ReadModel(ReadCounts):
                     with contextlib.suppress(OffsetsGone):
                         follower.result()
                     log.error("readmodel.offsets_gone", generation=self.tables.generation)
+                await end(cleaner)
                 await self._build_other()
                 await end(follower)
                 with contextlib.suppress(asyncio.CancelledError, OffsetsGone):
                     follower.result()
                 await self._switch()
                 follower = asyncio.create_task(self._follow(state))
+                cleaner = lasting(self._clear_unused, "clearing", again=True)
         finally:
-            await end(follower)
+            await end(follower, cleaner)
 
     async def shadow(self, service: Service[Any]) -> None:
         """Beside another copy that writes: show the generation that it shows."""
         while True:
-            async with self._database.read() as connection:
-                active = await connection.scalar(select(generations.c.id).where(generations.c.state == "active"))
-            if active is not None:
-                self.tables = GENERATIONS[active]
+            await self._show()
             service.health.set("readmodel", True)
-            await asyncio.sleep(1)
+            await self._wait_to_look(LOOK_EVERY_S)
+
+    def _told_of_events(self, items: list[tuple[str, str, str]]) -> None:
+        """The copy that writes shows events: [portal, ticket, causation id]."""
+        self.waiters.tell((cause, None) for _, _, cause in items)
+        for portal_id, ticket_id in dict.fromkeys((portal_id, ticket_id) for portal_id, ticket_id, _ in items):
+            self._changes.tell(Change(portal_id, "ticket", ticket_id))
+
+    def _told_progress(self, items: list[tuple[int, int]]) -> None:
+        self._elsewhere = items[0]
+
+    async def _tell_progress(self) -> None:
+        said = (0, 0)
+        while not self._database.sqlite:
+            now = (self.progress["behind"], self.progress["lag"])
+            if now != said:
+                await self._notifications.say(PROGRESS, [said := now])
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _follow(self, state: Any) -> None:
         self._reader = EventReader(
             self._settings, self._database, self.tables, on_applied=self._applied, dead_letters=self._producer,
-            on_state=state, hurry=self.waiters.hurry,
+            on_state=state, hurry=self.waiters.hurry, notifications=self._notifications,
         )  # fmt: skip
         await self._reader.run()
 
-    def ask_rebuild(self) -> None:
-        """Rebuild the tables beside those that are shown, then show them."""
-        self._rebuild.set()
+    async def ask_rebuild(self) -> None:
+        """Rebuild the tables beside those that are shown, then show them: the copy that writes does it."""
+        async with self._database.write() as connection:
+            await connection.execute(update(generations).where(generations.c.state == "empty").values(state="asked"))
+            await notify(connection, SHOWN)
+        self._under_way = True
+        self._look.set()
 
     @property
     def rebuilding(self) -> bool:
-        return self._rebuild.is_set()
+        return self._under_way
 
     @property
     def caught_up(self) -> bool:
@@ -114,8 +179,10 @@ class ReadModel(ReadCounts):
     @property
     def progress(self) -> dict[str, Any]:
         """How a rebuild stands: events still to read."""
-        return {"rebuilding": self.rebuilding, "behind": self._builder.lag if self._builder else 0,
-                "lag": self._reader.lag if self._reader else 0, "generation": self.tables.generation}  # fmt: skip
+        behind, lag = self._elsewhere
+        if self._reader is not None:
+            behind, lag = self._builder.lag if self._builder else 0, self._reader.lag
+        return {"rebuilding": self.rebuilding, "behind": behind, "lag": lag, "generation": self.tables.generation}
 
     async def _build_other(self) -> None:
         other = GENERATIONS[1 - self.tables.generation]
@@ -127,6 +194,7 @@ class ReadModel(ReadCounts):
                     update(generations).where(generations.c.id == other.generation)
                     .values(state="building", form=FORM, started_at=times.micros(times.now()), finished_at=None)
                 )  # fmt: skip
+        self._under_way = True
         log.info("readmodel.rebuild_started", generation=other.generation)
         builder = self._builder = EventReader(
             self._settings, self._database, other, on_applied=lambda _: None, dead_letters=None,
@@ -152,11 +220,21 @@ class ReadModel(ReadCounts):
             await connection.execute(
                 update(generations).where(generations.c.id == old.generation).values(state="empty")
             )
+            await notify(connection, SHOWN)
         self.tables = new
         self._rebuild.clear()
+        self._under_way = False
         log.info("readmodel.rebuilt", generation=new.generation)
+
+    async def _clear_unused(self) -> None:
+        """Empty the tables that are not shown, once nobody reads them any more: another copy looked at them until now."""
+        if not self._database.sqlite:
+            await asyncio.sleep(SEEN_FOR_S)
+        other = GENERATIONS[1 - self.tables.generation]
         async with self._database.write() as connection:
-            await connection.run_sync(read_store.clear, old, sqlite_=self._database.sqlite)
+            query = select(generations.c.state).where(generations.c.id == other.generation).with_for_update()
+            if await connection.scalar(query) == "empty":
+                await connection.run_sync(read_store.clear, other, sqlite_=self._database.sqlite)
 
     def _applied(self, applied: Applied) -> None:
         """Tell those who wait, and those who watch."""

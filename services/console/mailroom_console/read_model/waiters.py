@@ -23,16 +23,19 @@ class Outcome:
 
 
 class Waiters:
-    """Futures by causation id. Register before sending, so that no answer comes too early to be heard."""
+    """Futures by causation id. Register before sending, so that no answer comes too early to be heard.
+
+    A future ends with the outcome, or with None where another copy of the console wrote it: then it is in the tables.
+    """
 
     def __init__(self) -> None:
-        self._waiting: dict[str, list[asyncio.Future[Outcome]]] = {}
+        self._waiting: dict[str, list[asyncio.Future[Outcome | None]]] = {}
         self.hurry = asyncio.Event()  # set while anybody waits
 
     @contextmanager
-    def expect(self, causation_id: str) -> Iterator[asyncio.Future[Outcome]]:
+    def expect(self, causation_id: str) -> Iterator[asyncio.Future[Outcome | None]]:
         """A future that ends when an event of that cause was committed."""
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(causation_id, []).append(future)
         self.hurry.set()
         try:
@@ -50,7 +53,7 @@ class Waiters:
         """What is waited for."""
         return list(self._waiting)
 
-    def tell(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
+    def tell(self, outcomes: Iterable[tuple[str, Outcome | None]]) -> None:
         """These causes have outcomes that a reader sees now."""
         for causation_id, outcome in outcomes:
             for future in self._waiting.get(causation_id, ()):

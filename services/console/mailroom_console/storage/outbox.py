@@ -24,6 +24,7 @@ from mailroom_console.languages import say
 from mailroom_console.problems import Problem
 
 from .database import Database
+from .notifications import OUTBOX, Notifications, notify
 from .schema import dead_letters, outbox
 
 log = get_logger()
@@ -57,6 +58,7 @@ async def _put(connection: AsyncConnection, record: Record) -> None:
             headers=[[name, value.decode()] for name, value in record.headers],
         )
     )
+    await notify(connection, OUTBOX)
 
 
 class Publisher:
@@ -65,10 +67,11 @@ class Publisher:
     A crash between the two sends a row again, which changes nothing: the topics are compacted and the event ids equal.
     """
 
-    def __init__(self, database: Database, producer: Producer) -> None:
+    def __init__(self, database: Database, producer: Producer, notifications: Notifications) -> None:
         self._database, self._producer = database, producer
         self._wake = asyncio.Event()
         database.on_commit.append(self._wake.set)
+        notifications.on(OUTBOX, lambda _: self._wake.set())
 
     async def run(self) -> None:
         """Publish for ever; Kafka away is waited out."""
@@ -83,7 +86,7 @@ class Publisher:
                 await backoff.wait()
                 continue
             with contextlib.suppress(TimeoutError):
-                # another copy of the console may have written, so look now and then without being woken
+                # another copy of the console may have written and not been heard, so look now and then without being woken
                 await asyncio.wait_for(self._wake.wait(), ALONE_S if self._database.sqlite else 2.0)
 
     async def publish_batch(self) -> int:

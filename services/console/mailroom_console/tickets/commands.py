@@ -183,15 +183,17 @@ async def send(console: Console, command: TicketCommand, *, message_id: str | No
     return Accepted(command.id, (done.message_id if done else None) or message_id, done is not None)
 
 
-async def _answer(console: Console, command_id: str, answer: asyncio.Future[Outcome]) -> Outcome | None:
-    """The outcome within `wait_s`. Another copy of the console may be the one that writes, so the table is asked too."""
+async def _answer(console: Console, command_id: str, answer: asyncio.Future[Outcome | None]) -> Outcome | None:
+    """The outcome within `wait_s`. Where another copy of the console writes, it says so, and the table is asked; now and
+    then without being told, too."""
     end = asyncio.get_running_loop().time() + console.settings.wait_s
     while (left := end - asyncio.get_running_loop().time()) > 0:
-        try:
-            return await asyncio.wait_for(asyncio.shield(answer), min(left, 1.0))
-        except TimeoutError:
-            if (found := await console.read.outcome(command_id)) is not None:
-                return found
+        await asyncio.wait({answer}, timeout=min(left, 1.0))
+        told = answer.result() if answer.done() else None
+        if (found := told or await console.read.outcome(command_id)) is not None:
+            return found
+        if answer.done():
+            await asyncio.sleep(min(left, 1.0))
     return None
 
 

@@ -52,7 +52,7 @@ async def health(visit: Visit) -> Response:
 
 async def rebuild(visit: Visit) -> Response:
     """Fill the ticket tables anew from Kafka, beside those that are shown."""
-    visit.console.read.ask_rebuild()
+    await visit.console.read.ask_rebuild()
     visit.watch.asked_at = -1e9
     return visit.go(
         "/activity", say("The ticket tables are being rebuilt. Until that is done, the present ones are shown.")

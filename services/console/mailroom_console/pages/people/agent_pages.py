@@ -42,7 +42,7 @@ async def presence(visit: Visit) -> Response:
     before = (await agents.presence_of(visit.console, who.portal_id, [who.id])).get(who.id)
     agent = await agents.set_presence(visit.console, who, who.id, state, ttl)
     if agent["presence"] != before:
-        live.changes.tell(Change(who.portal_id, "presence", who.id))
+        await live.changes.tell_all(Change(who.portal_id, "presence", who.id))
     if beat or leaving:
         return JSONResponse({"presence": agent["presence"]})
     said = {"online": say("You are online."), "away": say("You are away."), "offline": say("You are offline.")}[state]

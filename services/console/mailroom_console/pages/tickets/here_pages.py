@@ -25,7 +25,7 @@ async def here(visit: Visit) -> Response:
     if agent is not None and doing in (*WORDS, "gone"):
         changed = await visit.console.here.tell(visit.who.portal_id, row.id, agent, doing)
         if changed:
-            visit.console.live.changes.tell(Change(visit.who.portal_id, "here", row.id))
+            await visit.console.live.changes.tell_all(Change(visit.who.portal_id, "here", row.id))
     return Response(status_code=204)
 
 
