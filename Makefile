@@ -10,7 +10,7 @@ EDITING := services/console/editor
 BUNDLE := services/console/mailroom_console/built/editor.js
 MEMBERS := $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)
 CODE := shared services deploy
-export PYTHON RELEASE AGAINST JSON ONLY SEED DURATION RATE BROKERS FOLLOW STACK ARGS
+export PYTHON RELEASE AGAINST JSON ONLY SEED SEEDS DURATION RATE BROKERS FOLLOW STACK ARGS
 
 # Where Python may not keep what it compiled, every service compiles itself anew at each start: half a second each time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -77,8 +77,8 @@ load: .venv/installed ## send mail to the running stack, account for every one (
 	@eval "$$($(LOCAL) env)" && $(PY) -m mailroom_cli load $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--seconds $(DURATION)) \
 	  $(if $(SEED),--run $(SEED)) $(if $(JSON),--json) $(ARGS)
 
-chaos: packages ## kill, pause and empty parts under load and compare books afterwards (SEED=, DURATION=, BROKERS=3)
-	@PYTHONPATH=tests:deploy/local $(PY) -m load.chaos $(ARGS)
+chaos: packages ## kill, pause and empty parts under load and compare books afterwards (SEED=, DURATION=, BROKERS=3; SEEDS=10: a table)
+	@PYTHONPATH=tests:deploy/local $(PY) -m $(if $(SEEDS),load.seeds,load.chaos) $(ARGS)
 
 scale: packages ## the curve over 1, 2, 4 processes and recovery with up to a million tickets (ONLY=piece, JSON=1)
 	@PYTHONPATH=tests:deploy/local $(PY) -m load.scale $(ARGS)

@@ -15,22 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import redis
 from layout import Layout
 from mailroom_cli.load.plan import LoadPlan
 from mailroom_cli.load.senders import Refused, SmtpSender
 from mailroom_runtime.process.settings import ServiceSettings
+from readiness import broker_answers
 from rich.console import Console
 from rich.table import Table
 from support.stacks import Stack
 
 from .books import Books, settle
-from .faults import Fault, Hands, no_disk, schedule, small_disk
+from .faults import BROKERS, Fault, Hands, no_disk, schedule, small_disk
 
 RATE = 8.0
 RATE_OF_BROKERS = 30.0  # where it is brokers that end, one of three after the other
 LONGEST_WAIT_S = 30.0  # and then no accepted mail waits longer for its ticket
 SETTLE_S = 150.0
 STUCK_S = 30.0  # each part is ready again so soon after a fault's end
+STEADY_S = 2.0
 SOON_S = 2.5  # a short run does not wait so long: the next fault comes when it comes, and nothing is said to be stuck
 
 
@@ -53,16 +56,26 @@ async def storm(
     start = time.monotonic()
     rows: list[dict[str, Any]] = []
     loading = asyncio.create_task(_load(plan, ports["smtp"], books, start))
-    hands = Hands(stack)
-    for fault in schedule(seed, duration_s, brokers):
-        await asyncio.sleep(max(0.0, fault.at_s - (time.monotonic() - start)))
-        console.print(f"[dim]{time.monotonic() - start:6.1f} s[/] {fault.target} {fault.kind}"
-                      + (f" for {fault.hold_s:g} s" if fault.hold_s else ""))  # fmt: skip
-        rows.append(await _one(hands, fault, stack, start, wait_s))
-    await loading
+    hands = Hands(stack, api)
+    try:
+        for fault in schedule(seed, duration_s, brokers):
+            await asyncio.sleep(max(0.0, fault.at_s - (time.monotonic() - start)))
+            if time.monotonic() - start > duration_s:  # no mail comes any more that it could do anything to
+                break
+            console.print(f"[dim]{time.monotonic() - start:6.1f} s[/] {fault.target} {fault.kind}"
+                          + (f" for {fault.hold_s:g} s" if fault.hold_s else ""))  # fmt: skip
+            rows.append(await _one(hands, fault, stack, start, wait_s))
+        await loading
+    finally:
+        hands.close()
+    for (
+        refusal
+    ) in hands.database.refusals:  # what the database refused went aside, was put back, and is no less in the books
+        books.accepted |= {refusal.marked, refusal.behind}
     result = await settle(settings, api, f"http://127.0.0.1:{ports['mailbox']}", books, SETTLE_S)
     if not _ready(stack):
         result["not_ready_at_the_end"] = True
+    result["refused_wrong"] = [f"{each.marked}: {wrong}" for each in hands.database.refusals for wrong in each.wrong]
     stuck = sum(row["ready_after_s"] is None for row in rows) if wait_s >= STUCK_S else 0
     return {**result, "brokers": brokers, "rate": rate, "faults": len(rows), "stuck": stuck, "rows": rows, "seed": seed, "duration_s": duration_s,
             "refused": len([m for m in plan.mails() if m.message_id not in books.accepted])}  # fmt: skip
@@ -93,22 +106,34 @@ async def _one(hands: Hands, fault: Fault, stack: Stack, start: float, wait_s: f
     await asyncio.sleep(fault.hold_s)
     await asyncio.to_thread(end)
     ended = time.monotonic()
-    # the next fault waits so long at most until all parts said ready again
+    # The next fault waits so long at most until all parts said ready again, and went on to say so: what a part needs may
+    # be gone for a moment before it notices.
     ready_s: float | None = None
-    while time.monotonic() - ended < wait_s and ready_s is None:
-        if await asyncio.to_thread(_ready, stack):
-            ready_s = round(time.monotonic() - ended, 1)
-        else:
-            await asyncio.sleep(0.3)
+    while (since := time.monotonic() - ended) < wait_s + STEADY_S:
+        if not await asyncio.to_thread(_ready, stack):
+            ready_s = None
+        elif ready_s is None:
+            ready_s = round(since, 1)
+        if ready_s is not None and time.monotonic() - ended - ready_s > STEADY_S:
+            break
+        await asyncio.sleep(0.3)
+    if ready_s is not None and ready_s > wait_s:
+        ready_s = None
+    await asyncio.to_thread(hands.undo)
     return {"fault": fault.kind, "target": fault.target, "at_s": round(ended - start - fault.hold_s, 1),
             "held_s": fault.hold_s, "ready_after_s": ready_s}  # fmt: skip
 
 
 def _ready(stack: Stack) -> bool:
-    base = stack.port(9101)
+    """Whether each part is: the services say so, brokers and Valkey answer."""
+    base, ports = stack.port(9101), json.loads((stack.data / "run" / "ports.json").read_text())
     try:
-        return all(httpx.get(f"http://127.0.0.1:{base + i}/ready", timeout=2).status_code == 200 for i in range(7))
-    except httpx.HTTPError:
+        with redis.Redis(port=ports["redis"], socket_timeout=2) as client:
+            client.ping()
+        return all(broker_answers(ports[name]) for name in BROKERS if name in ports) and all(
+            httpx.get(f"http://127.0.0.1:{base + i}/ready", timeout=2).status_code == 200 for i in range(7)
+        )
+    except (httpx.HTTPError, redis.RedisError):
         return False
 
 
@@ -145,7 +170,7 @@ COLUMNS = ("at_s", "target", "fault", "held_s", "ready_after_s")
 
 def good(result: dict[str, Any]) -> bool:
     """Whether nothing was lost or doubled, but for what SMTP's own window allows."""
-    bad = ("lost", "doubled", "stuck", "not_shown", "replies_lost", "two_replies_on_a_ticket")
+    bad = ("lost", "doubled", "stuck", "not_shown", "replies_lost", "two_replies_on_a_ticket", "refused_wrong")
     windows = sum((row["fault"], row["target"]) in WINDOW for row in result["rows"])
     within = result["replies_doubled"] <= windows * ON_THE_WIRE
     if result["brokers"] > 1:

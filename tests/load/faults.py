@@ -13,11 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import redis
 from readiness import broker_answers
 from support.stacks import Stack
 from support.waiting import wait_until
+
+from .leader_away import LeaderAway
+from .refused_record import RefusedRecord
 
 SERVICES = ("ingest_smtp", "router", "autoreply", "outbound", "console")
 
@@ -36,6 +40,12 @@ Kind = tuple[str, str, tuple[float, float]]
 BROKERS = ("kafka", "kafka_2", "kafka_3")
 IN_TURN = {"kill -9 in turn": 2.0, "kill -9 in turn, once back": None}
 """How long after a broker was killed the next one is: seconds, or once it answers again."""
+AWAY: dict[str, str] = {"leader killed": "killed", "leader paused": "paused"}
+AWAY_S = (15.0, 60.0)
+"""What the leader of half of the partitions is away by, and for how long (seconds)."""
+AROUND_S = dict.fromkeys(AWAY, 25.0)
+"""What is done before and after a fault and belongs to neither it nor the next: a broker joins, partitions move."""
+REFUSES: Kind = ("refuses a record", "database", (3, 8))
 OF_BROKERS: list[Kind] = [
     *((kind, "brokers", (0, 0)) for kind in IN_TURN),
     *(("paused", name, (3, 10)) for name in BROKERS),
@@ -43,29 +53,48 @@ OF_BROKERS: list[Kind] = [
 ]
 
 
+ALWAYS = ("partitions", "database")
+"""What something is done to in every plan, however short."""
+SHORT_S = 120.0  # a plan that is shorter begins with them
+
+
 def schedule(seed: int, duration_s: float, brokers: int = 1) -> list[Fault]:
-    """A seeded plan: every kind of fault as often as the time allows, never two at once.
+    """A seeded plan: every kind of fault as often as the time allows, never two at once; half of the partitions without
+    a leader and a record that the database refuses are in each.
 
     With three brokers it is they who are killed, paused and stopped.
     """
     dice = random.Random(seed)
-    kinds: list[Kind] = OF_BROKERS if brokers > 1 else _of_all()
     faults: list[Fault] = []
     at = 4.0
     waiting: list[Kind] = []
     while at < duration_s - 4:
         if not waiting:
-            waiting = list(kinds)
+            waiting = list(OF_BROKERS) if brokers > 1 else _of_all(sorted(AWAY)[(seed + len(faults)) % 2])
             dice.shuffle(waiting)
+            if brokers == 1 and not faults:
+                _put_first(waiting, 2 if duration_s < SHORT_S else 5, dice)
         kind, target, (shortest, longest) = waiting.pop()
-        hold = min(round(dice.uniform(shortest, longest), 1), max(duration_s - at - 2, 0))
+        longest = min(longest, max(shortest, duration_s / 3))  # one fault is not all of a short plan
+        hold = round(min(dice.uniform(shortest, longest), max(duration_s - at - 2, 0)), 1)
         faults.append(Fault(kind, target, round(at, 1), hold))
-        at += hold + dice.uniform(3, 7)
+        at += hold + AROUND_S.get(kind, 0) + dice.uniform(3, 7)
     return faults
 
 
-def _of_all() -> list[Kind]:
+def _put_first(waiting: list[Kind], among: int, dice: random.Random) -> None:
+    """Those that are in every plan come among the first; what is next is taken from the end."""
+    always = [kind for kind in waiting if kind[1] in ALWAYS]
+    others = [kind for kind in waiting if kind[1] not in ALWAYS]
+    first = [*others[: among - len(always)], *always]
+    dice.shuffle(first)
+    waiting[:] = [*others[among - len(always) :], *first]
+
+
+def _of_all(away: str) -> list[Kind]:
     return [
+        (away, "partitions", AWAY_S),
+        REFUSES,
         *(("kill -9", name, (0.0, 0.0)) for name in SERVICES),
         ("kill -9", "kafka", (0, 0)),
         ("paused", "kafka", (2, 8)),
@@ -87,9 +116,19 @@ def _of_all() -> list[Kind]:
 class Hands:
     """Does faults to one stack. `begin` returns what ends the fault."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, api: httpx.Client) -> None:
         self._stack = stack
         self._ports: dict[str, int] = json.loads((stack.data / "run" / "ports.json").read_text())
+        self._leader = LeaderAway(stack.data, self._ports["kafka"], self._ports["kafka_controller"])
+        self.database = RefusedRecord(stack.data / "console.db", self._ports["smtp"], api)
+
+    def undo(self) -> None:
+        """What a fault needed, and what is no part of it, is taken back: called when all is ready again."""
+        self._leader.undo()
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        self._leader.close()
 
     def begin(self, fault: Fault) -> Callable[[], None]:
         """Start a fault; call the result to end it. A process that is just restarting is left alone."""
@@ -110,6 +149,10 @@ class Hands:
                 with redis.Redis(port=self._ports["redis"], socket_timeout=5) as client:
                     client.flushall()
                 return _nothing
+            case how, "partitions":
+                return self._leader.begin(AWAY[how])
+            case "refuses a record", _:
+                return self.database.begin()
             case "full", "valkey":
                 self._valkey_room("1")
                 return lambda: self._valkey_room("0")

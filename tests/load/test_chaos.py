@@ -7,6 +7,7 @@ import os
 import pytest
 from rich.console import Console
 
+from load import seeds
 from load.chaos import STUCK_S, good, run
 from load.faults import BROKERS, IN_TURN, schedule
 
@@ -44,5 +45,27 @@ def test_what_happens_to_three_brokers_is_that_each_is_killed_paused_and_stopped
 def test_a_schedule_is_the_same_for_the_same_seed_and_has_every_kind() -> None:
     assert schedule(3, 600) == schedule(3, 600)
     assert len({(f.kind, f.target) for f in schedule(3, 600)}) >= 18
+    for seed in range(20):
+        always = [fault for fault in schedule(seed, 60) if fault.target in ("partitions", "database")]
+        assert {fault.target for fault in always} == {"partitions", "database"}
+        assert all(fault.hold_s >= 15 for fault in always if fault.target == "partitions"), "in a short plan too"
     for one, after in zip(schedule(3, 600), schedule(3, 600)[1:], strict=False):
         assert one.at_s + one.hold_s < after.at_s, "never two at once"
+
+
+def test_the_page_tells_each_seed_and_is_found_again() -> None:
+    """Also one that did not finish, one that is not as it should be, and a page that was written before."""
+    fine = {"seed": 1, "faults": 1, "accepted": 9, "lost": 0, "doubled": 0, "not_shown": 0, "replies_lost": 0, "stuck": 0,
+            "replies_doubled": 1, "two_replies_on_a_ticket": 0, "refused_wrong": [], "brokers": 1,
+            "rows": [{"fault": "hangs", "target": "relay", "ready_after_s": 1.5}]}  # fmt: skip
+    wrong = {**fine, "seed": 2, "not_shown": 2, "rows": [{"fault": "full", "target": "valkey", "ready_after_s": None}]}
+    results = [fine, wrong, {"seed": 3, "failed": "not finished within 9 s"}]
+    text = seeds.block(results, 180, "2026-11-30", 2)
+    assert "1 of 3 seeds" in text
+    assert "| 1 | 1 | 9 | 0 | 0 | 1 | 0 | 1.5 s |  |" in text
+    assert "| 2 | 1 | 9 | 2 | 0 | 1 | 0 | over 30 s | not good |" in text
+    assert "not finished within 9 s |" in text
+    page = seeds.PAGE.read_text()
+    once = seeds.with_block(page, text)
+    assert seeds.with_block(once, seeds.block(results[:1], 180, "2026-12-01", 2)).count("of 1 seeds") == 1
+    assert text in once

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mailroom_console.read_model import event_reader
 from mailroom_contracts import AttachmentRef, BlobRef, TicketEvent
+from mailroom_runtime.bus.dead_letters import bury_record
+from mailroom_runtime.bus.kafka import BusDown
 from support.console_story import Story
 from support.waiting import eventually
 
@@ -29,7 +32,17 @@ def hostile(story: Story) -> list[TicketEvent]:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_hostile_content(kind: str, start_console: Starter, bus: Bus, request: pytest.FixtureRequest) -> None:
+async def test_hostile_content(
+    kind: str, start_console: Starter, bus: Bus, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = iter([BusDown("Kafka does not answer")] * 2)  # just when something is to go aside
+
+    async def bury(*given: Any, **more: Any) -> None:
+        for error in away:
+            raise error
+        await bury_record(*given, **more)
+
+    monkeypatch.setattr(event_reader, "bury_record", bury)
     more: dict[str, Any] = {}
     if kind == "postgresql":
         more["database"] = request.getfixturevalue("postgres").url("hostile")

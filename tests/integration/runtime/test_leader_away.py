@@ -27,7 +27,7 @@ NAME = "split"
 
 @pytest.fixture
 def second(kafka_server: KafkaServer, tmp_path: Path) -> Iterator[SecondBroker]:
-    made = SecondBroker(kafka_server, tmp_path / "second")
+    made = SecondBroker(kafka_server.broker, tmp_path / "second")
     try:
         made.start()
         yield made

@@ -17,7 +17,7 @@ from support.waiting import eventually
 
 @pytest.fixture
 def three(kafka_server: KafkaServer, tmp_path: Path) -> Iterator[KafkaServer]:
-    further = [SecondBroker(kafka_server, tmp_path / f"broker-{node}", node) for node in (2, 3)]
+    further = [SecondBroker(kafka_server.broker, tmp_path / f"broker-{node}", node) for node in (2, 3)]
     try:
         for server in further:
             server.start()

@@ -26,6 +26,7 @@ from mailroom_console.problems import Problem, conflict, invalid, not_found
 from mailroom_console.settings import ConsoleSettings
 from mailroom_console.storage.database import Database
 from mailroom_console.storage.paging import Page, number_cursor
+from mailroom_console.storage.refusals import is_passing
 from mailroom_console.storage.schema import dead_letters, dead_offsets, portals
 
 log = get_logger()
@@ -48,7 +49,9 @@ class DeadLetterReader:
             try:
                 await consumer.start()
                 await self._read(consumer)
-            except KafkaError as error:
+            except Exception as error:
+                if not is_passing(error):
+                    raise
                 log.warning("dead_letters.interrupted", error=type(error).__name__)
             finally:
                 await consumer.stop()

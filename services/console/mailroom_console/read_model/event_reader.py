@@ -84,7 +84,10 @@ class EventReader:
                 await self._read(consumer)
             except OffsetOutOfRangeError as error:
                 raise OffsetsGone(str(error)) from error
-            except (KafkaError, DBAPIError) as error:
+            except Exception as error:
+                # a lost connection of either, and a dead letter that Kafka does not take now (`BusDown`)
+                if not isinstance(error, KafkaError | DBAPIError) and not is_passing(error):
+                    raise
                 log.warning("readmodel.interrupted", error=type(error).__name__)
                 self._on_state(False, f"cannot follow ticket.events: {type(error).__name__}")
                 await asyncio.sleep(0.5)
