@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mailroom_runtime.process.beside import beside
 from mailroom_runtime.process.logs import get_logger
 
 from . import replies
@@ -238,11 +239,11 @@ class Session(FrontConversation):
             if not fits:
                 self._answer([replies.OUT_OF_MEMORY] * len(recipients))
                 return
-            raw = data.content()
+            raw = await beside(data.held, data.content)
             if data.too_big:
                 self._answer([replies.TOO_BIG] * len(recipients))
                 return
-            if self._settings.smtp_bare_newlines == "refuse" and has_bare_newlines(raw):
+            if self._settings.smtp_bare_newlines == "refuse" and await beside(len(raw), has_bare_newlines, raw):
                 self._answer([replies.BARE] * len(recipients))
                 return
             delivery = Delivery(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from mailroom_contracts import Address, OutboundMail, Person, Quote
@@ -19,13 +18,13 @@ from mailroom_mail import (
 )
 from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.process.apart import NotDone, apart
+from mailroom_runtime.process.beside import beside
 from mailroom_runtime.process.logs import get_logger
 
 from .bodies import whole_quote, with_body
 from .courier import Letter
 
 log = get_logger()
-THREAD_FROM_BYTES = 100_000  # composing this much takes long enough to hold up other lanes
 MOST_QUOTED = 1_000_000  # characters of history below an answer; what is longer is quoted as text, or in part
 
 
@@ -78,7 +77,7 @@ async def letter(
     mail = outgoing(order, address, quoted, tuple(attachments))
     size = sum(len(a.content) for a in attachments) + len(order.text) + len(order.html or "")
     size += sum(len(quote.text) + len(quote.html or "") for quote in quoted)
-    raw = await asyncio.to_thread(compose, mail) if size > THREAD_FROM_BYTES else compose(mail)
+    raw = await beside(size, compose, mail)
     return Letter(
         raw=raw,
         sender=envelope_sender(order, address),

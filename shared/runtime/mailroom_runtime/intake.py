@@ -41,10 +41,10 @@ from mailroom_mail import (
 
 from mailroom_runtime.blobs.store import BlobStore
 from mailroom_runtime.bus.fitting import fit, json_size
+from mailroom_runtime.process.beside import THREAD_FROM_BYTES, beside
 from mailroom_runtime.process.logs import get_logger
 
 log = get_logger()
-THREAD_FROM_BYTES = 100_000  # reading this much keeps the event loop busy for some milliseconds
 MAX_ATTACHMENTS = 300  # more stay in the raw source only, and a defect says so
 _ACTIONS = {"failed": "bounced", "delayed": "deferred", "delivered": "sent", "relayed": "sent", "expanded": "sent"}
 
@@ -60,10 +60,8 @@ class Understood:
 
 
 async def understand(raw: bytes, return_path: str | None) -> Understood:
-    """Read a mail; long ones in a thread. `return_path`: "" is the null path, None an unknown one."""
-    if len(raw) > THREAD_FROM_BYTES:
-        return await asyncio.to_thread(understand_now, raw, return_path)
-    return understand_now(raw, return_path)
+    """Read a mail. `return_path`: "" is the null path, None an unknown one."""
+    return await beside(len(raw), understand_now, raw, return_path)
 
 
 def understand_now(raw: bytes, return_path: str | None) -> Understood:
@@ -108,7 +106,7 @@ async def normalise(
     verdicts = verdicts or Verdicts()
     receipt = ids.receipt_id(understood.identity, envelope.rcpt_to)
     folder = f"{portal_id}/{receipt}"
-    digest = hashlib.sha256(raw).hexdigest()
+    digest = await beside(len(raw), _sha256, raw)
     # a re-encoded resend has the same receipt and other bytes: the name keeps both whole
     raw_key = f"{folder}/raw-{digest[:16]}.eml"
     attachments: list[AttachmentRef] = []
@@ -123,39 +121,50 @@ async def normalise(
         or (verdicts.dmarc_failed and verdicts.dmarc_policy == "reject")
         or (gmail is not None and "SPAM" in gmail.label_ids)
     )
-    event = EmailReceived(
-        id=receipt,
-        identity=understood.identity,
-        portal_id=portal_id,
-        source=source,
-        received_at=received_at,
-        envelope=envelope,
-        address_ids=address_ids,
-        size=len(raw),
-        raw=raw_ref,
-        content=_content(understood, attachments, spam, trusted_front),
-        verdicts=verdicts,
-        gmail=gmail,
-    )
-    return await _within(event, inline_limit, blobs, folder)
+
+    def event() -> tuple[EmailReceived, dict[str, bytes]]:
+        whole = EmailReceived(
+            id=receipt,
+            identity=understood.identity,
+            portal_id=portal_id,
+            source=source,
+            received_at=received_at,
+            envelope=envelope,
+            address_ids=address_ids,
+            size=len(raw),
+            raw=raw_ref,
+            content=_content(understood, attachments, spam, trusted_front),
+            verdicts=verdicts,
+            gmail=gmail,
+        )
+        return _within(whole, inline_limit)
+
+    fitting, bodies = await beside(len(raw), event)
+    if not bodies:
+        return fitting
+    refs = {f"{name}_ref": await _put(blobs, f"{folder}/{_NAMES[name]}", body) for name, body in bodies.items()}
+    return fitting.model_copy(update={"content": fitting.content.model_copy(update=refs)})
 
 
-async def _within(event: EmailReceived, limit: int, blobs: BlobStore, folder: str) -> EmailReceived:
-    """The event, with bodies in the blob store and lists cut where the encoded record would pass `limit` bytes."""
+_NAMES = {"text": "text.txt", "html": "body.html"}
+
+
+def _within(event: EmailReceived, limit: int) -> tuple[EmailReceived, dict[str, bytes]]:
+    """The event, cut where the encoded record would pass `limit` bytes, and the bodies of which that took something."""
     content = event.content
     texts = len(content.text) + len(content.html or "") + len(content.reply_text or "")
     listed = len(content.to) + len(content.cc) + len(content.references) + len(content.attachments)
     if 6 * texts + 4000 * (listed + 20) < limit and len(content.subject) < 1000:
-        return event  # even if each character took six bytes
+        return event, {}  # even if each character took six bytes
     if json_size(event) <= limit:
-        return event
+        return event, {}
     fitted = fit(event, limit)
-    refs: dict[str, BlobRef] = {}
+    bodies: dict[str, bytes] = {}
     if fitted.cut.text:
-        refs["text_ref"] = await _put(blobs, f"{folder}/text.txt", content.text.encode())
+        bodies["text"] = content.text.encode()
     if fitted.cut.html:
-        refs["html_ref"] = await _put(blobs, f"{folder}/body.html", (content.html or "").encode())
-    return fitted.event.model_copy(update={"content": fitted.event.content.model_copy(update=dict(refs))})
+        bodies["html"] = (content.html or "").encode()
+    return fitted.event, bodies
 
 
 async def _put(blobs: BlobStore, key: str, data: bytes, digest: str | None = None) -> BlobRef:
@@ -176,8 +185,7 @@ async def _store(blobs: BlobStore, folder: str, mail: Mail) -> list[AttachmentRe
 
 async def _store_one(blobs: BlobStore, folder: str, number: int, attachment: Attachment) -> AttachmentRef:
     content = attachment.content
-    large = len(content) > THREAD_FROM_BYTES
-    digest = await asyncio.to_thread(_sha256, content) if large else _sha256(content)
+    digest = await beside(len(content), _sha256, content)
     ref = await _put(blobs, f"{folder}/att-{number}-{digest[:16]}", content, digest)
     return AttachmentRef(
         filename=None if attachment.filename is None else _clean(attachment.filename)[:1000],

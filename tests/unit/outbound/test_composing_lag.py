@@ -1,14 +1,9 @@
-"""Writing an answer below long history holds nothing else up: no turn of the loop takes more than 50 ms of its thread's time.
-
-Counted is what the loop's own thread computed between two turns, not how long it waited for a processor.
-"""
+"""Writing an answer below long history holds nothing else up: no turn of the loop takes more than 50 ms of its thread's time."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,34 +14,14 @@ from mailroom_contracts import Address, OutboundMail, Person, Quote
 from mailroom_outbound.composing import letter
 from mailroom_runtime.blobs.store import BlobStore
 from support.doubling import busy
+from support.loop_turns import LONGEST_S, turns
 
-LONGEST_S = 0.050
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 ADDRESS = Address(id="ad1", portal_id="p1", kind="smtp", email="help@shop.example", full_name="Shop", queue_id="q1")
 PARAGRAPH = "Grüße aus Köln: the parcel has not come, and the tracking number says nothing since Monday. "
 HTML = "<blockquote style='margin:0'><p style='color:red'>" + PARAGRAPH + "</p>"
 NESTED = HTML * 400 + "</blockquote>" * 400
 FLAT = "<style>p { color: blue }</style>" + f"<p class='x'>{PARAGRAPH}</p>" * 8000
-
-
-@contextlib.asynccontextmanager
-async def turns() -> AsyncIterator[list[float]]:
-    """Processor time of each turn of this loop, while inside."""
-    found: list[float] = []
-
-    async def count() -> None:
-        while True:
-            began = time.thread_time()
-            await asyncio.sleep(0)
-            found.append(time.thread_time() - began)
-
-    counting = asyncio.create_task(count())
-    await asyncio.sleep(0)
-    try:
-        yield found
-    finally:
-        counting.cancel()
-        await asyncio.gather(counting, return_exceptions=True)
 
 
 def order(text: str = "We look into it.", html: str | None = None, *quotes: Quote) -> OutboundMail:

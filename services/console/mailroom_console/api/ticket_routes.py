@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Header, Path, Response, UploadFile
 from pydantic import AwareDatetime
 
-from mailroom_console import times
+from mailroom_console import long_answers, times
 from mailroom_console.tickets import commands, drafts, writing
 from mailroom_console.tickets import reading as tickets
 from mailroom_console.uploads import records as uploads
@@ -37,21 +37,21 @@ async def tickets_list(
     return (await tickets.listed(console, principal, filters, limit=limit, after=after)).body()
 
 
-@router.get("/tickets/{ticket_id}")
-async def ticket(ticket_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
+@router.get("/tickets/{ticket_id}", response_model=Json)
+async def ticket(ticket_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Response:
     """A ticket (by id or number) with its messages and history."""
-    return await tickets.one(console, principal, ticket_id)
+    return _long(await tickets.one(console, principal, ticket_id))
 
 
-@router.patch("/tickets/{ticket_id}")
+@router.patch("/tickets/{ticket_id}", response_model=Json)
 async def ticket_change(
-    ticket_id: Name, body: TicketChange, response: Response, console: ConsoleDep, principal: PrincipalDep,
-    key: Key = None,
-) -> Json:  # fmt: skip
+    ticket_id: Name, body: TicketChange, console: ConsoleDep, principal: PrincipalDep, key: Key = None,
+) -> Response:  # fmt: skip
     """Set status, agent or queue. 200 once it shows; 202 when that takes longer than 5 s."""
     shown = await commands.change(console, principal, ticket_id, body.given(), idempotency_key=key)
-    response.status_code = 200 if shown else 202
-    return await tickets.one(console, principal, ticket_id)
+    answer = _long(await tickets.one(console, principal, ticket_id))
+    answer.status_code = 200 if shown else 202
+    return answer
 
 
 @router.post("/tickets/{ticket_id}/replies", status_code=202)
@@ -105,10 +105,10 @@ async def draft_delete(ticket_id: Name, console: ConsoleDep, principal: Principa
     return Response(status_code=204)
 
 
-@router.get("/messages/{message_id}")
-async def message(message_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Json:
+@router.get("/messages/{message_id}", response_model=Json)
+async def message(message_id: Name, console: ConsoleDep, principal: PrincipalDep) -> Response:
     """One message with its bodies whole."""
-    return await tickets.one_message(console, principal, message_id)
+    return _long(await tickets.one_message(console, principal, message_id))
 
 
 @router.post("/messages/{message_id}/resend", status_code=202)
@@ -181,3 +181,8 @@ async def forward(
         with_files=body.with_files, idempotency_key=key,
     )  # fmt: skip
     return _accepted(accepted, ticket_id)
+
+
+def _long(value: dict[str, Any]) -> Response:
+    """What may be long, as JSON; its form is the route's `response_model`."""
+    return long_answers.in_pieces(long_answers.json_object(value), "application/json")

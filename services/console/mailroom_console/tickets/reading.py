@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ async def one(console: Console, principal: Principal, ticket_id: str) -> dict[st
             )
         ).all()
         ours = await own_addresses(connection, principal.portal_id)
-    return whole(row, messages, history[::-1], lambda email: comparable(email) in ours)
+    # a long conversation is some ten megabytes of JSON
+    return await asyncio.to_thread(whole, row, messages, history[::-1], lambda email: comparable(email) in ours)
 
 
 async def conversation(connection: AsyncConnection, tables: ReadTables, ticket_id: str) -> list[Any]:
@@ -157,7 +159,8 @@ async def one_message(console: Console, principal: Principal, message_id: str) -
     document = json.loads(row.document)
     for name in ("text", "html"):
         if ref := document.get(f"{name}_ref"):
-            shown[name] = (await blob(console, BlobRef.model_validate(ref))).decode("utf-8", "replace")
+            content = await blob(console, BlobRef.model_validate(ref))
+            shown[name] = await asyncio.to_thread(content.decode, "utf-8", "replace")
     return shown | {"truncated": False}
 
 

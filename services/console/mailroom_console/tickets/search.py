@@ -8,8 +8,9 @@ portal (`read_model.words.scope`): neither index is ever walked through another 
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, text
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console.context import Console
 from mailroom_console.principals import Principal
+from mailroom_console.read_model.projection import SEARCHED_CHARACTERS
 from mailroom_console.read_model.words import Piece, marked, may_begin, scope
 from mailroom_console.storage.paging import Page, search_cursor, search_place
 from mailroom_console.storage.read_schema import ReadTables
@@ -57,7 +59,7 @@ async def found(
                 break
             before = _END
         items = [summary(row) for _, row in rows[:limit]]
-        await _mark(connection, tables, items, phrases, sqlite=sqlite)
+        await _mark(connection, tables, items, phrases)
     return Page(items, following)
 
 
@@ -150,7 +152,6 @@ async def _postgresql(
 
 async def _mark(
     connection: AsyncConnection, tables: ReadTables, items: Sequence[dict[str, Any]], phrases: Sequence[Phrase],
-    *, sqlite: bool,
 ) -> None:  # fmt: skip
     """Give each ticket `found`: what was found in its subject, and in an excerpt of what was written."""
     elsewhere: dict[str, dict[str, Any]] = {}
@@ -159,16 +160,25 @@ async def _mark(
         item["found"] = _shown(subject, excerpt)
         if not excerpt and not all(marked(item["subject"], [phrase]) for phrase in phrases):
             elsewhere[item["id"]] = item
-    for ticket_id, written in await _written(connection, tables, list(elsewhere), sqlite=sqlite):
-        item = elsewhere[ticket_id]
-        if not item["found"]["excerpt"] and (excerpt := marked(" ".join(written.split()), phrases, around=EXCERPT)):
+    rows = await _latest(connection, tables, list(elsewhere))
+    await asyncio.to_thread(_mark_written, elsewhere, rows, phrases)
+
+
+def _mark_written(elsewhere: Mapping[str, dict[str, Any]], rows: Sequence[Any], phrases: Sequence[Phrase]) -> None:
+    """Give those tickets the excerpt of the latest message in which something was found. Fifty tickets with long
+    conversations are some ten megabytes, so not on the loop."""
+    for row in rows:
+        item = elsewhere[row.ticket_id]
+        if item["found"]["excerpt"]:
+            continue
+        document = json.loads(row.document)
+        written = str(document.get("reply_text") or document.get("text") or "")[:SEARCHED_CHARACTERS]
+        if excerpt := marked(" ".join(written.split()), phrases, around=EXCERPT):
             item["found"]["excerpt"] = _shown([], excerpt)["excerpt"]
 
 
-async def _written(
-    connection: AsyncConnection, tables: ReadTables, ids: Sequence[str], *, sqlite: bool
-) -> list[tuple[str, str]]:
-    """What the latest messages of these tickets say, the latest first."""
+async def _latest(connection: AsyncConnection, tables: ReadTables, ids: Sequence[str]) -> Sequence[Any]:
+    """The latest messages of these tickets, the latest first."""
     if not ids:
         return []
     m = tables.messages
@@ -179,11 +189,7 @@ async def _written(
     rows = await connection.execute(
         select(latest.c.ticket_id, latest.c.document).where(latest.c.place <= LOOKED_THROUGH).order_by(latest.c.place)
     )
-    told = []
-    for row in rows:
-        document = json.loads(row.document)
-        told.append((row.ticket_id, str(document.get("reply_text") or document.get("text") or "")))
-    return told
+    return rows.all()
 
 
 def _shown(subject: Sequence[Piece], excerpt: Sequence[Piece]) -> dict[str, list[dict[str, Any]]]:

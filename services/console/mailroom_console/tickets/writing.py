@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -206,7 +207,7 @@ async def _documents(console: Console, ticket_id: str) -> list[dict[str, Any]]:
     """The messages of a ticket, oldest first, as their events have them."""
     async with console.database.read() as connection:
         rows = await reading.conversation(connection, console.read.tables, ticket_id)
-    return [json.loads(row.document) | {"id": row.id} for row in rows]
+    return await asyncio.to_thread(lambda: [json.loads(row.document) | {"id": row.id} for row in rows])
 
 
 async def _with_recipients(

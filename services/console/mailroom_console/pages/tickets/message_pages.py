@@ -8,7 +8,9 @@ from mailroom_runtime.process.apart import NotDone, apart
 from mailroom_runtime.process.logs import get_logger
 from starlette.responses import HTMLResponse, Response
 
+from mailroom_console import long_answers
 from mailroom_console.languages import mark, say
+from mailroom_console.long_answers import in_pieces
 from mailroom_console.pages.frame.headers import FILE_POLICY, mail_policy
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.principals import READ
@@ -64,7 +66,7 @@ async def frame(visit: Visit) -> Response:
 async def text(visit: Visit) -> Response:
     """The whole text of a long mail."""
     message = await tickets.one_message(visit.console, visit.who, visit.path("id"))
-    return Response(message["text"], media_type="text/plain; charset=utf-8", headers=_headers())
+    return in_pieces(long_answers.text(message["text"]), "text/plain; charset=utf-8", _headers())
 
 
 async def raw(visit: Visit) -> Response:
@@ -73,8 +75,7 @@ async def raw(visit: Visit) -> Response:
     if visit.query("save") == "1":
         return Response(file.content, media_type="message/rfc822", headers=_headers(file.filename))
     # never as message/rfc822: some browsers would render its HTML
-    shown = file.content.decode("utf-8", "backslashreplace")
-    return Response(shown, media_type="text/plain; charset=utf-8", headers=_headers())
+    return in_pieces(long_answers.source(file.content), "text/plain; charset=utf-8", _headers())
 
 
 async def attachment(visit: Visit) -> Response:

@@ -301,14 +301,16 @@ def verdict_words(verdicts: Mapping[str, Any] | None) -> str:
 
 def forwardable(ticket: Mapping[str, Any]) -> list[dict[str, str]]:
     """The messages that can be forwarded one by one, the latest first."""
-    found = []
+    found: list[dict[str, str]] = []
     for message in reversed(ticket["messages"]):
+        if len(found) == 50:
+            break
         if message["direction"] == "note" or message["kind"] == "bounce" or message.get("copy_of"):
             continue
         who = (message["from"] or {}).get("name") or (message["from"] or {}).get("email") or say("Unknown sender")
-        words = " ".join((message["reply_text"] or message["text"] or "").split())[:60]
+        words = " ".join((message["reply_text"] or message["text"] or "")[:400].split())[:60]
         found.append({"id": message["id"], "text": f"{who}: {words}"})
-    return found[:50]
+    return found
 
 
 def closed_reason(address: Mapping[str, Any] | None) -> str:
