@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import smtplib
+from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from playwright.sync_api import Browser, BrowserContext, Page
 from support.gmail_proxy import Proxy
 from support.mailserver import MailServer
@@ -175,6 +178,26 @@ class StandingStack:
         smtp = {"host": "127.0.0.1", "port": self.ports["mailbox_smtp"], "tls": "none"}
         return self._add_address(kind="smtp", email=email, password="right", smtp=smtp, queue_id=queue_id,
                                  forwards_to=forwards_to, **more)  # fmt: skip
+
+    # outages
+
+    @contextlib.contextmanager
+    def kafka_away(self) -> Iterator[None]:
+        """Kafka takes what it is sent and answers nothing, inside; after it all services are ready."""
+        brokers = [each for each in psutil.process_iter(["cmdline"])
+                   if (line := each.info["cmdline"] or [""]) and line[-1].startswith(f"{self.data}/kafka/")]  # fmt: skip
+        assert brokers, "no broker of this stack"
+        for broker in brokers:
+            broker.suspend()
+        try:
+            yield
+        finally:
+            for broker in brokers:
+                broker.resume()
+        urls = [f"http://127.0.0.1:{self.ports['health'] + place}/ready" for place in range(7)]
+        wait_until(
+            lambda: all(httpx.get(url, timeout=5).is_success for url in urls), 60, what="all services being ready"
+        )
 
     # browsers
 
