@@ -14,6 +14,7 @@ from typing import Any
 
 from mailroom_mail import Mail, read
 
+from support.neutral_values import neutral
 from support.pattern_tokens import modules, patterns, tokens
 
 PACKAGES = ("mailroom_mail", "mailroom_runtime.smtp", "mailroom_oauth.identity", "mailroom_oauth.reasons",
@@ -22,15 +23,21 @@ PACKAGES = ("mailroom_mail", "mailroom_runtime.smtp", "mailroom_oauth.identity",
 TEXTS = {"str", "str | None"}
 BYTES = {"bytes", "bytes | None", "memoryview"}
 LINES = {"list[str]", "Sequence[str]", "Iterable[str]", "Collection[str]", "tuple[str, ...]"}
-# what other parameters get, by their annotation
-NEUTRAL: dict[str, Callable[[], Any]] = {
-    "str": lambda: "jo@a.example", "str | None": lambda: None, "bytes": lambda: b"x", "bytes | None": lambda: None,
-    "list[str]": list, "Sequence[str]": list, "Iterable[str]": list, "Collection[str]": list, "tuple[str, ...]": tuple,
-    "bool": lambda: False, "int": lambda: 0, "float": lambda: 0.0, "Mapping[str, str]": dict,
-    "Mapping[str, Any]": dict, "dict[str, Any]": dict, "Fields": dict, "dict[str, list[str]]": dict,
-    "Mail": lambda: read(b"From: jo@a.example\r\nSubject: Hi\r\n\r\nHello\r\n"),
-    "Sequence[tuple[str, str]]": list, "Iterable[tuple[str, str]]": list, "Callable[[str], bool]": lambda: lambda _: False,
-    "Callable[[str], str]": lambda: lambda text: text, "Mapping[str, bytes]": lambda: {"k1": b"k" * 32},
+# Functions that take text and are not called here, and why.
+_RUNNING = "asks a running console"
+_ASKING = "reads a request of a browser"
+_DRAFT = "works on a router's draft; what it takes beside it are ids of ours"
+REASONS = {
+    "mailroom_console.addresses.sign_ins.redirect_uri": _RUNNING,
+    "mailroom_console.tickets.commands.about": _RUNNING,
+    "mailroom_console.pages.frame.pager.part_of": _ASKING,
+    "mailroom_console.pages.tickets.listing.filters_of": _ASKING,
+    "mailroom_console.seeding.keep": "writes a file of ours",
+    "mailroom_ingest_smtp.recipients.postmaster": "looks into the configuration tables",
+    "mailroom_router.placement.places": "looks into the configuration tables",
+    **{f"mailroom_router.{name}": _DRAFT for name in (
+        "draft.finish", "mail_message.message_of", "mail_message.summary_of", "outgoing.call_off", "outgoing.keep",
+        "participants.leave_out", "sending_on.send_on", "shelves.wake")},
 }  # fmt: skip
 
 
@@ -104,11 +111,11 @@ def attacks(*packages: str, own_only: bool = False) -> tuple[list[Attack], list[
     left: list[str] = []
     for where, module, function in functions(*packages):
         parameters = list(inspect.signature(function).parameters.values())
-        texts = [p for p in parameters if p.annotation in TEXTS | BYTES | LINES | {"Mail"}]
-        needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+        texts = [p for p in parameters if p.annotation in TEXTS | BYTES | LINES | {"Mail", "Sequence[bytes]"}]
+        needed = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
         if not texts:
             continue
-        if any(p.annotation not in NEUTRAL for p in needed):
+        if where in REASONS or not all(neutral(p.annotation, module) for p in needed):
             left.append(where)
             continue
         for attacked in texts:
@@ -116,30 +123,34 @@ def attacks(*packages: str, own_only: bool = False) -> tuple[list[Attack], list[
                 continue
             words = own_tokens(module) if own_only else near_tokens(module)
             if attacked.annotation == "Mail":
-                found += [Attack(f"{where}({attacked.name}: {place})", _with_mail(function, needed, attacked, make),
+                found += [Attack(f"{where}({attacked.name}: {place})", _with_mail(module, function, needed, attacked, make),
                                  words, of_mail=True) for place, make in PLACES.items()]  # fmt: skip
             else:
-                found.append(Attack(f"{where}({attacked.name})", _with_text(function, needed, attacked), words))
+                found.append(Attack(f"{where}({attacked.name})", _with_text(module, function, needed, attacked), words))
     return found, left
 
 
-def _with_text(function: Callable[..., Any], needed: list[Any], attacked: Any) -> Callable[[str], Callable[[], object]]:
+def _with_text(
+    module: ModuleType, function: Callable[..., Any], needed: list[Any], attacked: Any
+) -> Callable[[str], Callable[[], object]]:
     def prepare(text: str) -> Callable[[], object]:
         value: Any = text
         if attacked.annotation in BYTES:
             value = text.encode("utf-8", "surrogateescape")
         elif attacked.annotation in LINES:
             value = text.splitlines() if "\n" in text else [text[i : i + 60] for i in range(0, len(text), 60)]
-        return _call(function, needed, attacked, value)
+        elif attacked.annotation == "Sequence[bytes]":
+            value = [line.encode("utf-8", "surrogateescape") for line in text.splitlines()]
+        return _call(module, function, needed, attacked, value)
 
     return prepare
 
 
 def _with_mail(
-    function: Callable[..., Any], needed: list[Any], attacked: Any, make: Callable[[bytes], bytes]
+    module: ModuleType, function: Callable[..., Any], needed: list[Any], attacked: Any, make: Callable[[bytes], bytes]
 ) -> Callable[[str], Callable[[], object]]:
     def prepare(text: str) -> Callable[[], object]:
-        return _call(function, needed, attacked, _mail(make, text))
+        return _call(module, function, needed, attacked, _mail(make, text))
 
     return prepare
 
@@ -148,12 +159,18 @@ def _mail(make: Callable[[bytes], bytes], text: str) -> Mail:
     return read(make(text.encode("utf-8", "surrogateescape")))
 
 
-def _call(function: Callable[..., Any], needed: list[Any], attacked: Any, value: Any) -> Callable[[], object]:
+def _call(
+    module: ModuleType, function: Callable[..., Any], needed: list[Any], attacked: Any, value: Any
+) -> Callable[[], object]:
+    others = {p.name: neutral(p.annotation, module) for p in needed if p is not attacked}
+
     def call() -> object:
-        given = {p.name: NEUTRAL[p.annotation]() for p in needed if p is not attacked}
+        given: dict[str, Any] = {name: make() for name, make in others.items() if make is not None}
         given[attacked.name] = value
-        positional = [given.pop(p.name) for p in [*needed, *([] if attacked in needed else [attacked])]
-                      if p.kind is p.POSITIONAL_ONLY]  # fmt: skip
+        # by position where that can be: what keeps answers (`reading.kept`) takes them so
+        positional = [given.pop(p.name) for p in needed if p.kind is not p.KEYWORD_ONLY]
+        if attacked.kind in (attacked.VAR_POSITIONAL, attacked.POSITIONAL_ONLY) and attacked not in needed:
+            positional.append(given.pop(attacked.name))
         try:
             done = function(*positional, **given)
             return list(itertools.islice(done, 10**7)) if inspect.isgenerator(done) else done
