@@ -6,8 +6,8 @@ import secrets
 
 import httpx
 import pytest
-from mailroom_console.pages import all_pages
 from mailroom_console.pages.frame.visit import Page
+from mailroom_console.pages.mounting import all_pages
 
 from browser.standing_stack import Agent, StandingStack
 

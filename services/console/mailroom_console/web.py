@@ -16,7 +16,7 @@ from mailroom_console.addresses import finishing, google, sign_ins
 from .api import build_api, security
 from .body_limits import BodyLimit
 from .context import Console
-from .pages import mount
+from .pages.mounting import mount
 from .problems import Problem
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import httpx
 import psutil
 import pytest
-from mailroom_console.pages import all_pages
+from mailroom_console.pages.mounting import all_pages
 from mailroom_console.storage.database import Database
 from mailroom_console.tickets.lists import SORTS, STATUSES, VIEWS
 from support.doubling import slowness

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mailroom_console.pages.tickets.attached_files import preview
 from mailroom_console.pages.tickets.attached_mail import as_text
-from mailroom_console.pages.tickets.ticket_view import posts, preview
+from mailroom_console.pages.tickets.ticket_view import posts
 from mailroom_mail import classify, digest_posts, read
 
 DIGESTS = Path(__file__).parents[4] / "shared" / "lists" / "cases" / "6-digest"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mailroom_console.pages import all_pages
 from mailroom_console.pages.access.accounts import audit_entry, change_words
 from mailroom_console.pages.addresses.address_form import blank, differences, preview, problems
 from mailroom_console.pages.addresses.address_form import given as as_given
 from mailroom_console.pages.addresses.address_view import shown
 from mailroom_console.pages.frame.activity_view import behind, rate, service
 from mailroom_console.pages.frame.visit import local
+from mailroom_console.pages.mounting import all_pages
 from mailroom_console.portals.dkim_keys import _private_pem, public_record
 from mailroom_console.portals.dns_records import Record
 from mailroom_console.portals.mail_dns import judge, mail_host

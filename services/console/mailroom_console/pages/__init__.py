@@ -1,8 +1,5 @@
-"""The console's web pages. `mount` is all that the application needs to know of them."""
+"""The console's web pages. `mounting` puts them together.
 
-from __future__ import annotations
-
-from .mounting import all_pages as all_pages
-from .mounting import mount as mount
-
-__all__ = ["all_pages", "mount"]
+It is not imported here: what draws strangers' files in a process of its own stands in this package, and would load the
+whole console there (2 s, 100 MB).
+"""

@@ -26,6 +26,7 @@ from mailroom_console.pages.tickets import (
     listing,
     message_pages,
     pictures,
+    preview_pages,
     shelf_pages,
     ticket_actions,
     ticket_pages,
@@ -40,8 +41,8 @@ def all_pages() -> list[Page]:
     """Every page route of the console."""
     modules = (
         signing_in, accounts, listing, letters, shelf_pages, ticket_pages, ticket_actions, here_pages, message_pages,
-        pictures, connect_pages, sign_in_pages, google_pages, address_pages, queue_pages, agent_pages, activity_pages, portal_pages,
-        tools_pages, live_feed,
+        preview_pages, pictures, connect_pages, sign_in_pages, google_pages, address_pages, queue_pages, agent_pages, activity_pages,
+        portal_pages, tools_pages, live_feed,
     )  # fmt: skip
     return [page for module in modules for page in module.pages()]
 

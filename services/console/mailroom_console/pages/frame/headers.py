@@ -20,6 +20,11 @@ def mail_policy(remote_images: bool) -> str:
     )
 
 
+# Pages of a document: pictures that stand in the page itself. Of our origin, or the browser would not send the cookie for more.
+SHEETS_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'; "
+    "sandbox allow-same-origin"
+)
 # A downloaded file that is opened after all may do nothing.
 FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 

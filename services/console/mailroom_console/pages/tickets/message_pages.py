@@ -17,15 +17,10 @@ from mailroom_console.principals import READ
 from mailroom_console.problems import not_found
 from mailroom_console.tickets import reading as tickets
 
-from . import attached_mail, mail_frame
+from . import mail_frame
 from .file_types import download_name, picture_type, served_type
 
 log = get_logger()
-
-
-PREVIEWED = 200_000  # bytes of a text file
-ATTACHED = 5_000_000  # bytes of an attached mail
-PREVIEW_POLICY = "default-src 'none'; sandbox; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 
 
 def pages() -> list[Page]:
@@ -36,8 +31,6 @@ def pages() -> list[Page]:
         Page("GET", "/messages/{id}/raw", raw, READ),
         Page("GET", "/messages/{id}/attachments/{index}", attachment, READ),
         Page("GET", "/messages/{id}/pictures/{index}", picture, READ),
-        Page("GET", "/messages/{id}/texts/{index}", text_file, READ),
-        Page("GET", "/messages/{id}/posts/{index}", post, READ),
     ]
 
 
@@ -80,42 +73,21 @@ async def raw(visit: Visit) -> Response:
 
 async def attachment(visit: Visit) -> Response:
     """An attachment, always to be saved."""
-    file = await tickets.attachment(visit.console, visit.who, visit.path("id"), _index(visit))
+    file = await tickets.attachment(visit.console, visit.who, visit.path("id"), index(visit))
     return Response(file.content, media_type=served_type(file.content_type), headers=_headers(file.filename))
 
 
 async def picture(visit: Visit) -> Response:
     """A picture within a mail; only what really is a picture of a harmless kind."""
-    file = await tickets.attachment(visit.console, visit.who, visit.path("id"), _index(visit))
+    file = await tickets.attachment(visit.console, visit.who, visit.path("id"), index(visit))
     kind = picture_type(file.content)
     if kind is None:
         raise not_found(mark("picture"))
     return Response(file.content, media_type=kind, headers=_headers() | {"Cache-Control": "private, max-age=86400"})
 
 
-async def text_file(visit: Visit) -> Response:
-    """The beginning of a text file, as plain text whatever is in it, for a sandboxed frame of ours."""
-    file = await tickets.attachment(visit.console, visit.who, visit.path("id"), _index(visit))
-    shown = file.content[:PREVIEWED].decode("utf-8", "replace")
-    headers = _headers() | {"Content-Security-Policy": PREVIEW_POLICY, "X-Frame-Options": "SAMEORIGIN"}
-    return Response(shown, media_type="text/plain; charset=utf-8", headers=headers)
-
-
-async def post(visit: Visit) -> Response:
-    """What an attached mail says (a post of a digest, a forwarded one), as plain text for a sandboxed frame of ours."""
-    file = await tickets.attachment(visit.console, visit.who, visit.path("id"), _index(visit))
-    if not file.content_type.lower().startswith("message/"):
-        raise not_found(mark("attachment"))
-    try:
-        shown = await apart(attached_mail.as_text, file.content[:ATTACHED], say("Attachments"))
-    except NotDone as problem:
-        log.warning("mail.post_not_shown", message_id=visit.path("id"), reason=str(problem))
-        shown = file.content[:PREVIEWED].decode("utf-8", "replace")
-    headers = _headers() | {"Content-Security-Policy": PREVIEW_POLICY, "X-Frame-Options": "SAMEORIGIN"}
-    return Response(shown, media_type="text/plain; charset=utf-8", headers=headers)
-
-
-def _index(visit: Visit) -> int:
+def index(visit: Visit) -> int:
+    """Which file of a message is asked for. Raises `Problem` 404 for what is no number."""
     number = visit.path("index")
     if not (number.isascii() and number.isdigit() and len(number) < 6):
         raise not_found(mark("attachment"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from mailroom_mail import digest_posts, in_doubt
 
 from mailroom_console.languages import mark, say
 
+from .attached_files import SHOWN_PICTURES, nameless, preview
 from .event_words import Named, event_words, name_of
 
 ON_A_PAGE = 50  # messages and events: each is looked at, and has a card
@@ -30,11 +30,6 @@ _OUTCOMES = {
     ("bounced", True): mark("bounced"), ("bounced", False): mark("bounced"), ("refused", False): mark("refused"),
     ("cancelled", False): mark("cancelled"),
 }  # fmt: skip
-_SHOWN_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-_TEXTS = frozenset({"text/plain", "text/csv", "text/calendar", "text/markdown", "application/json", "text/x-log"})
-_MESSAGES = frozenset({"message/rfc822", "message/global"})
-_ENDINGS = {"message/rfc822": ".eml", "image/heic": ".heic", "image/heif": ".heif", "text/calendar": ".ics",
-            "image/jpeg": ".jpg", "application/pgp-encrypted": ".asc"}  # fmt: skip
 _ENCRYPTED = frozenset({"application/pgp-encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 
@@ -143,7 +138,7 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
 def _in_frame(attachment: Mapping[str, Any], message: Mapping[str, Any]) -> bool:
     """Whether the mail's frame really shows this file: only then it is not among the others."""
     content_id, html = attachment.get("content_id"), message["html"]
-    if not content_id or not html or message["truncated"] or attachment["content_type"] not in _SHOWN_PICTURES:
+    if not content_id or not html or message["truncated"] or attachment["content_type"] not in SHOWN_PICTURES:
         return False
     return f"cid:{content_id}" in html or f"cid:{quote(content_id)}" in html
 
@@ -169,25 +164,6 @@ def posts(message: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {"subject": one.subject, "sender": one.sender, "text": one.text} for one in digest_posts(message["text"] or "")
     ]
-
-
-def preview(attachment: Mapping[str, Any], base: str) -> dict[str, str]:
-    """How a file can be looked at in place: `preview` picture, text or "", and `preview_url`."""
-    kind = str(attachment["content_type"]).lower().partition(";")[0].strip()
-    if kind in _SHOWN_PICTURES:
-        return {"preview": "picture", "preview_url": f"{base}/pictures/{attachment['index']}"}
-    if kind in _MESSAGES:
-        return {"preview": "text", "preview_url": f"{base}/posts/{attachment['index']}"}
-    if kind in _TEXTS:
-        return {"preview": "text", "preview_url": f"{base}/texts/{attachment['index']}"}
-    return {"preview": "", "preview_url": ""}
-
-
-def nameless(content_type: str) -> str:
-    """A name with the right extension for a file that has none."""
-    kind = content_type.lower().partition(";")[0].strip()
-    ending = _ENDINGS.get(kind) or mimetypes.guess_extension(kind) or ""
-    return f"{say('picture') if kind.startswith('image/') else say('attachment')}{ending}"
 
 
 def _person(person: Mapping[str, Any]) -> dict[str, str]:
