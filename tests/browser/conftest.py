@@ -9,8 +9,10 @@ it is open, and no asyncio test can run beside it.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
@@ -71,3 +73,16 @@ def browser() -> Iterator[Browser]:
     """The running browser."""
     with chromium() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def shop(site: StandingStack) -> dict[str, Any]:
+    """A queue with an SMTP address, whose mail arrives by forwarding, a signature and a canned answer."""
+    tag = secrets.token_hex(3)
+    queue = site.add_queue(f"Writers {tag}", [])
+    inbox = next(a for a in site.call("GET", "/addresses")["items"] if a["email"] == "support@acme.example")
+    made = site.add_smtp(
+        f"writers-{tag}@lamps.example", queue["id"], inbox["id"], signature="{{agent.name}}\nLamps Ltd"
+    )
+    site.call("POST", "/canned", 201, name=f"hours {tag}", text="We open at nine.\nCome in!", queue_id=queue["id"])
+    return {"queue": queue, "email": made["email"], "id": made["id"], "tag": tag}

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import threading
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
+from mailroom_contracts import Actor, Reply, ids, topics
+from mailroom_runtime.bus.kafka import Producer
+from mailroom_runtime.process.settings import ServiceSettings
 from playwright.sync_api import Browser, Page, expect
 from support.waiting import wait_until
 
 from browser.chromium import Troubles
 from browser.hostile_mails import NAMES, PAYLOADS
 from browser.standing_stack import StandingStack
+from browser.writing import arrived, came
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -30,14 +38,14 @@ def _send(site: StandingStack, subject: str, html: str, name: str = "Mallory", f
     site.send(mail, "mallory@evil.example", "support@acme.example")
 
 
-def _look(page: Page) -> None:
+def _look(page: Page, home: str = "http://127.0.0.1") -> None:
     """Have every frame loaded, click whatever invites to be clicked, and see that nothing ran."""
     for frame in page.frames[1:]:
         frame.wait_for_load_state()
         for link in frame.locator("#click, a").all():
             link.click(timeout=1000, force=True, no_wait_after=True)
     assert page.evaluate("window.pwned") is None
-    assert page.url.startswith("http://127.0.0.1")
+    assert page.url.startswith(home)
 
 
 def test_fifty_hostile_mails(site: StandingStack, browser: Browser) -> None:
@@ -70,6 +78,42 @@ def test_fifty_hostile_mails(site: StandingStack, browser: Browser) -> None:
     # what the browser says of a blocked navigation out of the sandbox is no trouble; a dialog or a script error is
     assert [line for line in said if "dialog" in line or "pwned" in line] == []
     assert [url for url in troubles.outside if "evil" not in url] == []
+
+
+def test_html_that_another_system_writes_as_a_command(
+    site: StandingStack, shop: dict[str, Any], browser: Browser
+) -> None:
+    """`ticket.commands` are written by whoever may: neither the customer nor an agent gets what is hostile in it."""
+    ticket = came(site, shop, f"Written {secrets.token_hex(3)}")
+    reply = Reply(
+        id=ids.command_id(ticket["portal_id"], ticket["id"], "theirs"), ticket_id=ticket["id"], portal_id=ticket["portal_id"],
+        at=datetime.now(UTC), actor=Actor(kind="api"), text="", html=f"<p>before</p>{''.join(PAYLOADS)}<p>after</p>",
+    )  # fmt: skip
+
+    async def write() -> None:
+        async with Producer(ServiceSettings(kafka=f"127.0.0.1:{site.ports['kafka']}"), "test") as producer:
+            await producer.send(topics.TICKET_COMMANDS, reply)
+
+    thread = threading.Thread(target=lambda: asyncio.run(write()))  # Playwright's loop runs in this one
+    thread.start()
+    thread.join()
+    mail = arrived(site, ticket["subject"])
+    sent = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    open_reader = browser.new_page()  # a mail program that protects nobody
+    watched = Troubles()
+    watched.watch(open_reader, "about:")
+    open_reader.set_content(sent)
+    expect(open_reader.locator("body")).to_contain_text("before")
+    _look(open_reader, "about:")
+    assert watched.seen == []
+    open_reader.close()
+    assert "before" in mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    page, troubles = site.desk(browser)
+    page.goto(f"/tickets/{ticket['id']}")
+    page.locator(".message.out iframe").scroll_into_view_if_needed()
+    expect(page.frame_locator(".message.out iframe").locator("body")).to_contain_text("before", timeout=20_000)
+    _look(page)
+    assert [line for line in troubles.seen if "dialog" in line or "pwned" in line] == []
 
 
 def test_hostile_names_subjects_and_files(site: StandingStack, browser: Browser) -> None:

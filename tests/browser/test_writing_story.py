@@ -20,19 +20,6 @@ from browser.writing import arrived, came, editor, paste, picture, send
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.fixture(scope="module")
-def shop(site: StandingStack) -> dict[str, Any]:
-    """A queue with an SMTP address, whose mail arrives by forwarding, a signature and a canned answer."""
-    tag = secrets.token_hex(3)
-    queue = site.add_queue(f"Writers {tag}", [])
-    inbox = next(a for a in site.call("GET", "/addresses")["items"] if a["email"] == "support@acme.example")
-    made = site.add_smtp(
-        f"writers-{tag}@lamps.example", queue["id"], inbox["id"], signature="{{agent.name}}\nLamps Ltd"
-    )
-    site.call("POST", "/canned", 201, name=f"hours {tag}", text="We open at nine.\nCome in!", queue_id=queue["id"])
-    return {"queue": queue, "email": made["email"], "id": made["id"], "tag": tag}
-
-
 def test_bold_a_list_a_link_and_a_pasted_picture(site: StandingStack, shop: dict[str, Any], browser: Browser) -> None:
     subject = f"Formatted {secrets.token_hex(3)}"
     ticket = came(site, shop, subject)

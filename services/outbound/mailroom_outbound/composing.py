@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 
 from mailroom_contracts import Address, OutboundMail, Person, Quote
 from mailroom_mail import (
@@ -58,7 +59,7 @@ async def letter(
 
     Raises `BlobsDown` (try later), and `BlobMissing` or ValueError (it can never be written).
     """
-    order = await with_body(order, blobs)
+    order = await made_safe(await with_body(order, blobs))
     given = ([order.quote] if order.quote else []) + order.quotes
     quotes = [await whole_quote(quote, blobs) for quote in given]
     attachments = [
@@ -121,6 +122,31 @@ def outgoing(
         references=tuple(order.references),
         auto_submitted=auto,
     )
+
+
+async def made_safe(order: OutboundMail) -> OutboundMail:
+    """The order with HTML that may leave under a customer's name, and with a text beside it.
+
+    Whatever wrote the command: the console makes HTML safe before, another program may not. Done here, where all mail
+    passes, and in a process of its own. HTML that is too much is left out. Raises ValueError where it was all there is.
+    """
+    if not order.html:
+        return order
+    named = {ref.content_id.strip("<>") for ref in order.attachments if ref.content_id}
+    try:
+        html, text = await apart(safe_body, order.html, named, not order.text.strip())
+    except NotDone as problem:
+        if not order.text.strip():
+            raise ValueError(f"its HTML cannot be made safe ({problem}), and there is no text beside it") from problem
+        log.warning("order.html_left_out", outbound_id=order.id, reason=str(problem), length=len(order.html))
+        return order.model_copy(update={"html": None})
+    return order.model_copy(update={"html": html, "text": order.text if order.text.strip() else text})
+
+
+def safe_body(html: str, named: Collection[str], with_text: bool) -> tuple[str, str]:
+    """Safe HTML, which shows pictures of the mail by their content ids (`named`), and its text where asked for. Pure."""
+    safe = sanitize(html, inline={name: f"cid:{name}" for name in named}, remote_images=True).html
+    return safe, html_to_text(safe) if with_text else ""
 
 
 async def history(quote: Quote, *, forwarded: bool) -> QuotedMail:
