@@ -24,6 +24,7 @@ help: ## this list
 	@bash deploy/local/bootstrap.sh
 
 $(BUNDLE): $(EDITING)/package-lock.json $(EDITING)/build.sh $(wildcard $(EDITING)/src/*.js)
+	@bash deploy/local/packages.sh editor || true
 	@bash $(EDITING)/build.sh
 
 editor: ## build the editor of the writing box (needs npm; without it agents write plain text)

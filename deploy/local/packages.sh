@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# System packages: `packages.sh runtime` what `make up` needs, `packages.sh test` what the tests need on top.
+# System packages: `packages.sh runtime` what `make up` needs, `packages.sh editor` what builds the editor of the writing box,
+# `packages.sh test` what the tests need on top.
 # As root on Debian or Ubuntu what is missing is installed; elsewhere one line says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -14,6 +15,12 @@ has "$python" || missing+=(python3)
 if [[ ! -x .venv/bin/python ]] && ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then missing+=(python3-venv); fi
 jars=${XDG_CACHE_HOME:-$HOME/.cache}/mailroom/kafka-$(sha256sum deploy/local/kafka/pom.xml | cut -c1-12)
 if [[ ! -e $jars/.complete && ! -e .cache/${jars##*/}/.complete ]]; then has mvn || missing+=(maven); fi
+if [[ $kind == editor ]]; then
+  # Mailroom runs without it, and the build says so: nothing is missing where nothing can be installed.
+  if [[ $(id -u) != 0 ]] || ! has apt-get; then exit 0; fi
+  missing=()
+  for pair in node:nodejs npm:npm; do has "${pair%%:*}" || missing+=("${pair##*:}"); done
+fi
 if [[ $kind == test ]]; then
   for pair in chromium-headless-shell:chromium-headless-shell postfix:postfix dovecot:dovecot-core swaks:swaks node:nodejs npm:npm; do
     has "${pair%%:*}" || missing+=("${pair##*:}")
