@@ -28,7 +28,7 @@ SCRIPTS = sorted((CONSOLE / "static").glob("*.js"))
 OTHERS = list(LANGUAGES)[1:]
 _TAG = re.compile(r"</?[a-z]+[^>]*>")
 _PERCENT = re.compile(r"%\((\w+)\)s")
-_READ = ("aria-label", "title", "placeholder", "alt", "data-announce", "data-label", "data-new", "data-many")
+_READ = ("aria-label", "title", "placeholder", "alt", "data-announce", "data-label", "data-new", "data-many", "label")
 # Names, and examples of what one types in: the same in every language.
 _SAME = re.compile(
     r"Mailroom|Google|Europe/Berlin|MAILROOM_\w+|\S+\.example\S*|MR-…|refund, vip|Mon-Fri 9:00-17:00|[\d-]+|nbsp|amp"
