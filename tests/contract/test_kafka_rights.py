@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from mailroom_contracts.topics import TOPICS
+from mailroom_contracts.topics import TICKET_EVENTS, TOPICS
 from mailroom_runtime.bus.groups import GROUPS
 from mailroom_runtime.bus.rights import SERVICES, user_name
 from support.processes import REPOSITORY
@@ -31,14 +31,15 @@ def test_every_topic_has_somebody_who_writes_it_and_every_group_its_one_service(
     assert joined == sorted([*GROUPS, "ingest_gmail"])
 
 
-def test_only_the_operator_and_the_topics_job_may_make_topics_and_nobody_may_delete_or_change_rights() -> None:
+def test_only_the_operator_and_the_topics_job_may_make_topics_and_only_the_router_deletes_and_only_events() -> None:
     may = {
-        (name, right.operation)
+        (name, right.operation, right.name if right.operation == "delete" else "")
         for name, rights in SERVICES.items()
         for right in rights.listed(PREFIX)
         if right.operation in ("create", "delete", "alter", "alter_configs", "all", "cluster_action")
     }
-    assert may == {("topics", "create"), ("operator", "create")}
+    events = TICKET_EVENTS.full_name(PREFIX)
+    assert may == {("topics", "create", ""), ("operator", "create", ""), ("router", "delete", events)}
     for rights in SERVICES.values():
         for right in rights.listed(PREFIX):
             assert right.resource == "cluster" or right.name.startswith(f"{PREFIX}."), right

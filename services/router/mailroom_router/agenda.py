@@ -45,7 +45,7 @@ class Agenda:
     def next(self, inboxes: Mapping[int, Inbox], now: float) -> list[Raw] | Pause:
         """The inputs of the next transaction, taken from these partitions, or how long to wait."""
         self._now = now
-        lanes = [lane for inbox in inboxes.values() for lane in inbox.lanes if len(lane)]
+        lanes = [lane for inbox in inboxes.values() for lane in inbox.lanes if lane.open]
         urgent = [lane for lane in lanes if lane.urgent]
         due, many = self._pace.due(), sum(map(len, urgent or lanes)) >= MANY
         if not urgent:

@@ -26,7 +26,7 @@ from mailroom_runtime.process.logs import get_logger
 
 from .agents import Agents
 from .command_reading import read_command, unclear
-from .draft import Context, Draft, Input
+from .draft import Context, Draft, Input, Renewed
 from .handed import Handed
 from .inbox import Raw
 from .outputs import Outputs, TooLarge
@@ -66,6 +66,7 @@ class Desk:
         self._handed = handed or Handed()
         self._book, self._keys, self._agents, self._gate = book, keys, agents, gate
         self._partition_of, self._reply_lasts = partition_of, reply_lasts
+        self.renewed: Mapping[str, Renewed | str] = {}  # by command: of partitions of ticket.events
 
     async def work(self, raws: Sequence[Raw], lookup: Lookup) -> Worked:
         """Decide every input in order, per ticket; inputs of different tickets share the round trips to Redis.
@@ -107,7 +108,9 @@ class Desk:
             else lookup(raw.partition, m.ticket_id)
             for raw, m in wave
         }
-        context = Context(self._book, self._keys, now, await self._online(wave, states), self._reply_lasts)
+        context = Context(
+            self._book, self._keys, now, await self._online(wave, states), self._reply_lasts, self.renewed
+        )  # fmt: skip
         drafts: list[tuple[Raw, Input, Draft]] = []
         for number, (raw, message) in enumerate(wave, 1):
             if number % YIELD_EVERY == 0:

@@ -17,6 +17,7 @@ from mailroom_contracts import (
     ConfirmSender,
     Erase,
     Erased,
+    EventsRenewed,
     Forward,
     GiveBack,
     Merge,
@@ -24,6 +25,7 @@ from mailroom_contracts import (
     MoveQueue,
     NoteAdded,
     QueueChanged,
+    RenewEvents,
     Reply,
     ResendMessage,
     SenderConfirmed,
@@ -48,7 +50,13 @@ from .draft import MOST_PEOPLE, Draft
 from .orders import auto_reply_order
 from .outgoing import keep, outgoing
 
-_WITHOUT_TICKET = (Compose, BeginFrom, TakeIn, GiveBack)  # what need not find a ticket: they decide by themselves
+_WITHOUT_TICKET = (
+    Compose,
+    BeginFrom,
+    TakeIn,
+    GiveBack,
+    RenewEvents,
+)  # what need not find a ticket: they decide by themselves
 
 
 def carry_out(draft: Draft, command: TicketCommand) -> None:
@@ -173,6 +181,18 @@ def _erase(draft: Draft, command: Erase) -> None:
     draft.erased = True
 
 
+def _renewed(draft: Draft, command: RenewEvents) -> None:
+    """It was carried out before, by the worker: see `renewals`."""
+    found = draft.context.renewed.get(command.id)
+    if found is None:
+        draft.refuse("not_possible", "It lies on another partition than it names, or has no ce_type.")
+    elif isinstance(found, str):
+        draft.refuse("failed", found)
+    else:
+        draft.emit(EventsRenewed, partition=command.partition, copied=found.copied, left_out=found.left_out,
+                   first_offset=found.first_offset)  # fmt: skip
+
+
 _ACTS: dict[type[TicketCommand], Callable[[Draft, Any], None]] = {
     Reply: mails.reply,
     Compose: mails.compose,
@@ -197,4 +217,5 @@ _ACTS: dict[type[TicketCommand], Callable[[Draft, Any], None]] = {
     Split: merges.split,
     BeginFrom: merges.begin_from,
     Erase: _erase,
+    RenewEvents: _renewed,
 }

@@ -38,6 +38,15 @@ ROUTER = Actor(kind="router")
 
 
 @dataclass(frozen=True, slots=True)
+class Renewed:
+    """What came of it, for the event that tells it."""
+
+    copied: int
+    left_out: int
+    first_offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What a decision may know besides state and input. `online` None: presence is not known just now."""
 
@@ -46,6 +55,8 @@ class Context:
     now: datetime
     online: frozenset[str] | None = None
     reply_lasts: timedelta = timedelta(days=17)
+    renewed: Mapping[str, Renewed | str] = field(default_factory=dict)
+    """Of commands that ask for it, by id: how a partition was written anew, or why it was not."""
 
 
 @dataclass(frozen=True, slots=True)

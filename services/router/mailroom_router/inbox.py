@@ -34,6 +34,7 @@ class Lane:
         self._records: deque[tuple[Raw, float]] = deque()
         self._urgent_to = -1  # offset of the last urgent one
         self._done_to = 0  # what lies before this offset is done
+        self._renewals: set[int] = set()  # offsets of commands that nothing after them may pass
 
     def __len__(self) -> int:
         return len(self._records)
@@ -44,21 +45,40 @@ class Lane:
             self._records.append((raw, now))
             if is_urgent(raw):
                 self._urgent_to = raw.offset
+            if asks_for_renewal(raw):
+                self._renewals.add(raw.offset)
 
     @property
     def urgent(self) -> bool:
         """Whether an urgent one waits."""
-        return bool(self._records) and self._records[0][0].offset <= self._urgent_to
+        return self.open and self._records[0][0].offset <= self._urgent_to
 
     @property
     def since(self) -> float:
         """When the first one came."""
-        return self._records[0][1] if self._records else float("inf")
+        return self._records[0][1] if self.open else float("inf")
+
+    @property
+    def open(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._records) and self.held is None
+
+    @property
+    def held(self) -> Raw | None:
+        """The first one, where it asks for a renewal that must be done before it is taken."""
+        if not self._renewals or not self._records:
+            return None
+        first = self._records[0][0]
+        return first if first.offset in self._renewals else None
+
+    def release(self, raw: Raw) -> None:
+        """It may be taken as any other."""
+        self._renewals.discard(raw.offset)
 
     def take(self, most: int, *, patient: bool) -> list[Raw]:
         """The first ones, at most so many; without `patient` only up to the last urgent one."""
         taken: list[Raw] = []
-        while self._records and len(taken) < most and (patient or self._records[0][0].offset <= self._urgent_to):
+        while self.open and len(taken) < most and (patient or self._records[0][0].offset <= self._urgent_to):
             taken.append(self._records.popleft()[0])
         return [raw for raw in taken if raw.offset >= self._done_to]
 
@@ -70,7 +90,7 @@ class Lane:
         """What lies before this offset was worked on: it is not given out any more."""
         self._done_to = offset
         while self._records and self._records[0][0].offset < offset:
-            self._records.popleft()
+            self._renewals.discard(self._records.popleft()[0].offset)
 
 
 class Inbox:
@@ -82,6 +102,15 @@ class Inbox:
     def lane(self, topic: Topic) -> Lane:
         """The lane of an input topic."""
         return self._lanes[topic.name]
+
+    @property
+    def held(self) -> Raw | None:
+        """A command that asks for a renewal and is next."""
+        return self._lanes[topics.TICKET_COMMANDS.name].held
+
+    def release(self, raw: Raw) -> None:
+        """Its renewal is done, or is not to be."""
+        self.lane(raw.topic).release(raw)
 
     @property
     def lanes(self) -> Sequence[Lane]:
@@ -102,6 +131,11 @@ class Inbox:
         """Not committed: they stay the first thing to do, here or at whoever has the partition next."""
         for lane in self._lanes.values():
             lane.put_back([raw for raw in raws if raw.topic is lane.topic])
+
+
+def asks_for_renewal(raw: Raw) -> bool:
+    """Whether it is a command to write `ticket.events` anew, of whoever writes headers as all do."""
+    return raw.topic is topics.TICKET_COMMANDS and header(raw.headers, "ce_type") == "events.renew"
 
 
 def is_urgent(raw: Raw) -> bool:

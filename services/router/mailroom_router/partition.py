@@ -63,6 +63,11 @@ class Partition:
         """The next offset of an input, once it is known."""
         return self._next.get(tp)
 
+    @property
+    def offsets(self) -> dict[TopicPartition, int]:
+        """The next offset of each input, as it is committed."""
+        return dict(self._next)
+
     def offsets_after(self, raws: Sequence[Raw]) -> dict[TopicPartition, int]:
         """The offsets to commit with these inputs."""
         return {self._input(raw.topic): raw.offset + 1 for raw in raws}

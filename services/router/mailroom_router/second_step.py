@@ -110,8 +110,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         self._worker = worker = Worker(
             Transactions(self._settings, name, self._group),
             self._desk(consumer),
-            self._settings.topic_prefix,
-            self._settings.router_batch,
+            self._settings,
         )
         working = asyncio.create_task(worker.run(), name="worker")
         waiting = lasting(lambda: self._drain_waiting(worker), "waiting-tickets", again=True)

@@ -44,6 +44,13 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy(Record):
+    """A record that was written before, with the time (milliseconds) that it had there."""
+
+    timestamp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """What a transaction writes: whole batches by partition, and single records that go where their key says."""
 
@@ -152,7 +159,8 @@ async def _send_all(
     futures: list[asyncio.Future[Any]] = []
     batch = producer.create_batch()
     for record in records:
-        while batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers) is None:
+        at = record.timestamp if isinstance(record, Copy) else None
+        while batch.append(timestamp=at, key=record.key, value=record.value, headers=record.headers) is None:
             futures.append(await producer.send_batch(batch, tp.topic, partition=tp.partition))
             batch = producer.create_batch()
     if batch.record_count():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -26,6 +26,8 @@ from .agenda import Agenda, Pause
 from .batch import Desk, Worked
 from .inbox import Raw
 from .partition import Partition
+from .renewals import Renewals
+from .settings import RouterSettings
 from .transactions import Membership, MembershipLost, Outgoing, Transactions
 
 log = get_logger()
@@ -46,19 +48,25 @@ class Owned:
 class Worker:
     """`take_over` and `let_go` say which partitions are this process's; `run` works on them until it is stopped."""
 
-    def __init__(self, transactions: Transactions, desk: Desk, prefix: str, most: int) -> None:
-        """`most` inputs are in a transaction."""
-        self._transactions, self._desk, self._prefix = transactions, desk, prefix
-        self._agenda = Agenda(most)
+    def __init__(self, transactions: Transactions, desk: Desk, settings: RouterSettings) -> None:
+        self._transactions, self._desk, self._prefix = transactions, desk, settings.topic_prefix
+        self._agenda = Agenda(settings.router_batch)
         self._owned: dict[int, Owned] = {}
         self._membership = Membership(-1, "")
         self._connected = False
         self._settling: asyncio.Task[None] | None = None
         self._fed = asyncio.Event()
+        self._renewals = Renewals(settings, transactions, self._fed.set)
+        desk.renewed = self._renewals.outcomes
         self._stop = asyncio.Event()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._dead_in_a_row = 0
-        self.settled = 0  # inputs, ever
+        self._settled = 0
+
+    @property
+    def settled(self) -> int:
+        """What was done, ever: inputs, and records read to write a partition anew."""
+        return self._settled + self._renewals.moved
 
     @property
     def partitions(self) -> dict[int, Partition]:
@@ -122,15 +130,12 @@ class Worker:
                     self._failure.result()
                 try:
                     await self._connect()
-                    raws = await self._next()
-                    if not raws:
-                        continue
-                    self._settling = asyncio.create_task(self._settle(raws, self.partitions), name="settle")
-                    await asyncio.wait([self._settling])
-                    if self._settling.cancelled():
-                        raise KafkaError("a transaction took too long")
-                    self._settling.result()
-                    backoff.reset()
+                    renewing = await self._renewals.look(self.partitions)
+                    if renewing:
+                        await self._together(self._renewals.step(self._membership))
+                    if raws := await self._next(wait=not renewing):
+                        await self._together(self._settle(raws, self.partitions))
+                        backoff.reset()
                 except (KafkaError, TimeoutError) as error:
                     log.warning("transaction.interrupted", error=type(error).__name__, reason=str(error)[:200])
                     await self._disconnect()
@@ -138,8 +143,17 @@ class Worker:
         finally:
             if self._settling is not None:
                 await end(self._settling)
+            await self._renewals.drop()
             await self.let_go(set(self._owned))
             await self._disconnect()
+
+    async def _together(self, transaction: Coroutine[None, None, None]) -> None:
+        """One transaction to its end; a rebalance waits for it, for a while. Raises what it raises."""
+        self._settling = asyncio.create_task(transaction, name="settle")
+        await asyncio.wait([self._settling])
+        if self._settling.cancelled():
+            raise KafkaError("a transaction took too long")
+        self._settling.result()
 
     def stop(self) -> None:
         """Begin no further transaction."""
@@ -158,6 +172,7 @@ class Worker:
 
     async def _disconnect(self) -> None:
         self._connected = False
+        await self._renewals.drop()
         for partition in self.partitions.values():
             partition.ready = False
         try:
@@ -170,13 +185,16 @@ class Worker:
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
 
-    async def _next(self) -> list[Raw]:
-        """The inputs of the next transaction; [] when something else is to be looked at first."""
-        ready = {number: p.inbox for number, p in self.partitions.items() if p.ready}
+    async def _next(self, *, wait: bool) -> list[Raw]:
+        """The inputs of the next transaction; [] when something else is to be looked at first, or may not be waited for."""
+        copying = self._renewals.copying
+        ready = {number: p.inbox for number, p in self.partitions.items() if p.ready and p is not copying}
+        self._fed.clear()
         found = self._agenda.next(ready, time.monotonic())
         if not isinstance(found, Pause):
             return found
-        self._fed.clear()
+        if not wait or await self._renewals.look(self.partitions):
+            return []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(found.seconds if found.seconds < float("inf") else None):
                 await (self._fed if found.until_fed else self._stop).wait()
@@ -209,7 +227,7 @@ class Worker:
         states = topics.TICKETS.full_name(self._prefix)
         for number, some in by_partition.items():
             partitions[number].applied(some, worked.outputs[number], last.get(TopicPartition(states, number)))
-        self.settled += len(raws)
+        self._settled += len(raws)
         self._measure(worked, time.monotonic() - started, len(raws))
         self._count_dead(worked, len(raws))
 

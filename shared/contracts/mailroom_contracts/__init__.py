@@ -2,7 +2,7 @@
 
 from . import ids, topics
 from .base import Message, Model
-from .codec import Record, Undecodable, decode, decode_as, encode, header, tombstone
+from .codec import COPY_OF, Record, Undecodable, copy_of, decode, decode_as, encode, header, tombstone
 from .commands import (
     AddNote,
     Assign,
@@ -17,6 +17,7 @@ from .commands import (
     GiveBack,
     Merge,
     MoveQueue,
+    RenewEvents,
     Reply,
     ResendMessage,
     SetSpam,
@@ -64,6 +65,7 @@ from .events import (
     CommandRefused,
     DeliveryChanged,
     Erased,
+    EventsRenewed,
     Forwarded,
     GaveBack,
     InputIgnored,
@@ -92,6 +94,7 @@ from .tickets import Answered, MessageSummary, TakenIn, TicketState
 from .topics import TOPICS, Topic
 
 __all__ = [
+    "COPY_OF",
     "TOPICS",
     "Actor",
     "AddNote",
@@ -126,6 +129,7 @@ __all__ = [
     "Envelope",
     "Erase",
     "Erased",
+    "EventsRenewed",
     "Forward",
     "Forwarded",
     "Forwarder",
@@ -158,6 +162,7 @@ __all__ = [
     "Recipients",
     "Record",
     "RecordsSkipped",
+    "RenewEvents",
     "Reply",
     "ReplyRequested",
     "ResendMessage",
@@ -189,6 +194,7 @@ __all__ = [
     "Verdicts",
     "Wake",
     "Woken",
+    "copy_of",
     "decode",
     "decode_as",
     "encode",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .base import Message
+from .codec import COPY_OF
 from .compatibility import WRITTEN_BY_OTHERS
 from .schema_form import JsonSchema, Published, writing, written
 from .topics import DEAD_RETENTION_MS, TOPICS, Topic
@@ -83,6 +84,17 @@ LANE_WRITER: JsonSchema = {
         }
     },
 }
+COPY_HEADERS: JsonSchema = {
+    "type": "object",
+    "properties": {
+        COPY_OF: {
+            "type": "string",
+            "description": "The offset, in this partition, of the record that this one is a copy of, unchanged but for this "
+            "header: the partition was written anew.",
+            "examples": ["51234"],
+        }
+    },
+}
 
 
 def asyncapi(published: Published | None = None) -> JsonSchema:
@@ -130,7 +142,7 @@ class _Parts:
     def __init__(self, published: Published) -> None:
         self._published = published
         self.schemas: JsonSchema = {"CloudEventsHeaders": CLOUDEVENTS, "DeadLetterHeaders": DEAD_HEADERS,
-                                    "LaneHeaders": LANE_WRITER}  # fmt: skip
+                                    "LaneHeaders": LANE_WRITER, "CopyHeaders": COPY_HEADERS}  # fmt: skip
         self.messages: JsonSchema = {}
         self.channels: JsonSchema = {}
         self.operations: JsonSchema = {}
@@ -190,6 +202,8 @@ class _Parts:
         base = [{"$ref": "#/components/schemas/CloudEventsHeaders"}]
         if topic.name == "email.outbound.lanes":
             base.append({"$ref": "#/components/schemas/LaneHeaders"})
+        if topic.name == "ticket.events":
+            base.append({"$ref": "#/components/schemas/CopyHeaders"})
         return {"allOf": [*base, {"type": "object", "properties": {"ce_type": told}}]}
 
     def _schema(self, schema: JsonSchema) -> str:

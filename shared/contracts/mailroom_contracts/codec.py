@@ -17,6 +17,8 @@ from .base import Message
 from .topics import Topic
 
 M = TypeVar("M", bound=Message)
+COPY_OF = "mailroom_copy_of"
+"""Header of a record of `ticket.events` that was written again: the offset of what it is a copy of."""
 Headers = list[tuple[str, bytes]]
 
 
@@ -87,6 +89,12 @@ def header(headers: Iterable[tuple[str, bytes]] | None, name: str) -> str | None
         if key == name:
             return value.decode("utf-8", "replace") if value is not None else None
     return None
+
+
+def copy_of(headers: Iterable[tuple[str, bytes]] | None) -> int | None:
+    """The offset, in the same partition, of the record that this one is a copy of; None where it is none."""
+    found = header(headers, COPY_OF)
+    return int(found) if found is not None and found.isdecimal() else None
 
 
 def decode(topic: Topic, value: bytes | None, headers: Iterable[tuple[str, bytes]] | None = None) -> Message | None:

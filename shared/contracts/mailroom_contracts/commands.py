@@ -256,11 +256,21 @@ class Erase(TicketCommand):
                        json_schema_extra=known("person", "portal"))  # fmt: skip
 
 
+class RenewEvents(TicketCommand):
+    """The console: write a partition of `ticket.events` anew without what erased tickets left in it. Of no ticket: its
+    `ticket_id` is a name that Kafka's default partitioner puts on that partition."""
+
+    type: Literal["events.renew"] = says("Type.", "events.renew", default="events.renew")
+    partition: int = says("The partition; it must be the one that the command lies on.", 3)
+    again: bool = says("Though nothing is to be left out: so that what was deleted leaves the brokers' disks, too.", False,
+                       default=False)  # fmt: skip
+
+
 COMMANDS: dict[str, type[TicketCommand]] = {
     cls.model_fields["type"].default: cls
     for cls in (Reply, AutoReplyCommand, AddNote, Assign, AssignWaiting, SetStatus, MoveQueue, ConfirmSender,
                 ResendMessage, CancelMessage, Compose, Forward, SetTags, Snooze, Wake, Merge, Unmerge, TakeIn, GiveBack, Split,
-                BeginFrom, SetSpam, Erase)
+                BeginFrom, SetSpam, Erase, RenewEvents)
 }  # fmt: skip
 
 

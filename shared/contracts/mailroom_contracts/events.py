@@ -243,11 +243,25 @@ class Erased(TicketEvent):
                        json_schema_extra=known("person", "portal"))  # fmt: skip
 
 
+class EventsRenewed(TicketEvent):
+    """A partition of this topic was written anew, without what erased tickets left in it. Of no ticket (version 0).
+
+    Its records before `first_offset` are deleted; what stays was written again from there on, with a header of its own.
+    """
+
+    type: Literal["events.renewed"] = says("Type.", "events.renewed", default="events.renewed")
+    partition: int = says("The partition.", 3)
+    copied: int = says("Records that were written again; 0 when there was nothing to leave out.", 51234, default=0)
+    left_out: int = says("Records of erased tickets that were not.", 12, default=0)
+    first_offset: int = says("Where the partition begins.", 88120, default=0)
+
+
 EVENTS: dict[str, type[TicketEvent]] = {
     cls.model_fields["type"].default: cls
     for cls in (TicketCreated, MessageAdded, Assigned, Unassigned, StatusChanged, QueueChanged, NoteAdded,
                 ReplyRequested, AutoReplied, DeliveryChanged, SenderConfirmed, CommandRefused, InputIgnored, Forwarded,
-                TagsChanged, Snoozed, Woken, Merged, Unmerged, TookIn, GaveBack, MessageSplit, SpamChanged, Erased)
+                TagsChanged, Snoozed, Woken, Merged, Unmerged, TookIn, GaveBack, MessageSplit, SpamChanged, Erased,
+                EventsRenewed)
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ DELETED = "deleted"
 class Topic:
     """One topic. `retention_ms` None: compacted; -1: for ever. `tombstones_ms`: how long a compacted topic keeps those.
 
+    `segment_ms`: how old the part may be that Kafka is still writing to, and so keeps on its disks though it was deleted.
     `tombstone_type`: the `ce_type` of its tombstones, where anything is ever deleted.
     """
 
@@ -34,6 +35,7 @@ class Topic:
     retention_ms: int | None
     tombstones_ms: int | None = None
     tombstone_type: str | None = None
+    segment_ms: int | None = None
 
     @property
     def compacted(self) -> bool:
@@ -60,7 +62,10 @@ class Topic:
             if self.tombstones_ms is not None:
                 configs["delete.retention.ms"] = str(self.tombstones_ms)
             return configs
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        configs = {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        if self.segment_ms is not None:
+            configs["segment.ms"] = str(self.segment_ms)
+        return configs
 
 
 PORTALS = Topic(
@@ -83,7 +88,9 @@ EMAIL_ROUTED = Topic("email.routed", "ticket id", "Mail with its ticket decided.
 TICKET_COMMANDS = Topic(
     "ticket.commands", "ticket id", "What is asked of tickets.", tuple(COMMANDS.values()), 30 * DAY_MS
 )
-TICKET_EVENTS = Topic("ticket.events", "ticket id", "What happened to tickets.", tuple(EVENTS.values()), -1)
+TICKET_EVENTS = Topic(
+    "ticket.events", "ticket id", "What happened to tickets.", tuple(EVENTS.values()), -1, segment_ms=7 * DAY_MS
+)
 TICKETS = Topic(
     "tickets", "ticket id", "The present state of each ticket.", (TicketState,), None, tombstone_type=DELETED
 )

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
+    LeaderNotAvailableError,
+    NotLeaderForPartitionError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
@@ -39,6 +42,16 @@ async def started(client: Any) -> Any:
         yield client
     finally:
         await client.stop()
+
+
+@asynccontextmanager
+async def administering(its: ServiceSettings) -> Any:
+    admin = AIOKafkaAdminClient(**connection(its))
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
 
 
 async def _put_one_record_everywhere(bootstrap: str) -> None:
@@ -145,6 +158,22 @@ async def test_a_service_joins_its_own_groups_only(secured: tuple[SecuredKafka, 
         looks, commits = await looks_and_commits(group)
         assert looks == (group_name(PREFIX, group) in listed(service, "group", "describe")), group
         assert commits == (group_name(PREFIX, group) in listed(service, "group", "read")), group
+
+
+@pytest.mark.parametrize("service", ["router", "router_audit", "console"])
+async def test_a_service_deletes_records_of_what_is_listed_and_nothing_else(
+    secured: tuple[SecuredKafka, Authority], service: str
+) -> None:
+    async with administering(settings(secured, service)) as admin:
+
+        async def deletes(name: str) -> bool:
+            try:
+                await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=0)})
+            except (TopicAuthorizationFailedError, LeaderNotAvailableError, NotLeaderForPartitionError):
+                return False  # what one may not even see has no leader
+            return True
+
+        assert {name for name in ALL_TOPICS if await deletes(name)} == listed(service, "topic", "delete")
 
 
 @pytest.mark.parametrize("service", ["router", "router_audit", "console"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -237,7 +238,7 @@ class _Opened(Partition):
 
 
 async def _worker(partition: Partition, transactions: Any = None, desk: Any = None) -> Worker:
-    worker = Worker(cast(Transactions, transactions), cast(Desk, desk), "mailroom", 500)
+    worker = Worker(cast(Transactions, transactions), cast(Desk, desk or SimpleNamespace()), RouterSettings())
     worker.take_over([partition], Membership(1, "m"))
     await asyncio.sleep(0)
     return worker
@@ -245,7 +246,7 @@ async def _worker(partition: Partition, transactions: Any = None, desk: Any = No
 
 async def _waits(worker: Worker) -> asyncio.Task[list[Raw]]:
     """A started `_next`, after every step that needs no time."""
-    task = asyncio.create_task(worker._next())
+    task = asyncio.create_task(worker._next(wait=True))
     for _ in range(10):
         await asyncio.sleep(0)
     return task
@@ -257,7 +258,7 @@ async def test_what_comes_wakes_a_worker_that_waits() -> None:
     assert not task.done()
     worker.feed(0, topics.EMAIL_ROUTED, [MAIL])
     assert await task == []  # it looks again
-    assert await worker._next() == [MAIL]
+    assert await worker._next(wait=True) == [MAIL]
 
 
 async def test_a_stop_ends_the_waiting() -> None:
@@ -291,7 +292,7 @@ async def test_a_batch_that_was_taken_is_finished_when_a_rebalance_begins_before
 
     worker = await _worker(_Applied(0, cast(Shared, _Shared())), _Transactions(), _Desk())
     worker.feed(0, topics.EMAIL_ROUTED, [MAIL])
-    raws = await worker._next()
+    raws = await worker._next(wait=True)
     worker._settling = asyncio.create_task(worker._settle(raws, worker.partitions))
     await worker.let_go({0})  # it has no partition any more before the batch's first step
     await worker._settling

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from mailroom_contracts import (
     DeliveryReport,
     EmailReceived,
@@ -28,6 +28,7 @@ from mailroom_contracts import (
 )
 from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.consume import lost_offsets
+from mailroom_runtime.bus.copies import Copies
 from mailroom_runtime.bus.groups import GROUPS, group_name
 from mailroom_runtime.bus.kafka import BusDown, Producer, partitions_for, start_when_possible
 from mailroom_runtime.bus.tracing import child
@@ -68,6 +69,7 @@ class Auditor:
         self._ledger = Ledger(
             self._settings.audit_after_s, self._settings.audit_remembered, topics.EMAIL_RECEIVED.full_name(prefix)
         )
+        self._copies = Copies(self._events)
         self._parts: list[TopicPartition] = []
         self._event_history: deque[Moment] = deque()
         self._holding = False
@@ -105,6 +107,8 @@ class Auditor:
                         await self._look(consumer)
                 except NoOffsetForPartitionError as error:
                     raise Stopped(lost_offsets(GROUP, error)) from error
+                except OffsetOutOfRangeError as error:
+                    await self._copies.go_on(consumer, error)
                 except (KafkaError, BusDown, TimeoutError) as error:
                     log.warning("audit.interrupted", error=type(error).__name__)
                     await asyncio.sleep(1)
@@ -124,6 +128,8 @@ class Auditor:
         now = time.monotonic()
         if tp.topic == self._events:
             for record in records:
+                if not self._copies.is_new(tp, record.headers):
+                    continue  # or they would crowd out what was remembered of inputs that are still to be read
                 if (cause := header(record.headers, "ce_causationid")) is not None:
                     self._ledger.outcome(cause)
             return

@@ -12,8 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from mailroom_contracts import Message, Topic, Undecodable, decode, header
+from mailroom_contracts.topics import TICKET_EVENTS
 
 from mailroom_runtime.blobs.store import BlobsDown
 from mailroom_runtime.process import metrics
@@ -23,6 +30,7 @@ from mailroom_runtime.process.service import Service, Stopped
 from mailroom_runtime.redis.valkey import REDIS_DOWN
 
 from .connection import connection
+from .copies import Copies
 from .dead_letters import bury_record
 from .gathering import Gathering
 from .groups import group_name
@@ -103,7 +111,8 @@ async def consume(
     """
     settings = service.settings
     by_name = {topic.full_name(settings.topic_prefix): topic for topic in topics}
-    worker = _Worker(service, by_name, handle, producer, max_in_flight, tombstones, kinds)
+    copies = Copies(TICKET_EVENTS.full_name(settings.topic_prefix))
+    worker = _Worker(service, by_name, handle, producer, max_in_flight, tombstones, kinds, copies)
     service.health.set("kafka", False, "connecting to Kafka")
     consumer = AIOKafkaConsumer(
         **connection(settings),
@@ -125,6 +134,9 @@ async def consume(
                 batches = await consumer.getmany(timeout_ms=500, max_records=500)
             except NoOffsetForPartitionError as error:
                 raise Stopped(lost_offsets(group, error)) from error
+            except OffsetOutOfRangeError as error:
+                await copies.go_on(consumer, error)
+                continue
             gathering.saw(batches)
             service.health.set("kafka", True)
             if not batches:
@@ -174,8 +186,10 @@ class _Worker:
         producer: Producer,
         max_in_flight: int,
         tombstones: bool,
-        kinds: Collection[str] | None = None,
+        kinds: Collection[str] | None,
+        copies: Copies,
     ) -> None:
+        self._copies = copies
         self._service, self._by_name, self._handle = service, by_name, handle
         self._producer, self._max_in_flight, self._tombstones = producer, max_in_flight, tombstones
         self._kinds = None if kinds is None else frozenset(kind.encode() for kind in kinds)
@@ -196,14 +210,14 @@ class _Worker:
             for record in records:
                 if self._service.stopping.is_set():
                     return done
-                if self._kinds is None or self._wanted(record):
+                if self._wanted(record):
                     await self._one(record)
                 done = record.offset + 1
             return done
         limit = asyncio.Semaphore(self._max_in_flight)
         chains: dict[bytes, list[ConsumerRecord]] = {}
         for record in records:
-            if self._kinds is None or self._wanted(record):
+            if self._wanted(record):
                 chains.setdefault(record.key or b"", []).append(record)
 
         async def chain(of_key: list[ConsumerRecord]) -> None:
@@ -217,7 +231,10 @@ class _Worker:
         return int(records[-1].offset) + 1
 
     def _wanted(self, record: ConsumerRecord) -> bool:
-        assert self._kinds is not None
+        if not self._copies.is_new(TopicPartition(record.topic, record.partition), record.headers):
+            return False
+        if self._kinds is None:
+            return True
         return next((value in self._kinds for name, value in record.headers if name == "ce_type"), True)
 
     async def patiently(self, work: Callable[[], Awaitable[None]]) -> None:

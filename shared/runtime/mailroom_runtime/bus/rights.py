@@ -30,11 +30,15 @@ class Right(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a service reads and writes, whose dead letters it writes, the groups it joins and those it only looks at."""
+    """What a service reads and writes, whose dead letters it writes, the groups it joins and those it only looks at.
+
+    `shortens`: whose first records it deletes. Kafka knows no right to that alone: it may delete the topic, too.
+    """
 
     reads: tuple[Topic, ...] = ()
     writes: tuple[Topic, ...] = ()
     buries: tuple[Topic, ...] = ()
+    shortens: tuple[Topic, ...] = ()
     joins: tuple[str, ...] = ()
     watches: tuple[str, ...] = ()
     transactional: str | None = None
@@ -50,6 +54,8 @@ class Rights:
             yield Right("topic", topic.full_name(prefix), "literal", "write")
         for topic in self.buries:
             yield Right("topic", topic.dead_name(prefix), "literal", "write")
+        for topic in self.shortens:
+            yield Right("topic", topic.full_name(prefix), "literal", "delete")
         for group in self.joins:
             yield Right("group", group_name(prefix, group), "literal", "read")
         for group in self.watches:
@@ -83,10 +89,11 @@ SERVICES: dict[str, Rights] = {
         joins=(_INGEST_GMAIL_GROUP,),
     ),
     "router": Rights(
-        reads=(*_CONFIGURATION, *_ROUTER_INPUTS, topics.TICKETS, topics.EMAIL_OUTBOUND),
+        reads=(*_CONFIGURATION, *_ROUTER_INPUTS, topics.TICKETS, topics.TICKET_EVENTS, topics.EMAIL_OUTBOUND),
         writes=(topics.EMAIL_ROUTED, topics.TICKET_EVENTS, topics.TICKETS, topics.EMAIL_OUTBOUND,
                 topics.TICKET_COMMANDS),
         buries=_ROUTER_INPUTS,
+        shortens=(topics.TICKET_EVENTS,),
         joins=("router.place", "router.tickets"),
         transactional="router",
     ),
