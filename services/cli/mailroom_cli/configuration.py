@@ -63,7 +63,7 @@ def person_erase(email: str, as_json: AsJson = False) -> None:
 @person.command("erasures")
 def person_erasures(as_json: AsJson = False) -> None:
     """What was asked to be forgotten, how it stands, and what was removed."""
-    columns = ("kind", "subject", "state", "asked_at", "done_at", "removed")
+    columns = ("kind", "subject", "state", "asked_at", "done_at", "removed", "event_log")
     show(Api().get("/erasures")["items"], as_json, columns=columns, title="Erasures")
 
 

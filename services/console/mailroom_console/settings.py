@@ -30,6 +30,11 @@ class ConsoleSettings(ServiceSettings):
         "the one set before; `mailroom keys token` draws one. Empty: the first start draws one into the data folder.",
     )
     seed: str = Field("", pattern="^(|local)$", description="`local`: a first start makes the portal Acme.")
+    erasure_days: float = Field(
+        25.0, ge=4, le=365,
+        description="Days within which what was erased leaves ticket.events, which is then written anew by itself.",
+    )  # fmt: skip
+    erasure_hour: int = Field(2, ge=0, le=23, description="The quiet hour (UTC) for it: mail waits for some seconds.")
     wait_s: float = Field(5.0, ge=0, le=60, description="Seconds that a write waits until the read model shows it.")
     session_hours: float = Field(12.0, gt=0, description="Hours that a sign-in lasts without use.")
     login_tries: int = Field(8, ge=1, description="Wrong passwords of one address or client before it must wait.")

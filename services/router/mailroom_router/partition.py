@@ -182,6 +182,11 @@ class Partition:
             await consumer.stop()
         return count
 
+    async def compact(self) -> None:
+        """Let nothing of what was erased stay in the files, either."""
+        if self._store is not None:
+            await asyncio.to_thread(self._store.compact)
+
     def close(self) -> None:
         """Let go of the states."""
         self.ready = False

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from mailroom_contracts import COPY_OF, RenewEvents, topics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.settings import ServiceSettings
@@ -43,6 +43,7 @@ class Renewal:
         self._again = command.again
         self.copying = False  # no input of the partition is to be worked on
         self._log = EventLog(settings, partition.number, moved)
+        self._states = TopicPartition(topics.TICKETS.full_name(settings.topic_prefix), partition.number)
         self._wake = wake
         self._chunks: asyncio.Queue[list[ConsumerRecord] | None] = asyncio.Queue(maxsize=2)
         self._content: Content | None = None
@@ -100,8 +101,9 @@ class Renewal:
         return None
 
     async def _begin(self, transactions: Transactions, membership: Membership) -> None:
-        """From here on nothing but copies is written. An empty transaction comes first: its marker, which is of now,
-        lets the broker begin a new segment where the present one is old, so that the old part goes with its files."""
+        """From here on nothing but copies is written. An empty transaction comes first: its markers, which are of now,
+        let the broker begin new segments where the present ones are old, so that the old part goes with its files, and
+        what is behind tombstones is compacted though nothing else comes."""
         before = await self._log.end()
         await self._write(transactions, membership, [])
         self._start, self.copying = await self._log.end(beyond=before), True
@@ -143,15 +145,18 @@ class Renewal:
         if there != self._read or there.count != self._written:
             raise NotWhole(f"{self._read.count} records were read, {there.count} are in the copy")
         await self._log.delete_before(self._start)
+        await self.partition.compact()
         log.info("events.renewed", partition=self.partition.number, copied=there.count, left_out=self._left_out,
                  copied_after_s=round(waited_s, 3), seconds=round(time.monotonic() - self._began, 3))  # fmt: skip
         return Renewed(there.count, self._left_out, self._start)
 
     async def _write(self, transactions: Transactions, membership: Membership, copies: list[Copy]) -> None:
+        parts = {self._log.tp} if copies else {self._log.tp, self._states}
+
         async def outgoing() -> Outgoing:
             return Outgoing({self._log.tp: copies} if copies else {}, [])
 
-        await transactions.write(membership, self.partition.offsets, {self._log.tp}, outgoing())
+        await transactions.write(membership, self.partition.offsets, parts, outgoing())
 
 
 def copied(record: ConsumerRecord) -> Copy:

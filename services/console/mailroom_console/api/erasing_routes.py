@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from mailroom_console.erasing import asked, export
+from mailroom_console.erasing import asked, event_log, export
 
 from .bodies import Body
 from .configuration_routes import Json, Name, Next
@@ -22,6 +22,10 @@ class PersonIn(Body):
 
 class PortalDeletion(Body):
     name: Annotated[str, Field(max_length=300)] = Field(description="The portal's name, typed by whoever asks.")
+
+
+class LogRenewal(Body):
+    partition: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(None, description="This one alone; null: each.")
 
 
 @router.post("/people/erase", status_code=202, tags=["people"])
@@ -48,3 +52,15 @@ async def portal_delete(portal_id: Name, body: PortalDeletion, console: ConsoleD
 async def erasures(console: ConsoleDep, principal: PrincipalDep) -> Json:
     """What was asked to be forgotten, newest first, with what was removed."""
     return {"items": await asked.listed(console, principal)}
+
+
+@router.post("/event-log/renew", status_code=202, tags=["event log"])
+async def event_log_renew(body: LogRenewal, console: ConsoleDep, principal: PrincipalDep) -> Json:
+    """Write the event log anew without what was erased, one partition after the other; its mail waits meanwhile."""
+    return await event_log.renew(console, principal, body.partition)
+
+
+@router.get("/event-log", tags=["event log"])
+async def event_log_standing(console: ConsoleDep, principal: PrincipalDep) -> Json:
+    """How each partition of the event log stands, once it was asked to be renewed."""
+    return await event_log.standing(console, principal)

@@ -19,6 +19,8 @@ from mailroom_console.principals import ADMIN, PLATFORM, Principal
 from mailroom_console.problems import conflict, invalid, not_found
 from mailroom_console.storage.schema import erasures, portals
 
+from . import log_times
+
 GOING, DONE = "going", "done"
 PERSON, PORTAL = "person", "portal"
 
@@ -36,7 +38,7 @@ async def erase_person(console: Console, principal: Principal, email: str) -> di
             connection, portal_id=principal.portal_id, by=principal, action="person.erased", kind="person",
             subject_id=erasure, name=subject, now=now,
         )  # fmt: skip
-        return await _one(connection, erasure)
+        return await _one(console, connection, erasure)
 
 
 async def delete_portal(console: Console, principal: Principal, portal_id: str, *, typed: str) -> dict[str, Any]:
@@ -65,7 +67,7 @@ async def delete_portal(console: Console, principal: Principal, portal_id: str, 
                 .values(active=False, revision=row.revision + 1, updated_at=now)
             )  # fmt: skip
             await publish_portal(connection, portal_id, now)
-        return await _one(connection, erasure)
+        return await _one(console, connection, erasure)
 
 
 async def listed(console: Console, principal: Principal) -> list[dict[str, Any]]:
@@ -76,15 +78,16 @@ async def listed(console: Console, principal: Principal) -> list[dict[str, Any]]
         mine |= erasures.c.kind == PORTAL
     async with console.database.read() as connection:
         rows = await connection.execute(select(erasures).where(mine).order_by(erasures.c.asked_at.desc()).limit(500))
-        return [shown(row) for row in rows]
+        return [shown(row, console) for row in rows]
 
 
-def shown(row: Any) -> dict[str, Any]:
-    """An erasure as the API tells it: `removed` counts by kind what is gone."""
+def shown(row: Any, console: Console) -> dict[str, Any]:
+    """An erasure as the API tells it: `removed` counts by kind what is gone, `event_log` says how it stands there."""
     return {
         "id": row.id, "kind": row.kind, "portal_id": row.portal_id, "subject": row.subject, "state": row.state,
         "asked_at": times.rfc3339(row.asked_at), "asked_by": row.asked_by,
         "done_at": None if row.done_at is None else times.rfc3339(row.done_at), "removed": row.removed,
+        "event_log": log_times.told(row, console.settings.erasure_days),
     }  # fmt: skip
 
 
@@ -101,5 +104,5 @@ async def _begun(connection: AsyncConnection, principal: Principal, row: dict[st
     return erasure
 
 
-async def _one(connection: AsyncConnection, erasure: str) -> dict[str, Any]:
-    return shown((await connection.execute(select(erasures).where(erasures.c.id == erasure))).one())
+async def _one(console: Console, connection: AsyncConnection, erasure: str) -> dict[str, Any]:
+    return shown((await connection.execute(select(erasures).where(erasures.c.id == erasure))).one(), console)

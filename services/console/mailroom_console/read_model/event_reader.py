@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError
 from mailroom_contracts import TicketEvent, Undecodable, decode, topics
 from mailroom_runtime.bus.connection import connection
+from mailroom_runtime.bus.copies import Missed
 from mailroom_runtime.bus.dead_letters import bury_record
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.kafka import Producer, partitions_for
@@ -36,11 +37,11 @@ MANY_PER_S = 100.0  # events; from here on they are gathered, since a transactio
 GATHERED_S = 0.4
 
 
-Read = tuple[TopicPartition, ConsumerRecord, TicketEvent | None]
+Read = tuple[TopicPartition, ConsumerRecord, TicketEvent | None]  # None: one that is known, or of no known type
 
 
 class OffsetsGone(RuntimeError):
-    """What was read last is not in the topic any more: the tables must be rebuilt."""
+    """The topic ends before what was read last, so it is another one: the tables must be rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class EventReader:
         self._on_applied, self._dead_letters, self._on_state = on_applied, dead_letters, on_state
         self._hurry = hurry or asyncio.Event()
         self._notifications = notifications
+        self._missed: dict[int, Missed] = {}
         self.caught_up = asyncio.Event()
         self.lag = 0
 
@@ -82,8 +84,6 @@ class EventReader:
             try:
                 await consumer.start()
                 await self._read(consumer)
-            except OffsetOutOfRangeError as error:
-                raise OffsetsGone(str(error)) from error
             except Exception as error:
                 # a lost connection of either, and a dead letter that Kafka does not take now (`BusDown`)
                 if not isinstance(error, KafkaError | DBAPIError) and not is_passing(error):
@@ -135,14 +135,20 @@ class EventReader:
 
     async def _seek(self, consumer: AIOKafkaConsumer, parts: list[TopicPartition]) -> None:
         async with self._database.read() as connection:
-            stored = {row.partition: row.next_offset for row in await connection.execute(select(self._tables.offsets))}
+            stored = {row.partition: row for row in await connection.execute(select(self._tables.offsets))}
         begin = await consumer.beginning_offsets(parts)
         ends = await consumer.end_offsets(parts)
         for tp in parts:
-            offset = stored.get(tp.partition)
-            if offset is not None and not begin[tp] <= offset <= ends[tp]:
-                raise OffsetsGone(f"{tp.topic}/{tp.partition}: {offset} is not between {begin[tp]} and {ends[tp]}")
-            consumer.seek(tp, begin[tp] if offset is None else offset)
+            row = stored.get(tp.partition)
+            offset = 0 if row is None else row.next_offset
+            if offset > ends[tp]:
+                raise OffsetsGone(f"{tp.topic}/{tp.partition}: {offset} is beyond its end, {ends[tp]}")
+            if row is None or offset < begin[tp]:
+                # written anew meanwhile, or before: what of the copies was read is known by what they are copies of
+                self._missed[tp.partition] = Missed(offset, begin[tp])
+            else:
+                self._missed[tp.partition] = Missed(row.missed_from, row.missed_to)
+            consumer.seek(tp, max(offset, begin[tp]))
 
     async def _apply(self, batches: dict[TopicPartition, list[ConsumerRecord]]) -> bool:
         """Write a batch; False when another copy of the console has written it already.
@@ -150,7 +156,10 @@ class EventReader:
         Where the database refuses it for what is in it, its records are written one by one, and the one that is refused
         goes aside: it must hold up neither the others nor other portals.
         """
-        read = [(tp, record, await self._decoded(record)) for tp, records in batches.items() for record in records]
+        read = [
+            (tp, record, await self._decoded(record) if self._missed[tp.partition].is_new(record.headers) else None)
+            for tp, records in batches.items() for record in records
+        ]  # fmt: skip
         try:
             return await self._apply_together(read)
         except Exception as error:
@@ -201,7 +210,7 @@ class EventReader:
             batch.apply(event)
         read_store.save(connection, self._tables, batch, sqlite_=sqlite_)
         upload_states.used_by(connection, events)
-        read_store.save_offsets(connection, table, offsets, sqlite_=sqlite_)
+        read_store.save_offsets(connection, table, offsets, self._missed, sqlite_=sqlite_)
         if self._notifications is not None:
             said = dict.fromkeys((event.portal_id, event.ticket_id, event.causation_id) for event in events)
             self._notifications.within(connection, EVENTS, list(said))

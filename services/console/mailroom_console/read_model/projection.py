@@ -17,6 +17,7 @@ from mailroom_contracts import (
     CommandRefused,
     DeliveryChanged,
     Erased,
+    EventsRenewed,
     Forwarded,
     GaveBack,
     InputIgnored,
@@ -95,7 +96,7 @@ class Batch:
     def apply(self, event: TicketEvent) -> None:
         """Take one event in. Events of a ticket come in the order of the log."""
         self._outcome(event)
-        if isinstance(event, CommandRefused):
+        if isinstance(event, CommandRefused | EventsRenewed):
             return
         if isinstance(event, InputIgnored):
             self._ignored(event)

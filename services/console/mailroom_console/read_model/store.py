@@ -11,6 +11,7 @@ from typing import Any
 
 from mailroom_contracts import TicketEvent
 from mailroom_mail import comparable
+from mailroom_runtime.bus.copies import Missed
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -91,13 +92,18 @@ def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: b
     _search(connection, tables, batch, sqlite_)
 
 
-def save_offsets(connection: Connection, table: Table, offsets: dict[int, int], *, sqlite_: bool) -> None:
-    """Where each partition goes on."""
-    rows = [{"partition": p, "next_offset": o} for p, o in offsets.items()]
+def save_offsets(
+    connection: Connection, table: Table, offsets: dict[int, int], missed: dict[int, Missed], *, sqlite_: bool
+) -> None:
+    """Where each partition goes on, and the offsets of which copies are new to these tables."""
+    rows = [
+        {"partition": p, "next_offset": o, "missed_from": missed[p].first, "missed_to": missed[p].end}
+        for p, o in offsets.items()
+    ]
     upsert: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)
+    names = ("next_offset", "missed_from", "missed_to")
     connection.execute(
-        upsert.on_conflict_do_update(index_elements=["partition"], set_={"next_offset": upsert.excluded.next_offset}),
-        rows,
+        upsert.on_conflict_do_update(index_elements=["partition"], set_={n: upsert.excluded[n] for n in names}), rows
     )
 
 

@@ -167,6 +167,9 @@ def _make(g: int, into: MetaData) -> ReadTables:
         f"rm{g}_offsets", into,
         Column("partition", Integer, primary_key=True),
         Column("next_offset", BigInteger, nullable=False),
+        # copies of what lay there are new to these tables: it was deleted before it was read
+        Column("missed_from", BigInteger, nullable=False, server_default="0"),
+        Column("missed_to", BigInteger, nullable=False, server_default="0"),
     )  # fmt: skip
     return ReadTables(g, tickets, messages, tags, history, counters, bounces, outcomes, offsets)
 

@@ -246,6 +246,20 @@ erasures = Table(
     Column("asked_by", Text, nullable=False, default=""),
     Column("done_at", BigInteger),
     Column("removed", JSON, nullable=False, default=dict),
+    Column("unreadable_at", BigInteger),  # no reader of ticket.events is given it any more
+    Column("gone_at", BigInteger),  # it left the brokers' disks, too
+)  # fmt: skip
+
+# ticket.events, by partition: written anew, so that it forgets what was erased
+log_renewals = Table(
+    "log_renewals", metadata,
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(10), nullable=False),  # idle, asked, failed
+    Column("command_id", Id),
+    Column("asked_at", BigInteger),
+    Column("asked_by", Text, nullable=False, default=""),
+    Column("renewed_to", BigInteger),  # what was erased before then is in the partition no more
+    Column("problem", Text, nullable=False, default=""),
 )  # fmt: skip
 
 oauth_states = Table(
