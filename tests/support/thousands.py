@@ -107,7 +107,9 @@ def _fill(connection: Connection, crowd: Crowd, number: int, sqlite: bool) -> No
     crowd.ids["upload_id"] = f"{portal}u0"
     rows.add("erasures", number, lambda i: {
         "id": f"{portal}e{i}", "portal_id": portal, "kind": "person", "subject": _digest("erased", i), "state": "done",
-        "asked_at": at, "done_at": at, "removed": {}})  # fmt: skip
+        "asked_at": at, "done_at": at, "removed": {}, "unreadable_at": at, "gone_at": at})  # fmt: skip
+    rows.add("log_renewals", number, lambda i: {
+        "partition": i, "state": "idle", "asked_at": at, "asked_by": "x", "renewed_to": at, "problem": ""})  # fmt: skip
     rows.add("idempotency", number, lambda i: {"command_id": f"{portal}i{i}", "digest": "x", "at": at})
     rows.add("forwarding_checks", number, lambda i: {
         "id": f"{portal}f{i}", "portal_id": portal, "address_id": crowd.address, "message_id": "x", "state": "failed",

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from mailroom_contracts import Actor, Erase, EventsRenewed, MessageAdded, RenewEvents, TicketState, copy_of, ids, topics
-from mailroom_router.second_step import partition_of
+from mailroom_router.event_log import EventLog
+from mailroom_router.inbox import INPUTS
+from mailroom_router.partition import Partition
+from mailroom_router.renewal import Renewal
+from mailroom_router.second_step import GROUP, partition_of
+from mailroom_router.transactions import Membership, Transactions
+from mailroom_runtime.bus.groups import group_name
 from support.processes import ServiceProcess
 from support.router_world import World, check_consistent, mail
 from support.waiting import eventually
@@ -47,6 +58,49 @@ async def renewed(world: World, key: str = "1") -> list[EventsRenewed]:
 async def states(world: World, wanted: int) -> Any:
     found = await world.states()
     return found if len(found) == wanted else None
+
+
+async def many(world: World, number: int, count: int) -> None:
+    """Other tickets' events."""
+    name = topics.TICKET_EVENTS.full_name(world.settings.topic_prefix)
+    acks = [
+        await world.producer.post_raw(name, key=b"%032x" % (n // 10), value=b'{"type": "ticket.other", "n": %d}' % n, partition=number,
+                                      headers=[("ce_id", b"%d" % n), ("ce_type", b"ticket.other")])
+        for n in range(count)
+    ]  # fmt: skip
+    await asyncio.gather(*acks)
+
+
+async def beyond(log: EventLog, offset: int) -> bool:
+    return await log.end() > offset
+
+
+async def until_empty(world: World) -> None:
+    """The dead router's place in its group is free."""
+
+    async def empty() -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=world.settings.kafka)
+        await admin.start()
+        try:
+            (told,) = await admin.describe_consumer_groups([group_of(world)])
+            return bool(told.groups[0][2] == "Empty")
+        finally:
+            await admin.close()
+
+    await eventually(empty, 30, every=0.3, what="the group being empty")
+
+
+def group_of(world: World) -> str:
+    return group_name(world.settings.topic_prefix, GROUP)
+
+
+async def offsets(world: World, number: int) -> dict[TopicPartition, int]:
+    """What the router has committed of its inputs."""
+    async with AIOKafkaConsumer(bootstrap_servers=world.settings.kafka, group_id=group_of(world),
+                                enable_auto_commit=False) as consumer:  # fmt: skip
+        parts = [TopicPartition(t.full_name(world.settings.topic_prefix), number) for t in INPUTS]
+        consumer.assign(parts)
+        return {tp: await consumer.committed(tp) or 0 for tp in parts}
 
 
 def told(records: list[Any]) -> list[tuple[Any, ...]]:
@@ -113,3 +167,68 @@ async def settled(world: World) -> dict[str, int]:
             assert event.version > found.get(event.ticket_id, 0), "a version went back"
             found[event.ticket_id] = event.version
     return found
+
+
+class Gone(Exception):
+    """As if the process had ended here."""
+
+
+async def test_a_router_that_dies_while_it_copies_or_before_it_deletes_loses_nothing(
+    world: World, start_service: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = start_service("router", world.env())
+    await world.put(*(mail(n, sender=f"p{n}@customer.example", text=WORD) for n in range(8)))
+    gone = next(iter((await eventually(lambda: states(world, 8), 60)).values()))
+    await world.producer.send(topics.TICKET_COMMANDS, erase(gone))
+    await eventually(lambda: states(world, 7), 30)
+    number = partition_of(gone.id, world.settings.partitions)
+    await many(world, number, 20_000)
+    before = await world.records(topics.TICKET_EVENTS)
+    command = renew(number, world.settings.partitions)
+
+    # while it copies
+    await world.producer.send(topics.TICKET_COMMANDS, command)
+    log = EventLog(world.settings, number, lambda _: None)
+    end = max(r.offset for r in before if r.partition == number) + 1
+    await eventually(lambda: beyond(log, end + 1_000), 60, every=0.005, what="the first copies")
+    router.kill()
+    assert [e for e in await world.events() if e.causation_id == command.id] == []
+
+    # before it deletes: all is copied, and then there is nobody
+    deleted: list[int] = []
+
+    async def ends(_: EventLog, offset: int) -> None:
+        deleted.append(offset)
+        if len(deleted) > 1:
+            raise Gone
+
+    monkeypatch.setattr(EventLog, "delete_before", ends)
+    transactions = Transactions(world.settings, f"{world.settings.topic_prefix}.router.dead", group_of(world))
+    await until_empty(world)
+    await transactions.open()
+    owner = cast(Partition, SimpleNamespace(number=number, offsets=await offsets(world, number)))
+    renewal = Renewal(world.settings, owner, command, lambda _: None, lambda: None)
+    while not isinstance(renewal.failure, Gone):
+        assert renewal.failure is None, renewal.failure
+        if renewal.has_work:
+            await renewal.step(transactions, Membership(-1, ""))
+        await asyncio.sleep(0.01)
+    await transactions.close()
+    between = await world.records(topics.TICKET_EVENTS)
+    assert next(r.offset for r in between if r.partition == number) == 0, "nothing is deleted"
+    monkeypatch.undo()
+
+    # the next router finds the command, and does it
+    start_service("router", world.env())
+
+    async def answered() -> Any:
+        return next((e for e in await world.events() if e.causation_id == command.id), None)
+
+    answer = await eventually(answered, 90, every=0.5, what="the renewal")
+    assert isinstance(answer, EventsRenewed), answer
+    after = await world.records(topics.TICKET_EVENTS)
+    stays = [r for r in before if r.key != gone.id.encode() or b'"ticket.erased"' in r.value]
+    assert told([r for r in after if r.partition == number]) == told([r for r in stays if r.partition == number])
+    # one who read all the time, and drops ids that it knows, was given all of it, too
+    ids_of = [dict(r.headers)["ce_id"] for r in between if r.partition == number]
+    assert set(ids_of) == {dict(r.headers)["ce_id"] for r in before if r.partition == number}

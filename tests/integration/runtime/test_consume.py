@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from mailroom_contracts import Actor, AddNote, header, topics
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from mailroom_contracts import COPY_OF, Actor, AddNote, Topic, Unassigned, encode, header, topics
 from mailroom_runtime.bus import consume as loop
 from mailroom_runtime.bus.consume import Inbound, Pause, Poison, consume
 from mailroom_runtime.bus.kafka import Producer, read_to_end
@@ -32,13 +34,12 @@ async def bench(kafka: str, topics: str) -> AsyncIterator[Bench]:
 
 
 async def run_until(
-    bench: Bench, handle: loop.Handle, *, done: asyncio.Event, group: str = "router.tickets", **options: Any
-) -> None:
+    bench: Bench, handle: loop.Handle, *, done: asyncio.Event, group: str = "router.tickets",
+    topic: Topic = topics.TICKET_COMMANDS, **options: Any,
+) -> None:  # fmt: skip
     service, producer = bench
     service.stopping.clear()
-    running = asyncio.create_task(
-        consume(service, [topics.TICKET_COMMANDS], group=group, handle=handle, producer=producer, **options)
-    )
+    running = asyncio.create_task(consume(service, [topic], group=group, handle=handle, producer=producer, **options))
     waiting = asyncio.create_task(done.wait())
     finished, _ = await asyncio.wait({running, waiting}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
     assert finished, "nothing happened within 30 s"
@@ -117,6 +118,50 @@ async def test_what_was_handled_is_not_handled_again(bench: Bench) -> None:
     await producer.send(topics.TICKET_COMMANDS, note(2))
     await run_until(bench, handle, done=done)
     assert seen == ["c1", "c2"]
+
+
+async def test_a_group_that_was_behind_a_renewal_goes_on_at_its_beginning_with_what_it_missed(bench: Bench) -> None:
+    """Events of partition 0, copies of which follow; the originals are deleted before all of them were read."""
+    service, producer = bench
+    name = topics.TICKET_EVENTS.full_name(service.settings.topic_prefix)
+    seen: list[str] = []
+    done = asyncio.Event()
+
+    async def put(number: int, *more: tuple[str, bytes]) -> None:
+        event = Unassigned(id=f"e{number}", ticket_id="t", portal_id="p", version=number, at=AT, causation_id=f"c{number}",
+                           actor=Actor(kind="router"))  # fmt: skip
+        record = encode(topics.TICKET_EVENTS, event, source="test")
+        headers = [*record.headers, *more]
+        await (await producer.post_raw(name, key=record.key, value=record.value, headers=headers, partition=0))
+
+    async def handle(inbound: Inbound) -> None:
+        assert isinstance(inbound.message, Unassigned)
+        seen.append(inbound.message.id)
+        if len(seen) in (2, 3, 5):
+            done.set()
+
+    async def run() -> None:
+        done.clear()
+        await run_until(bench, handle, done=done, group="autoreply", topic=topics.TICKET_EVENTS)
+
+    await put(0)
+    await put(1)
+    await run()
+    for number in range(2):  # a renewal that it saw from beginning to end
+        await put(number, (COPY_OF, b"%d" % number))
+    await put(2)
+    await run()
+    assert seen == ["e0", "e1", "e2"]
+    await put(3)
+    for number, offset in ((0, 2), (1, 3), (2, 4), (3, 5)):
+        await put(number, (COPY_OF, b"%d" % offset))
+    await put(4)
+    admin = AIOKafkaAdminClient(bootstrap_servers=service.settings.kafka)
+    await admin.start()
+    await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=6)})
+    await admin.close()
+    await run()
+    assert seen == ["e0", "e1", "e2", "e3", "e4"]
 
 
 @pytest.mark.parametrize("max_in_flight", [1, 10])
