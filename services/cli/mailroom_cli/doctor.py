@@ -11,9 +11,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from mailroom_contracts.topics import TICKET_EVENTS
 from mailroom_runtime.bus import cluster
 from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.groups import GROUPS, offsets_of
@@ -99,12 +100,24 @@ async def _kafka(settings: ServiceSettings) -> list[Finding]:
         worst = {group: lag for group, lag in lags.items() if lag is not None and lag > LAG_WORRY}
         said = ", ".join(f"{group} {lag}" for group, lag in lags.items() if lag is not None)
         found.append(Finding("lag", not worst, said, "start more copies of the service, or see its log"))
+        found.append(Finding("event log", True, await _event_log(settings)))
         unreadable = [str(what) for what in await unreadable_ahead(settings)]
         found.append(
             Finding("records", not unreadable, "; ".join(unreadable) or "what comes next can be read",
                     "mend the client that wrote it; `mailroom records skip TOPIC PARTITION OFFSET` gives it up")
         )  # fmt: skip
     return found
+
+
+async def _event_log(settings: ServiceSettings) -> str:
+    """Where the partitions of ticket.events begin: later than 0 once one was renewed."""
+    name = TICKET_EVENTS.full_name(settings.topic_prefix)
+    async with AIOKafkaConsumer(**connection(settings), enable_auto_commit=False) as consumer:
+        parts = [TopicPartition(name, partition) for partition in await partitions_for(consumer, name)]
+        begins, ends = await consumer.beginning_offsets(parts), await consumer.end_offsets(parts)
+    later = ", ".join(f"partition {tp.partition} at {begins[tp]}" for tp in parts if begins[tp])
+    size = f"{sum(ends[tp] - begins[tp] for tp in parts)} records"
+    return f"{size}, renewed: {later}" if later else f"{size}, never renewed"
 
 
 async def _lags(settings: ServiceSettings) -> dict[str, int | None]:

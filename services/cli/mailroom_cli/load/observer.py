@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from mailroom_contracts import topics
+from mailroom_contracts import copy_of, topics
 from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.kafka import partitions_for
 from mailroom_runtime.process.settings import ServiceSettings
@@ -56,7 +56,7 @@ class Observer:
             for part, records in (await consumer.getmany(timeout_ms=100)).items():
                 at = self._clock()
                 for record in records:
-                    if record.value:
+                    if record.value and copy_of(record.headers) is None:  # the log may be renewed meanwhile
                         self._one(part.topic, json.loads(record.value), dict(record.headers), at)
 
     def _one(self, topic: str, value: dict[str, object], headers: dict[str, bytes], at: float) -> None:
