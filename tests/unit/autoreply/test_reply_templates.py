@@ -101,3 +101,42 @@ def test_whatever_comes_in_the_subject_stays_one_short_line(subject: str, name: 
     assert len(reply.subject) <= 200
     assert len((reply.subject or "x").splitlines()) == 1
     assert "\x00" not in reply.content
+
+
+@pytest.mark.parametrize("depth", [1, 15, 30, 60, 99, 150, 250, 700])
+@pytest.mark.parametrize(
+    ("begin", "middle", "end"),
+    [
+        ("{% if subject %}", "x", "{% endif %}"),
+        ("{% if subject %}x{% else %}", "x", "{% endif %}"),
+        ("{{ (", "subject", ") }}"),
+        ("{{ not ", "subject", " }}"),
+        ("{{ ", "subject", "|upper }}"),
+        ("{{ ", "subject", " and subject }}"),
+        ("{{ subject if subject else ", "subject", " }}"),
+        ("{{ subject == ", "subject", " }}"),
+        ("{{ ", "ticket", ".number }}"),
+        ("{{ ", "subject", "|default(subject) }}"),
+        ("{{ [", "subject", "] }}"),
+    ],
+)
+def test_what_is_found_to_be_good_can_be_filled_in_however_deep_it_is(
+    begin: str, middle: str, end: str, depth: int
+) -> None:
+    """Python's compiler ends at a hundred levels of indentation: such a template was saved, and then broke on each mail."""
+
+    def inner(text: str) -> str:
+        return text.replace("{{ ", "").replace(" }}", "")
+
+    if begin.startswith("{{"):
+        content = "{{ " + inner(begin) * depth + middle + inner(end) * depth + " }}"
+    else:
+        content = begin * depth + middle + end * depth
+    problems = check_template("", content)
+    if depth <= 15 and begin.startswith(("{% ", "{{ (", "{{ not")):
+        assert problems == []
+    if not problems:
+        assert render("", content, context()).content
+    else:
+        with pytest.raises(TemplateBroken):
+            render("", content, context())

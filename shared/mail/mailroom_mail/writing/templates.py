@@ -18,6 +18,7 @@ from jinja2.sandbox import SandboxedEnvironment
 VARIABLES = ("ticket.number", "customer.name", "subject", "queue.name")
 FILTERS = ("upper", "lower", "title", "capitalize", "trim", "default", "d", "truncate")
 LONGEST_TEMPLATE = 20_000
+DEEPEST = 40  # conditions, filters and the like within each other: Python compiles no more than a hundred
 LONGEST_SUBJECT = 200
 LONGEST_NAME = 60
 
@@ -135,7 +136,19 @@ def _problems(template: str) -> tuple[str, ...]:
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         return (f"{'line ' + str(line) + ': ' if line else ''}{error.message or error}.",)
-    return tuple(dict.fromkeys(_walk(tree)))
+    except RecursionError:
+        return (_TOO_DEEP,)
+    return (_TOO_DEEP,) if _is_deep(tree) else tuple(dict.fromkeys(_walk(tree)))
+
+
+_TOO_DEEP = "too much is nested within each other; write it flatter."
+
+
+def _is_deep(tree: nodes.Node) -> bool:
+    level: list[nodes.Node] = [tree]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in node.iter_child_nodes()]
+    return bool(level)
 
 
 def _walk(node: nodes.Node) -> list[str]:
