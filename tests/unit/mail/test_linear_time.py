@@ -16,6 +16,8 @@ from functools import partial
 
 import pytest
 from mailroom_mail import classify, conversation_root, extract_reply, html_to_text, identity, read, sanitize
+from mailroom_mail.reading.addresses import parse
+from mailroom_mail.reading.pgp_armour import key_ids
 from support import doubling
 from support.doubling import Slow, Unit
 from support.input_functions import PACKAGES, PLACES, REASONS, Attack, all_tokens, attacks
@@ -109,6 +111,22 @@ def test_up_to_a_megabyte(room: str) -> None:
     every = [(attack, unit) for attack in chosen for token in sorted(attack.tokens) for unit in doubling.units(token)]
     random.Random(seed).shuffle(every)
     assert sweep(iter(every), WHOLE, time.monotonic() + BUDGET_S) == []
+
+
+FOUND: list[tuple[str, Unit, Callable[[str], object]]] = [
+    *(("parse", Unit(between, before="jo@a.example", behind="x"), lambda text: parse(text, []))
+      for between in (" ", "(a)", "\t", "\u2003")),
+    *(("html_to_text", Unit(space, before="<p>a&nbsp;<br>b", behind="x"), html_to_text) for space in ("&nbsp;", "&nbsp;\t")),
+    ("html_to_text", Unit(" ", before="<pre>a \nb", behind="x</pre>"), html_to_text),
+    ("key_ids", Unit("Hash: a\n"), key_ids),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "unit", "function"), FOUND)
+def test_what_a_long_sweep_found_stays_linear(where: str, unit: Unit, function: Callable[[str], object]) -> None:
+    """White space before dots or line ends that was looked for from each space of a run on; lists that were shortened from
+    the front."""
+    assert doubling.slow(where, unit, lambda text: partial(function, text), first=16 << 10, last=512 << 10) is None
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 from html import escape
+from itertools import dropwhile, islice
 from typing import NamedTuple
 
 BEGIN = "-----BEGIN PGP "  # what stands in every text that has any armour
@@ -96,10 +97,8 @@ def note(block: str) -> str:
 
 def key_ids(block: str) -> list[str]:
     """The keys that an armoured message is encrypted for, as "key 0123456789ABCDEF"; [] where it does not say so."""
-    lines = block.strip().splitlines()[1:]
-    while lines and (not lines[0].strip() or ": " in lines[0]):
-        lines.pop(0)
-    body = "".join(line.strip() for line in lines[:400] if line[:1] not in ("=", "-"))
+    after_headers = dropwhile(lambda line: not line.strip() or ": " in line, block.strip().splitlines()[1:])
+    body = "".join(line.strip() for line in islice(after_headers, 400) if line[:1] not in ("=", "-"))
     try:
         data = binascii.a2b_base64(body[: len(body) // 4 * 4])
     except (binascii.Error, ValueError):

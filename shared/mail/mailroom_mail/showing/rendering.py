@@ -131,7 +131,8 @@ class _Renderer:
         if "\xa0" in text:
             text = text.replace("\xa0", " ")
         if " \n" in text or "\t\n" in text:
-            text = re.sub(r"[ \t]+\n", "\n", text)
+            # an expression would look from each space of a run on
+            text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
         if "\n\n\n" in text:
             text = _BLANK_LINES.sub("\n\n", text)
         return text.strip("\n").rstrip()
