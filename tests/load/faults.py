@@ -43,7 +43,7 @@ IN_TURN = {"kill -9 in turn": 2.0, "kill -9 in turn, once back": None}
 AWAY: dict[str, str] = {"leader killed": "killed", "leader paused": "paused"}
 AWAY_S = (15.0, 60.0)
 """What the leader of half of the partitions is away by, and for how long (seconds)."""
-AROUND_S = dict.fromkeys(AWAY, 25.0)
+AROUND_S = dict.fromkeys(AWAY, 15.0)
 """What is done before and after a fault and belongs to neither it nor the next: a broker joins, partitions move."""
 REFUSES: Kind = ("refuses a record", "database", (3, 8))
 OF_BROKERS: list[Kind] = [
@@ -75,7 +75,8 @@ def schedule(seed: int, duration_s: float, brokers: int = 1) -> list[Fault]:
             if brokers == 1 and not faults:
                 _put_first(waiting, 2 if duration_s < SHORT_S else 5, dice)
         kind, target, (shortest, longest) = waiting.pop()
-        longest = min(longest, max(shortest, duration_s / 3))  # one fault is not all of a short plan
+        if duration_s < SHORT_S:  # one fault is not all of a short plan
+            longest = shortest if target == "partitions" else min(longest, max(shortest, duration_s / 6))
         hold = round(min(dice.uniform(shortest, longest), max(duration_s - at - 2, 0)), 1)
         faults.append(Fault(kind, target, round(at, 1), hold))
         at += hold + AROUND_S.get(kind, 0) + dice.uniform(3, 7)
