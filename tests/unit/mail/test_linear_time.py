@@ -18,6 +18,7 @@ import pytest
 from mailroom_mail import classify, conversation_root, extract_reply, html_to_text, identity, read, sanitize
 from mailroom_mail.reading.addresses import parse
 from mailroom_mail.reading.pgp_armour import key_ids
+from mailroom_runtime.smtp.refusals import of_login
 from support import doubling
 from support.doubling import Slow, Unit
 from support.input_functions import PACKAGES, PLACES, REASONS, Attack, all_tokens, attacks
@@ -119,13 +120,14 @@ FOUND: list[tuple[str, Unit, Callable[[str], object]]] = [
     *(("html_to_text", Unit(space, before="<p>a&nbsp;<br>b", behind="x"), html_to_text) for space in ("&nbsp;", "&nbsp;\t")),
     ("html_to_text", Unit(" ", before="<pre>a \nb", behind="x</pre>"), html_to_text),
     ("key_ids", Unit("Hash: a\n"), key_ids),
+    ("of_login", Unit("smtpclientauth"), partial(of_login, 535, token=False, told=None, private=False)),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("where", "unit", "function"), FOUND)
 def test_what_a_long_sweep_found_stays_linear(where: str, unit: Unit, function: Callable[[str], object]) -> None:
     """White space before dots or line ends that was looked for from each space of a run on; lists that were shortened from
-    the front."""
+    the front; what a word ends with, of any length."""
     assert doubling.slow(where, unit, lambda text: partial(function, text), first=16 << 10, last=512 << 10) is None
 
 

@@ -13,7 +13,7 @@ from .trouble import SmtpTrouble, said
 
 NOT_THIS_WAY = (500, 501, 502, 504)  # it does not know the command or the mechanism: nobody was refused
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
-_DISABLED = re.compile(r"smtpclientauth\w* is disabled", re.IGNORECASE)
+_DISABLED = re.compile(r"smtpclientauth\w{0,40} is disabled", re.IGNORECASE)
 _TLS = re.compile(r"\b(?:starttls|tls|ssl|encrypt\w*)\b", re.IGNORECASE)
 _NO_PASSWORDS = re.compile(
     r"basic auth\w* (?:is )?(?:disabled|not supported)|application-specific password|app(?:lication)?[ -]password|"
