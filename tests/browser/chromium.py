@@ -65,11 +65,17 @@ class Troubles:
 
 
 def new_context(
-    browser: Browser, url: str, size: str = "desktop", scheme: str = "light", *, ignore_https_errors: bool = False
+    browser: Browser,
+    url: str,
+    size: str = "desktop",
+    scheme: str = "light",
+    *,
+    language: str = "en-US",
+    ignore_https_errors: bool = False,
 ) -> BrowserContext:
     """A fresh profile of one window size."""
     width, height = SIZES[size]
     return browser.new_context(
-        base_url=url, viewport={"width": width, "height": height}, color_scheme=scheme,  # type: ignore[arg-type]
+        base_url=url, viewport={"width": width, "height": height}, color_scheme=scheme, locale=language,  # type: ignore[arg-type]
         has_touch=size == "phone", accept_downloads=True, ignore_https_errors=ignore_https_errors,
     )  # fmt: skip

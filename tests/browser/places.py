@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
+from support.documents import pdf
 
 from .standing_stack import StandingStack
 
@@ -29,8 +33,39 @@ _STORY = (
         "the invoice has 19 % VAT, but books have 7 %. Please send a corrected one.",
     ),
     ("Łukasz Nowak", "Offer for 40 chairs", "thank you for the offer. Does the price include delivery to Kraków?"),
-    ("Rosa Delgado", "Broken hinge on the cabinet", "one of the hinges came broken. A picture is attached."),
+    (
+        "Rosa Delgado",
+        "Broken hinge on the cabinet",
+        "one of the hinges came broken. A picture and the delivery note are attached.",
+    ),
 )
+
+
+_NOTE = pdf(
+    "Delivery note 4471\nAcme Furniture, 12 Mill Lane, Leeds\n\nTo: Rosa Delgado, Calle Mayor 3, Sevilla\n\n"
+    "1 cabinet, oak\n4 hinges, brass\n12 screws\n\nPacked on 23 November 2026 by P. Shaw",
+    "How to mount the hinges\n1. Lay the door on something soft.\n2. Put both hinges into their holes.\n"
+    "3. Turn the screws by hand, not by machine.",
+    "Spare parts\nHinge, brass: 4471-H\nScrew, 3 x 16: 4471-S",
+)
+
+
+def _hinge() -> bytes:
+    """A hinge that is broken, as a picture."""
+    drawn = Image.new("RGB", (640, 360), (214, 196, 170))
+    pen = ImageDraw.Draw(drawn)
+    pen.rectangle((120, 90, 300, 270), fill=(176, 141, 60), outline=(110, 84, 30), width=4)
+    pen.polygon(
+        [(340, 90), (520, 90), (520, 270), (390, 270), (360, 200), (385, 150)],
+        fill=(176, 141, 60),
+        outline=(110, 84, 30),
+    )
+    pen.rectangle((300, 80, 330, 280), fill=(140, 110, 45))
+    for x, y in ((170, 130), (170, 230), (250, 180), (470, 130), (470, 230)):
+        pen.ellipse((x - 14, y - 14, x + 14, y + 14), fill=(90, 70, 30))
+    target = io.BytesIO()
+    drawn.save(target, "PNG")
+    return target.getvalue()
 
 
 def furnish(site: StandingStack) -> dict[str, str]:
@@ -57,7 +92,8 @@ def furnish(site: StandingStack) -> dict[str, str]:
                 f"<p>Hello,</p><p>{text} <img src='https://customer.example/logo.png'></p><p>Regards<br><b>Jo</b></p>"
                 "<blockquote><p>Thank you for your order of two lamps.</p></blockquote>"
             )
-        site.write(subject, signed, to="support@acme.example", sender=f"{name} <{sender}>", html=html)
+        files = {"hinge.png": _hinge(), "delivery-note.pdf": _NOTE} if subject.startswith("Broken") else None
+        site.write(subject, signed, to="support@acme.example", sender=f"{name} <{sender}>", html=html, files=files)
         found[name] = site.ticket(subject, 2, sender=sender)
     to_shop = {"To": "shop@lamps.example", "X-Forwarded-To": "support@acme.example"}
     site.forwarded(
@@ -70,7 +106,12 @@ def furnish(site: StandingStack) -> dict[str, str]:
     site.call("POST", f"/tickets/{kim['id']}/replies", 202, text="Hello Kim,\n\nyes, in two weeks.\n\nBen")
     jo = str(found["Jo Miller"]["id"])
     site.call("POST", f"/tickets/{jo}/notes", text="Called the carrier: it is in Leipzig and comes tomorrow.")
-    return {"ticket": jo, "answered": kim["id"], "address": internal["id"], "smtp": shop["id"],
+    site.call("PATCH", f"/tickets/{jo}", tags=["parcel", "vip"])
+    site.call(
+        "POST", "/canned", name="green lamps", text="Green lamps are back in two weeks.\nShall we keep one for you?"
+    )
+    site.call("POST", "/canned", name="opening hours", text="We are here from nine to five, {{customer.name}}.")
+    return {"ticket": jo, "answered": kim["id"], "files": str(found["Rosa Delgado"]["id"]), "address": internal["id"], "smtp": shop["id"],
             "queue": support["id"], "agent": ben.id}  # fmt: skip
 
 
@@ -104,5 +145,7 @@ def places(ids: dict[str, str]) -> list[Place]:
         Place("account", "/account"),
         Place("tokens", "/tokens"),
         Place("audit", "/audit"),
+        Place("canned", "/canned"),
+        Place("blocked", "/blocked"),
         Place("missing", "/there-is-no-such-page"),
     ]

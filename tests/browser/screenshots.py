@@ -13,6 +13,7 @@ from support.stacks import Stack
 
 from .chromium import chromium
 from .places import furnish, places
+from .scenes import scenes
 from .standing_stack import StandingStack
 
 TARGET = REPOSITORY / "docs" / "screenshots"
@@ -56,6 +57,15 @@ def take(site: StandingStack) -> None:
                 page.wait_for_timeout(400)  # frames find their height, the heartbeat shows
                 mark = "" if (size, scheme) == ("desktop", "light") else f"-{size if scheme == 'light' else scheme}"
                 page.screenshot(path=TARGET / f"{place.name}{mark}.png")
+            page.context.close()
+        for scene in scenes(ids):
+            page, _ = site.desk(browser, size=scene.size, scheme=scene.scheme, language=scene.language)
+            page.goto(scene.path)
+            page.wait_for_load_state()
+            page.wait_for_timeout(400)
+            scene.act(page)
+            page.wait_for_timeout(400)
+            page.screenshot(path=TARGET / f"{scene.name}.png", full_page=True)
             page.context.close()
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mimetypes
 import secrets
 import smtplib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -126,9 +127,9 @@ class StandingStack:
 
     def write(
         self, subject: str, text: str = "Hello", *, to: str, sender: str = "Jo Miller <jo@customer.example>",
-        html: str | None = None, **headers: str,
+        html: str | None = None, files: Mapping[str, bytes] | None = None, **headers: str,
     ) -> EmailMessage:  # fmt: skip
-        """Write and send a mail."""
+        """Write and send a mail; `files` by their names."""
         mail = EmailMessage()
         mail["From"], mail["To"], mail["Subject"] = sender, to, subject
         mail["Message-ID"] = f"<{secrets.token_hex(8)}@customer.example>"
@@ -138,6 +139,9 @@ class StandingStack:
         mail.set_content(text)
         if html is not None:
             mail.add_alternative(html, subtype="html")
+        for name, content in (files or {}).items():
+            kind, _, sub = (mimetypes.guess_type(name)[0] or "application/octet-stream").partition("/")
+            mail.add_attachment(content, maintype=kind, subtype=sub, filename=name)
         self.send(mail, sender.rpartition("<")[2].rstrip(">"), to)
         return mail
 
@@ -212,10 +216,15 @@ class StandingStack:
         return page
 
     def desk(
-        self, browser: Browser, who: Agent | None = None, size: str = "desktop", scheme: str = "light"
+        self,
+        browser: Browser,
+        who: Agent | None = None,
+        size: str = "desktop",
+        scheme: str = "light",
+        language: str = "en-US",
     ) -> tuple[Page, Troubles]:
         """A signed-in page in a profile of its own, watched for troubles."""
-        context = new_context(browser, self.url, size, scheme)
+        context = new_context(browser, self.url, size, scheme, language=language)
         troubles = Troubles()
         context.on("page", lambda page: troubles.watch(page, self.url))
         return self.sign_in(context, who.email if who else "", who.password if who else ""), troubles

@@ -33,14 +33,15 @@ def came(site: StandingStack, shop: dict[str, Any], subject: str) -> dict[str, A
     return site.ticket(subject)
 
 
-def picture() -> bytes:
-    """A red PNG of 40 by 20 pixels (ISO/IEC 15948)."""
+def picture(colour: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (40, 20)) -> bytes:
+    """A PNG of one colour (ISO/IEC 15948), red by default."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    rows = (b"\0" + b"\xc8\x1e\x1e" * 40) * 20
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 20, 8, 2, 0, 0, 0))
+    width, height = size
+    rows = (b"\0" + bytes(colour) * width) * height
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 

@@ -12,19 +12,22 @@ _ONE = (b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
 
 
 def pdf(*pages: str) -> bytes:
-    """A PDF with one line of large text on each page."""
+    """A PDF with one line of large text on each page, and smaller lines below it."""
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(pages)))
     objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",
         f"<</Type/Pages/Kids[{kids}]/Count {len(pages)}>>".encode(),
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
     ]
     for number, words in enumerate(pages):
         objects.append(
             f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents {5 + 2 * number} 0 R"
             "/Resources<</Font<</F 3 0 R>>>>>>".encode()
         )
-        objects.append(_stream(f"BT /F 40 Tf 60 700 Td ({words}) Tj ET 0.2 0.4 0.8 rg 60 640 400 8 re f".encode()))
+        head, *rest = words.translate({ord(c): f"\\{c}" for c in "()\\"}).split("\n")
+        below = "".join(f" 0 -26 Td ({line}) Tj" for line in rest)
+        drawn = f"BT /F 40 Tf 60 740 Td ({head}) Tj /F 15 Tf 0 -40 Td{below} ET 0.2 0.4 0.8 rg 60 715 475 6 re f"
+        objects.append(_stream(drawn.encode("latin-1")))
     return _file(objects)
 
 
@@ -66,7 +69,7 @@ def filled_form() -> bytes:
         b"/DR<</Font<</Helv 5 0 R>>>>>>>>", _ONE[1],
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 100]/Annots[4 0 R]>>",
         b"<</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(MMMMMM)/Rect[10 10 290 90]/F 4/P 3 0 R/DA(/Helv 30 Tf 0 g)>>",
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
     ])  # fmt: skip
 
 
