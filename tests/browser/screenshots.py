@@ -64,8 +64,12 @@ def take(site: StandingStack) -> None:
             page.wait_for_load_state()
             page.wait_for_timeout(400)
             scene.act(page)
+            # a window as high as the page: what sticks to the window's edges stands where it belongs
+            height = page.evaluate("document.documentElement.scrollHeight")
+            page.set_viewport_size({"width": page.viewport_size["width"], "height": max(height, 600)})
+            page.evaluate("scrollTo(0, 0)")
             page.wait_for_timeout(400)
-            page.screenshot(path=TARGET / f"{scene.name}.png", full_page=True)
+            page.screenshot(path=TARGET / f"{scene.name}.png")
             page.context.close()
 
 
