@@ -50,13 +50,8 @@ from .draft import MOST_PEOPLE, Draft
 from .orders import auto_reply_order
 from .outgoing import keep, outgoing
 
-_WITHOUT_TICKET = (
-    Compose,
-    BeginFrom,
-    TakeIn,
-    GiveBack,
-    RenewEvents,
-)  # what need not find a ticket: they decide by themselves
+# what need not find a ticket: they decide by themselves
+_WITHOUT_TICKET = (Compose, BeginFrom, TakeIn, GiveBack, Erase, RenewEvents)
 
 
 def carry_out(draft: Draft, command: TicketCommand) -> None:
@@ -177,6 +172,7 @@ def _confirm(draft: Draft, command: ConfirmSender) -> None:
 
 
 def _erase(draft: Draft, command: Erase) -> None:
+    """Of mail that made no ticket (a bounce that fits nothing), too: its event names one that there is not."""
     draft.emit(Erased, reason=command.reason)
     draft.erased = True
 

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from broker import LIGHT, Broker
 from mailroom_console.erasing import event_log
-from mailroom_contracts import BlobRef, EmailReceived, topics
+from mailroom_contracts import BlobRef, BounceInfo, EmailReceived, RecipientReport, topics
 from mailroom_contracts.topics import TOPICS
 from mailroom_runtime.blobs.store import BlobStore
 from support.processes import ServiceProcess, free_port
@@ -95,11 +95,14 @@ class Town:
         self.console, self.bus, self.number = console, bus, 0
         self.store = BlobStore(console.settings.blob_url)
 
-    async def writes(self, email: str, text: str, portal: RunningConsole | None = None) -> EmailReceived:
+    async def writes(
+        self, email: str, text: str, portal: RunningConsole | None = None, bounce: BounceInfo | None = None
+    ) -> EmailReceived:
         self.number += 1
+        more = {"bounce": bounce} if bounce is not None else {}
         to = (portal or self.console).at("support")
         received = mail(self.number, sender=email, to=(to,), portal=(portal or self.console).ids["portal"], text=text,
-                        subject=f"{text[:20]} {self.number}")  # fmt: skip
+                        subject=f"{text[:20]} {self.number}", **more)  # fmt: skip
         raw = await self.store.add(received.raw.key, f"From: {email}\n\n{text}".encode())
         received = received.model_copy(update={"raw": BlobRef(**raw.model_dump())})
         await self.bus.send(topics.EMAIL_RECEIVED, received)
@@ -112,6 +115,10 @@ class Town:
 
         found: list[dict[str, Any]] = await eventually(there, 60, what=f"{number} tickets")
         return found
+
+
+async def _bounces(console: RunningConsole, number: int) -> bool:
+    return len((await console.get("/unmatched-bounces"))["items"]) == number
 
 
 async def erased(api: httpx.AsyncClient, kind: str) -> dict[str, Any]:
@@ -159,7 +166,10 @@ async def test_nothing_of_a_person_or_a_portal_is_left_but_what_ends_in_thirty_d
     await town.writes("jo@marked.example", f"another {WORD}")
     for number in range(8):
         await town.writes(f"kim{number}@customer.example", "My order")
+    lost = BounceInfo(formal=True, recipients=[RecipientReport(recipient="jo@marked.example", state="failed")])
+    await town.writes("mailer-daemon@elsewhere.example", f"no such user jo@marked.example, {WORD}", bounce=lost)
     shown = await town.shows(10)
+    await eventually(lambda: _bounces(console, 1), 30)
     for item in shown:
         answer = await console.api.post(f"/tickets/{item['id']}/notes", json={"text": "It left today."},
                                         headers={"Idempotency-Key": item["id"]})  # fmt: skip

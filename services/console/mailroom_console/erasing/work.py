@@ -61,12 +61,16 @@ class Erasing:
                 await self._finish(row)
 
     async def _tickets(self, row: Any) -> list[str]:
-        t = self._console.read.tables.tickets
+        """Some that are left; and what stands for one of each bounce without a ticket, whose event is kept, too."""
+        t, b = self._console.read.tables.tickets, self._console.read.tables.bounces
         query = select(t.c.id).where(t.c.portal_id == row.portal_id)
+        bounces = select(b.c.ticket_id).where(b.c.portal_id == row.portal_id, b.c.ticket_id.is_not(None))
         if row.kind == PERSON:
             query = query.where(func.lower(t.c.customer_email) == row.target)
+            bounces = bounces.where(func.lower(b.c.document).contains(row.target, autoescape=True))
         async with self._console.database.read() as connection:
-            return list((await connection.execute(query.order_by(t.c.seq).limit(AT_ONCE))).scalars())
+            found = list((await connection.execute(query.order_by(t.c.seq).limit(AT_ONCE))).scalars())
+            return found or list((await connection.execute(bounces.limit(AT_ONCE))).scalars())
 
     async def _erase(self, row: Any, tickets: list[str]) -> None:
         now = asyncio.get_running_loop().time()
@@ -80,15 +84,23 @@ class Erasing:
                 actor=Actor(kind="console", name="Mailroom"),
             )  # fmt: skip
             await self._console.producer.send(topics.TICKET_COMMANDS, command)
-            counted = {"tickets": 1, "messages": messages, "blobs": blobs} if ticket not in self._asked_at else {}
+            whole = await self._is_ticket(ticket)
+            counted = {"tickets": whole, "messages": messages, "blobs": blobs} if ticket not in self._asked_at else {}
             self._asked_at[ticket] = now
             await self._count(row.id, counted, drafts_of=ticket)
 
+    async def _is_ticket(self, ticket: str) -> int:
+        t = self._console.read.tables.tickets
+        async with self._console.database.read() as connection:
+            return await connection.scalar(select(func.count()).select_from(t).where(t.c.id == ticket)) or 0
+
     async def _forget_blobs(self, portal_id: str, ticket: str) -> tuple[int, int]:
         """Of each message its source, attachments and long bodies; how many these were, and how many messages."""
-        m = self._console.read.tables.messages
+        documents: list[str] = []
         async with self._console.database.read() as connection:
-            documents = list((await connection.execute(select(m.c.document).where(m.c.ticket_id == ticket))).scalars())
+            for table in (self._console.read.tables.messages, self._console.read.tables.bounces):
+                found = await connection.scalars(select(table.c.document).where(table.c.ticket_id == ticket))
+                documents += [document for document in found if document]
         keys = {key for document in documents for key in _blob_keys(json.loads(document))}
         for key in sorted(keys):
             if key.startswith(f"{portal_id}/"):  # a file of an own upload or mail, never another portal's
@@ -122,13 +134,12 @@ class Erasing:
         log.info("erasing.done", kind=row.kind, erasure=row.id, portal_id=row.portal_id)
 
     async def _forget_mentions(self, row: Any) -> None:
-        """Unmatched bounces and dead letters in which the address stands."""
+        """Dead letters in which the address stands, and bounces in tables that are not shown."""
         async with self._console.database.write() as connection:
             for tables in GENERATIONS:
                 b = tables.bounces
-                await connection.execute(
-                    delete(b).where(b.c.portal_id == row.portal_id, func.lower(b.c.document).contains(row.target))
-                )
+                named = func.lower(b.c.document).contains(row.target, autoescape=True)
+                await connection.execute(delete(b).where(b.c.portal_id == row.portal_id, named))
             d = dead_letters
             letters = await connection.execute(select(d.c.seq, d.c.value).where(d.c.portal_id == row.portal_id))
             gone = [each.seq for each in letters if row.target.encode() in (each.value or b"").lower()]

@@ -183,6 +183,7 @@ class Batch:
         self.split = [one for one in self.split if one[0] not in mine]
         self.confirmed = [one for one in self.confirmed if one[0] != ticket_id]
         self.history = {key: row for key, row in self.history.items() if row["ticket_id"] != ticket_id}
+        self.bounces = {key: row for key, row in self.bounces.items() if row["ticket_id"] != ticket_id}
 
     def _created(self, event: TicketCreated) -> None:
         if event.ticket_id in self.tickets:
@@ -295,7 +296,7 @@ class Batch:
             detail = event.detail
             self.bounces[event.id] = {
                 "id": event.id, "portal_id": event.portal_id, "at": micros(event.at), "reason": event.reason,
-                "receipt_id": event.receipt_id,
+                "receipt_id": event.receipt_id, "ticket_id": event.ticket_id,
                 "document": None if detail is None else detail.model_dump_json(by_alias=True, exclude_none=True),
             }  # fmt: skip
 

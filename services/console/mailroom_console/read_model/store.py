@@ -122,7 +122,7 @@ def _erase(connection: Connection, tables: ReadTables, erased: set[str], sqlite_
     for chunk in _chunks(erased):
         if sqlite_:
             _erase_words(connection, tables, chunk)
-        for table in (tables.messages, tables.tags, tables.history, tables.outcomes):
+        for table in (tables.messages, tables.tags, tables.history, tables.outcomes, tables.bounces):
             connection.execute(delete(table).where(table.c.ticket_id.in_(chunk)))
         connection.execute(delete(tables.tickets).where(tables.tickets.c.id.in_(chunk)))
 

@@ -12,7 +12,7 @@ from sqlalchemy.types import JSON
 
 from .schema import Id, Serial, metadata
 
-FORM = 4  # raise it when the projection changes: the tables are then rebuilt in the background
+FORM = 5  # raise it when the projection changes: the tables are then rebuilt in the background
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,7 @@ def _make(g: int, into: MetaData) -> ReadTables:
         Column("reason", Text, nullable=False),
         Column("receipt_id", Id),
         Column("document", Text),
+        Column("ticket_id", Id),  # under which its event is: of none that there is
         Index(f"ix_rm{g}_bounces", "portal_id", "at", "id"),
     )  # fmt: skip
     outcomes = Table(

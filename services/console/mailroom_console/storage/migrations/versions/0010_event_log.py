@@ -18,6 +18,7 @@ def upgrade() -> None:
     for g in (0, 1):
         for name in ("missed_from", "missed_to"):
             op.add_column(f"rm{g}_offsets", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
+        op.add_column(f"rm{g}_bounces", sa.Column("ticket_id", sa.String(64)))  # filled by a rebuild (FORM 5)
     op.create_table(
         "log_renewals",
         sa.Column("partition", sa.Integer(), primary_key=True, autoincrement=False),
@@ -41,3 +42,5 @@ def downgrade() -> None:
         with op.batch_alter_table(f"rm{g}_offsets") as batch_op:
             batch_op.drop_column("missed_to")
             batch_op.drop_column("missed_from")
+        with op.batch_alter_table(f"rm{g}_bounces") as batch_op:
+            batch_op.drop_column("ticket_id")
