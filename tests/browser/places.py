@@ -144,6 +144,7 @@ def places(ids: dict[str, str]) -> list[Place]:
         Place("portal", "/portal"),
         Place("account", "/account"),
         Place("tokens", "/tokens"),
+        Place("forgetting", "/forgetting"),
         Place("audit", "/audit"),
         Place("canned", "/canned"),
         Place("blocked", "/blocked"),

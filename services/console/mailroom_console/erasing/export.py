@@ -17,6 +17,19 @@ from mailroom_console.storage.paging import Page, number_cursor
 AT_ONCE = 20
 
 
+async def known(console: Console, principal: Principal, email: str) -> dict[str, int]:
+    """How many tickets of the principal's portal are the person's, and how many messages are in them."""
+    principal.require(ADMIN)
+    email = comparable(recipient(email, "email"))
+    t = console.read.tables.tickets
+    query = select(func.count(), func.coalesce(func.sum(t.c.message_count), 0)).where(
+        t.c.portal_id == principal.portal_id, func.lower(t.c.customer_email) == email
+    )
+    async with console.database.read() as connection:
+        tickets, messages = (await connection.execute(query)).one()
+    return {"tickets": tickets, "messages": int(messages)}
+
+
 async def exported(console: Console, principal: Principal, email: str, *, after: str | None = None) -> Page:
     """The person's tickets of the principal's portal, oldest first, `AT_ONCE` a page: each with its messages, whole, and
     its history. Files are named by their messages; the API gives them as it gives any."""
