@@ -36,19 +36,19 @@ class Content:
 
     def keeps(self, record: ConsumerRecord) -> bool:
         """Whether the record is to be written again."""
-        if self._repeats(record):
+        if self.repeats(record):
             return False
         erased_at = self.erased.get(record.key)
         return erased_at is None or record.offset > erased_at or ERASED in record.headers
 
-    def _repeats(self, record: ConsumerRecord) -> bool:
+    def repeats(self, record: ConsumerRecord) -> bool:
         """A copy whose original is still there: of a try that was broken off."""
         original = copy_of(record.headers)
         return original is not None and original >= self.first
 
     def seen(self, record: ConsumerRecord, erased: dict[bytes | None, int]) -> bool:
         """Note an erasure; True for one whose ticket's records are still there."""
-        if ERASED not in record.headers or self._repeats(record):
+        if ERASED not in record.headers or self.repeats(record):
             return False
         erased[record.key] = record.offset
         return copy_of(record.headers) is None

@@ -118,7 +118,7 @@ class Renewal:
             async for records in reading:
                 for record in records:
                     if not content.keeps(record):
-                        self._left_out += 1
+                        self._left_out += not content.repeats(record)
                         continue
                     self._read.add(record)
                     chunk.append(record)

@@ -226,6 +226,7 @@ async def test_a_router_that_dies_while_it_copies_or_before_it_deletes_loses_not
 
     answer = await eventually(answered, 90, every=0.5, what="the renewal")
     assert isinstance(answer, EventsRenewed), answer
+    assert answer.left_out == sum(r.key == gone.id.encode() and b'"ticket.erased"' not in r.value for r in before)
     after = await world.records(topics.TICKET_EVENTS)
     stays = [r for r in before if r.key != gone.id.encode() or b'"ticket.erased"' in r.value]
     assert told([r for r in after if r.partition == number]) == told([r for r in stays if r.partition == number])
