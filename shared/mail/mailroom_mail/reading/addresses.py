@@ -16,6 +16,7 @@ _PLAIN = re.compile(r"([\w.+'=&/-]+@[\w.-]+)", re.ASCII)
 _NAMED = re.compile(r'(?:"([^"\\<>@]*)"|([^"\\<>@(),:;]*?)) ?<([\w.+\'=&/-]+@[\w.-]+)>', re.ASCII)
 _WORD_MASK = re.compile(r"\ue000(\d+)\ue001")
 _SPACES = re.compile(r"\s+")
+_AROUND = re.compile(r" ?([@.]) ?")
 _INNER_SPACE = "\ue002"  # a space within a quoted local part, which separates nothing
 
 
@@ -243,7 +244,8 @@ class _Reader:
                 return
         parts = phrase.split()
         if len(parts) > 1 and "@" in phrase:
-            joined = re.sub(r"\s*([@.])\s*", r"\1", phrase)  # RFC 5322 section 4.4: white space around dots and @
+            # RFC 5322 section 4.4: white space around dots and @; of a run one space is left, or a long run takes for ever
+            joined = _AROUND.sub(r"\1", " ".join(parts))
             if " " not in joined and "\t" not in joined:
                 parts = [joined]
             else:
