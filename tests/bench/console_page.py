@@ -23,6 +23,7 @@ if __name__ == "__main__":
 
 import httpx
 from bench import postgresql_rows
+from bench.postgresql_rows import ADDRESS, STATUS, TAGS
 from integration.console.postgres import Postgres
 from mailroom_console.access import passwords
 from mailroom_console.api import build_api
@@ -63,15 +64,13 @@ def fill(url: str, tickets: int) -> None:
                 c.execute(text("INSERT INTO queues (id, portal_id, name, revision, created_at, updated_at) "
                                "VALUES (:id, :p, :id, 1, 0, 0)"), {"id": f"{portal}{queue}", "p": portal})  # fmt: skip
         numbers = {"count": tickets}
-        o = scope("big")
         c.execute(
             text(
                 _SERIES
-                + f"""INSERT INTO rm0_tickets (seq, id, number, portal_id, queue_id, address_id, status,
+                + f"""INSERT INTO rm0_tickets (seq, id, number, portal_id, queue_id, address_id, status, place,
             assignee_id, subject, customer_email, customer_name, created_at, updated_at, version, message_count,
             last_text, customer_at, answered_at, waiting, failed)
-            SELECT i, printf('%032x', i), printf('MR-%08d', i), 'big', 'big' || (i % {QUEUES}), 'ad' || (i % 50),
-            CASE WHEN i % 10 < 7 THEN 'closed' WHEN i % 10 = 7 THEN 'pending' ELSE 'open' END,
+            SELECT i, printf('%032x', i), printf('MR-%08d', i), 'big', 'big' || (i % {QUEUES}), {ADDRESS}, {STATUS}, {STATUS},
             CASE WHEN i % 3 = 0 THEN NULL ELSE 'agent' || (i % 40) END, 'Order ' || i || ' has not arrived',
             'jo' || i || '@customer.example', 'Jo', 1700000000000000 + i, 1700000000000000 + (i * 7919) % :count, 4, 2,
             'Where is it?', 1700000000000000 + i, NULL, i % 10 >= 8 AND i % 2 = 0, i % 500 = 0 FROM n"""
@@ -82,6 +81,10 @@ def fill(url: str, tickets: int) -> None:
             new_sender, document) SELECT printf('m%031x', i), printf('%032x', i / 2 + i % 2), 'big', 'in', 'mail',
             1700000000000000 + i, 2, 0, '{"text": "Where is my order ' || i || '?", "subject": "Order"}' FROM n"""),
             {"count": tickets * 2})  # fmt: skip
+        for tag, each in TAGS.items():
+            c.execute(text(_SERIES + f"INSERT INTO rm0_tags (ticket_id, tag, portal_id, name, seq, place, updated_at) "
+                           f"SELECT printf('%032x', i), '{tag}', 'big', '{tag}', i, {STATUS}, 1700000000000000 + (i * 7919) % :count "
+                           f"FROM n WHERE i % {each} = 7"), numbers)  # fmt: skip
         o = scope("big")
         c.execute(
             text(
@@ -107,6 +110,12 @@ def pages(tickets: int) -> dict[str, str]:
         "search, two words": "/tickets?q=parcel+arrived", "search, rare": "/tickets?q=rhubarb",
         "search, open": "/tickets?q=order&status=open", "search, none": "/tickets?q=absent", "search, prefix": "/tickets?q=or",
         "search, beginning": "/tickets?q=parc", "search, address": "/tickets?q=jo4711@customer.example", "search, phrase": '/tickets?q="where is my"',
+        "search, agent's": "/tickets?q=order&assignee_id=agent7", "search, rare tag": "/tickets?q=order&tag=lost",
+        "oldest": "/tickets?sort=oldest", "since": "/tickets?since=2023-11-14T22:13:20Z", "address": "/tickets?address_id=ad7",
+        "address, rare": "/tickets?address_id=ad-rare", "address, none": "/tickets?address_id=ad-none", "tag": "/tickets?tag=vip",
+        "tag, rare": "/tickets?tag=lost", "tag, none": "/tickets?tag=absent", "tag, open": "/tickets?tag=vip&status=open",
+        "tag, queue": "/tickets?tag=lost&queue_id=PORTAL3", "customer": "/tickets?customer=jo4711@customer.example",
+        "customer, queue": "/tickets?customer=jo4711@customer.example&queue_id=PORTAL3",
         "a ticket": f"/tickets/{middle}", "queues with counts": "/queues",
     }  # fmt: skip
 

@@ -9,6 +9,8 @@ from mailroom_console.access import passwords
 from mailroom_console.read_model.words import scope
 
 STATUS = "CASE WHEN i % 10 < 7 THEN 'closed' WHEN i % 10 = 7 THEN 'pending' ELSE 'open' END"
+ADDRESS = "CASE WHEN i % 100000 = 7 THEN 'ad-rare' ELSE 'ad' || (i % 50) END"
+TAGS = {"vip": 10, "lost": 100_000}  # one of so many tickets has it
 WORDS = ("order", "", "has", "not", "arrived", "jo", "customer", "example", "where", "is", "my", "parcel")
 
 
@@ -42,7 +44,7 @@ async def _fill(url: str, tickets: int, queues: int) -> None:
             f"""INSERT INTO rm0_tickets (seq, id, number, portal_id, queue_id, address_id, status, place, assignee_id, subject,
             customer_email, customer_name, created_at, updated_at, version, message_count, last_text, customer_at, waiting,
             failed, tags, spam, search)
-            SELECT i, lpad(to_hex(i), 32, '0'), 'MR-' || lpad(i::text, 8, '0'), 'big', 'big' || (i % {queues}), 'ad' || (i % 50),
+            SELECT i, lpad(to_hex(i), 32, '0'), 'MR-' || lpad(i::text, 8, '0'), 'big', 'big' || (i % {queues}), {ADDRESS},
             {STATUS}, {STATUS}, CASE WHEN i % 3 = 0 THEN NULL ELSE 'agent' || (i % 40) END,
             'Order ' || i || ' has not arrived', 'jo' || i || '@customer.example', 'Jo', 1700000000000000 + i,
             1700000000000000 + (i::bigint * 7919) % {tickets}, 4, 2, 'Where is it?', 1700000000000000 + i,
@@ -55,6 +57,12 @@ async def _fill(url: str, tickets: int, queues: int) -> None:
             1700000000000000 + i, 2, false, '{{"text": "Where is my order ' || i || '?", "subject": "Order"}}'
             FROM generate_series(1, {tickets * 2}) AS n(i)"""
         )
+        for tag, each in TAGS.items():
+            await connection.execute(
+                f"INSERT INTO rm0_tags (ticket_id, tag, portal_id, name, seq, place, updated_at) SELECT lpad(to_hex(i), 32, '0'), "
+                f"'{tag}', 'big', '{tag}', i, {STATUS}, 1700000000000000 + (i::bigint * 7919) % {tickets} "
+                f"FROM generate_series(1, {tickets}) AS n(i) WHERE i % {each} = 7"
+            )
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mailroom_console.tickets import search
 from support.console_story import Story
 from support.waiting import eventually
 
@@ -41,7 +42,9 @@ async def _told(console: RunningConsole, bus: Bus) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-async def test_search(start_console: Starter, bus: Bus, database: str, request: pytest.FixtureRequest) -> None:
+async def test_search(
+    start_console: Starter, bus: Bus, database: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = {"database": request.getfixturevalue("postgres").url("search")} if database == "postgresql" else {}
     console = await start_console(**url)
     which = await _told(console, bus)
@@ -76,6 +79,12 @@ async def test_search(start_console: Starter, bus: Bus, database: str, request: 
     assert await found('"time good"') == []
     assert await found("2 Write") == [2], "no phrase runs from one text into the next, but words do"
     assert await found("2.Write") == []
+    everything = {q: await found(q) for q in ("lamps", "subject", "orde", "mr", "lamps subject")}
+    for window in (1, 3):  # of tickets that are looked through one by one, where the words are common (PostgreSQL)
+        monkeypatch.setattr(search, "WINDOW", window)
+        monkeypatch.setattr(search, "FIRST_BATCH", 2)
+        for q, hits in everything.items():
+            assert await found(q, limit=1) == hits
     assert (await console.api.get("/tickets", params={"q": "order", "next": "garbage"})).json()["code"] == "bad_cursor"
 
     (ticket,) = (await console.get("/tickets", q="munchen"))["items"]

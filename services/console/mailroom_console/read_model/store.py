@@ -162,13 +162,17 @@ def _confirm(connection: Connection, m: Table, ticket_id: str, email: str) -> No
 
 
 def _tag(connection: Connection, table: Table, batch: Batch) -> None:
-    for chunk in _chunks(batch.tagged):
+    """The tags of tickets whose tags changed, and those of tickets that have some and changed otherwise."""
+    changed = {i: batch.tickets[i] for i in batch.changed_tickets if i in batch.tickets and batch.tickets[i]["tags"]}
+    tagged = batch.tagged | changed
+    for chunk in _chunks(tagged):
         connection.execute(delete(table).where(table.c.ticket_id.in_(chunk)))
     rows = [
-        {"ticket_id": ticket_id, "tag": tag.lower(), "portal_id": ticket["portal_id"], "name": tag}
-        for ticket_id, ticket in batch.tagged.items()
+        {"ticket_id": ticket_id, "tag": tag.lower(), "portal_id": ticket["portal_id"], "name": tag,
+         "seq": ticket["seq"], "place": ticket["place"], "updated_at": ticket["updated_at"]}
+        for ticket_id, ticket in tagged.items()
         for tag in ticket["tags"]
-    ]
+    ]  # fmt: skip
     if rows:
         connection.execute(insert(table), rows)
 

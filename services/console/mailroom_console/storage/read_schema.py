@@ -90,6 +90,7 @@ def _make(g: int, into: MetaData) -> ReadTables:
         Index(f"ix_rm{g}_queue_place", "portal_id", "queue_id", "place", "updated_at", "seq"),
         Index(f"ix_rm{g}_assignee_place", "portal_id", "assignee_id", "place", "updated_at", "seq"),
         Index(f"ix_rm{g}_queue_assignee_place", "portal_id", "queue_id", "assignee_id", "place", "updated_at", "seq"),
+        Index(f"ix_rm{g}_address_place", "portal_id", "address_id", "place", "updated_at", "seq"),
         Index(f"ix_rm{g}_customer", "portal_id", "customer_email", "updated_at"),
         Index(f"ix_rm{g}_merged", "merged_into", sqlite_where=text("merged_into IS NOT NULL"),
               postgresql_where=text("merged_into IS NOT NULL")),
@@ -122,7 +123,11 @@ def _make(g: int, into: MetaData) -> ReadTables:
         Column("tag", String(80), primary_key=True),  # lower case
         Column("portal_id", Id, nullable=False),
         Column("name", String(80), nullable=False),
-        Index(f"ix_rm{g}_tags", "portal_id", "tag", "ticket_id"),
+        # of the ticket, so that a tag's tickets are walked in the order of lists
+        Column("seq", BigInteger, nullable=False, server_default="0"),
+        Column("place", String(20), nullable=False, server_default=""),
+        Column("updated_at", BigInteger, nullable=False, server_default="0"),
+        Index(f"ix_rm{g}_tag_place", "portal_id", "tag", "place", "updated_at", "seq"),
     )  # fmt: skip
     history = Table(
         f"rm{g}_history", into,

@@ -6,7 +6,7 @@ stops after one page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, func, literal_column, select, true, union_all
@@ -69,18 +69,22 @@ async def listed(
     legs = _legs(tables, principal, filters, visible)
     t = tables.tickets
     oldest = filters.sort == "oldest"
-    order = (t.c.updated_at.asc(), t.c.seq.asc()) if oldest else (t.c.updated_at.desc(), t.c.seq.desc())
     bounded: list[Any] = []
     for leg in legs:
+        keys = tables.tags if leg.tag else t  # what has the columns of the index that is walked
+        order = tuple(c.asc() if oldest else c.desc() for c in (keys.c.updated_at, keys.c.seq))
         conditions = leg.conditions
         if after:
             updated, seq = keys_of(after, int, int)
-            further = (t.c.updated_at > updated) if oldest else (t.c.updated_at < updated)
-            beyond = (t.c.seq > seq) if oldest else (t.c.seq < seq)
-            conditions += (further | ((t.c.updated_at == updated) & beyond),)
+            further = (keys.c.updated_at > updated) if oldest else (keys.c.updated_at < updated)
+            beyond = (keys.c.seq > seq) if oldest else (keys.c.seq < seq)
+            conditions += (further | ((keys.c.updated_at == updated) & beyond),)
             # lets the index start there
-            conditions += (t.c.updated_at >= updated if oldest else t.c.updated_at <= updated,)
-        bounded.append(_bounded(t, conditions, order, limit + 1, leg.queue_ids, sqlite=console.database.sqlite))
+            conditions += (keys.c.updated_at >= updated if oldest else keys.c.updated_at <= updated,)
+        if leg.tag:
+            bounded.append(_tagged(tables, leg.tag, conditions, order, limit + 1))
+        else:
+            bounded.append(_bounded(t, conditions, order, limit + 1, leg.queue_ids, sqlite=console.database.sqlite))
     query: Any = union_all(*bounded) if len(bounded) > 1 else bounded[0]
     async with console.database.read() as connection:
         rows = list((await connection.execute(query)).all())
@@ -97,6 +101,16 @@ class _Leg:
 
     conditions: tuple[ColumnElement[bool], ...]
     queue_ids: list[str] | None = None
+    tag: str = ""  # then the range is one of the tag's tickets
+
+
+def _tagged(
+    tables: ReadTables, tag: str, conditions: tuple[ColumnElement[bool], ...], order: tuple[Any, ...], limit: int
+) -> Any:
+    """So many of the tickets that have that tag, in its order."""
+    t, g = tables.tickets, tables.tags
+    joined = select(t).select_from(g.join(t, t.c.seq == g.c.seq)).where(g.c.tag == tag, *conditions)
+    return select(joined.order_by(*order).limit(limit).subquery())
 
 
 def _bounded(
@@ -117,9 +131,11 @@ def _bounded(
 
 def _legs(tables: ReadTables, principal: Principal, filters: Filters, visible: list[str]) -> list[_Leg]:
     t = tables.tickets
+    flagged = filters.view in ("waiting", "failed")  # these have indexes of their own, which hold few
+    tag = "" if flagged or not filters.tag else filters.tag.strip().lower()
     base: tuple[ColumnElement[bool], ...] = (
         t.c.portal_id == principal.portal_id,
-        *_narrowing(tables, principal, filters),
+        *_narrowing(tables, principal, replace(filters, tag=None) if tag else filters),
     )
     statuses = [filters.status] if filters.status else list(STATUSES)
     assignee = filters.assignee_id
@@ -130,7 +146,7 @@ def _legs(tables: ReadTables, principal: Principal, filters: Filters, visible: l
     if filters.view in APART:
         statuses = [str(filters.view)]
     everything = principal.queue_ids is None
-    if filters.view in ("waiting", "failed"):
+    if flagged:
         flag: ColumnElement[bool] = literal_column("waiting") if filters.view == "waiting" else t.c.failed > 0
         extra: tuple[ColumnElement[bool], ...] = (flag,)
         if filters.status:
@@ -147,6 +163,13 @@ def _legs(tables: ReadTables, principal: Principal, filters: Filters, visible: l
         everything = everything or assignee == principal.agent_id
         base += (t.c.assignee_id == assignee,)
     queue_ids = None if everything and not filters.queue_id else visible
+    if queue_ids is not None and (tag or filters.address_id):  # a range by itself, whatever the queue
+        base += (t.c.queue_id.in_(queue_ids),)
+        queue_ids = None
+    if tag:
+        g = tables.tags
+        of_tag = (*base, g.c.portal_id == principal.portal_id)
+        return [_Leg((*of_tag, g.c.place == status, t.c.place == status), tag=tag) for status in statuses]
     return [_Leg((*base, t.c.place == status), queue_ids) for status in statuses]
 
 

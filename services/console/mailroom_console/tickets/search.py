@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import BigInteger, ColumnElement, any_, func, literal, select, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console.context import Console
@@ -28,6 +29,7 @@ from .shape import summary
 Phrase = tuple[str, ...]
 COMPLETIONS = 12  # words that a beginning stands for
 FIRST_BATCH = 200
+WINDOW = 10  # tickets for each hit that are looked through one by one: words in every tenth are common
 MOST_HITS = 20_000  # looked at for one page; what filters leave out counts too
 LOOKED_THROUGH = 6  # messages of a ticket, the latest, for the place of a hit
 EXCERPT = 200  # characters
@@ -71,21 +73,31 @@ async def _walk(
     t = tables.tickets
     rows: list[Any] = []
     looked, batch = 0, max(FIRST_BATCH, wanted * 2)
+    common = not sqlite  # until looking says otherwise
     while len(rows) < wanted:
         if looked >= MOST_HITS:
             return rows, before
-        hits = await _hits(connection, tables, match, before, batch, sqlite=sqlite)
+        hits: list[int] = []
+        if common:
+            hits = await _newest_hits(connection, tables, match, before, batch)
+            common = len(hits) == batch
+        if not common:
+            hits = await _hits(connection, tables, match, before, batch, sqlite=sqlite)
         looked += len(hits)
-        for start in range(0, len(hits), 500):
-            part = hits[start : start + 500]
-            query = select(t).where(t.c.seq.in_(part), *conditions).order_by(t.c.seq.desc())
-            rows += (await connection.execute(query.limit(wanted - len(rows)))).all()
-            if len(rows) >= wanted:
-                break
+        query = select(t).where(_among(t.c.seq, hits, sqlite=sqlite), *conditions).order_by(t.c.seq.desc())
+        rows += (await connection.execute(query.limit(wanted - len(rows)))).all()
         if len(hits) < batch:
             break
         before, batch = hits[-1], min(batch * 4, 5_000)
     return rows, None
+
+
+def _among(column: Any, numbers: Sequence[int], *, sqlite: bool) -> ColumnElement[bool]:
+    """Whether it is one of these, as one parameter: thousands of them take longer to be written than to be looked up."""
+    if sqlite:
+        listed = func.json_each(json.dumps(list(numbers))).table_valued("value")
+        return cast(ColumnElement[bool], column.in_(select(listed.c.value)))
+    return cast(ColumnElement[bool], column == any_(literal(list(numbers), postgresql.ARRAY(BigInteger))))
 
 
 async def _hits(
@@ -97,13 +109,27 @@ async def _hits(
             f"SELECT rowid FROM {tables.search} WHERE {tables.search} MATCH :match AND rowid < :before "  # noqa: S608
             "ORDER BY rowid DESC LIMIT :count"
         )
-    else:
+    else:  # materialised, so that the words' index is asked: what the planner knows of beginnings is a guess
         statement = (
-            f"SELECT seq FROM {tables.tickets.name} WHERE search @@ CAST(:match AS tsquery) "  # noqa: S608
-            "AND seq < :before ORDER BY seq DESC LIMIT :count"
+            f"WITH hits AS MATERIALIZED (SELECT seq FROM {tables.tickets.name} "  # noqa: S608
+            "WHERE search @@ CAST(:match AS tsquery) AND seq < :before) SELECT seq FROM hits ORDER BY seq DESC LIMIT :count"
         )
     found = await connection.execute(text(statement), {"match": match, "before": before, "count": count})
     return list(found.scalars())
+
+
+async def _newest_hits(
+    connection: AsyncConnection, tables: ReadTables, match: str, before: int, count: int
+) -> list[int]:
+    """PostgreSQL: those among the next tickets below `before`. Enough where the words are common, whose index would give
+    them all; where it is too few, they are rare, and their index gives them quickly."""
+    name = tables.tickets.name
+    statement = (
+        f"SELECT seq FROM (SELECT seq, search FROM {name} WHERE seq < :before ORDER BY seq DESC LIMIT :window) AS few "  # noqa: S608
+        "WHERE search @@ CAST(:match AS tsquery) ORDER BY seq DESC LIMIT :count"
+    )
+    given = {"match": match, "before": before, "count": count, "window": count * WINDOW}
+    return list((await connection.execute(text(statement), given)).scalars())
 
 
 async def _sqlite(connection: AsyncConnection, tables: ReadTables, mine: str, phrases: Sequence[Phrase]) -> list[str]:
