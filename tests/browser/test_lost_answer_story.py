@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from support.waiting import wait_until
 
 from browser.standing_stack import StandingStack
-from browser.writing import arrived, came
+from browser.writing import arrived, came, editor
 
 pytestmark = pytest.mark.timeout(300)
 PLAN = b"a plan, line by line\n"
@@ -43,7 +43,8 @@ def test_an_answer_sent_while_kafka_is_away_goes_out_once(
     ticket = came(site, shop, subject)
     page, _ = site.desk(browser)
     page.goto(f"/tickets/{ticket['id']}")
-    page.fill("[data-pane=reply] textarea[name=text]", "See the plan.")
+    editor(page).click()
+    page.keyboard.type("See the plan.")
     (tmp_path / "plan.txt").write_bytes(PLAN)
     page.set_input_files("[data-pane=reply] input[name=files]", tmp_path / "plan.txt")
     with site.kafka_away():
