@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from . import quote_words as words
 from .attribution import WROTE_LAST, attribution_start, next_line, split_shared
@@ -183,7 +184,7 @@ def is_header_block(lines: list[str], index: int) -> bool:
                 break
             continue
         looked += 1
-        found = words.LABEL.match(line) if ":" in line or "：" in line else None
+        found = _labelled(line) if ":" in line or "：" in line else None
         if found is None:
             if not roles:
                 return False
@@ -191,19 +192,27 @@ def is_header_block(lines: list[str], index: int) -> bool:
                 break
             evidence = evidence or "@" in line
             continue
-        role = found.lastgroup or ""
+        role, telling = found
         if not roles and role not in ("from", "date", "subject", "to"):
             return False
         roles.add(role)
-        rest = line[found.end() :]
-        if role in ("from", "to", "cc"):
-            evidence = evidence or "@" in rest
-        elif role == "date":
-            evidence = evidence or words.DATE.search(rest) is not None
+        evidence = evidence or telling
     named = roles & {"from", "date", "to", "subject"}
     return ("from" in named and len(named) >= 2 and (evidence or len(named) >= 4)) or (
         evidence and (len(named) >= 3 or {"date", "to"} == named)
     )
+
+
+@lru_cache(maxsize=64)  # each line is looked at again from those above it
+def _labelled(line: str) -> tuple[str, bool] | None:
+    """The role of a label that the line begins with, and whether what follows is of its kind: an address, a date."""
+    found = words.LABEL.match(line)
+    if found is None:
+        return None
+    role, rest = found.lastgroup or "", line[found.end() :]
+    if role == "date":
+        return role, words.DATE.search(rest) is not None
+    return role, role in ("from", "to", "cc") and "@" in rest
 
 
 def _without_rule(lines: list[str], marks: list[str], index: int) -> int:
