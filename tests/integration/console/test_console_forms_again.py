@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -148,6 +149,34 @@ async def test_a_refused_form_keeps_its_key_and_its_files(
     (command,) = commands
     assert isinstance(command, Reply)
     assert [file.filename for file in command.attachments] == ["plan.txt"]
+
+
+@pytest.mark.parametrize("chosen", ["send_at", "send_at_local"])
+async def test_what_was_to_leave_later_still_is_when_the_form_is_shown_again(
+    chosen: str, browser: httpx.AsyncClient, ticket: Story
+) -> None:
+    """Sent again as it is shown, it would otherwise leave at once."""
+    when = (datetime.now(UTC) + timedelta(days=1)).replace(second=0, microsecond=0)
+    forms = {
+        path: fields
+        for page in (f"/tickets/{ticket.ticket}", "/tickets/new")
+        for path, fields in forms_of(await browser.get(page)).items()
+        if "send_at_local" in fields
+    }
+    assert len(forms) == 3, list(forms)  # answer, forward, new message
+    for path, form in forms.items():
+        given = when.isoformat() if chosen == "send_at" else f"{when:%Y-%m-%dT%H:%M}"
+        sent = {
+            **form,
+            "send_at": [""],
+            "text": ["Tomorrow."],
+            "to": ["nobody"],
+            chosen: [given],
+            "cancel_on_mail": ["1"],
+        }
+        refused = await browser.post(path, data=sent)
+        assert refused.status_code == 422, (path, refused.text[-2000:])
+        assert forms_of(refused)[path]["send_at_local"] == [f"{when:%Y-%m-%dT%H:%M}"], path
 
 
 async def test_a_key_whose_form_was_changed_says_that_it_may_have_arrived(

@@ -81,6 +81,9 @@ def known(ticket: Mapping[str, Any]) -> list[str]:
     return sorted({p.rpartition("<")[2].rstrip(">").lower() for p in people_of(ticket)})
 
 
+HELD = ("send_at_local", "cancel_on_mail")  # of a form that is shown again: or what was to leave tomorrow leaves now
+
+
 def later(now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
     """Times to choose from, each as (RFC 3339, words), in the agent's zone."""
     here = now.astimezone(zone)
@@ -88,7 +91,7 @@ def later(now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
     monday = morning + timedelta(days=7 - here.weekday())
     choices = [(here + timedelta(hours=1), say("In an hour")), (here + timedelta(hours=3), say("In 3 hours")),
                (morning + timedelta(days=1), say("Tomorrow at 8:00")), (monday, say("Monday at 8:00"))]  # fmt: skip
-    return [(when.isoformat(timespec="seconds"), words) for when, words in choices]
+    return [(when.isoformat(timespec="minutes"), words) for when, words in choices]  # as a field for times has them
 
 
 def with_signature(text: str, signature: str) -> str:

@@ -130,12 +130,12 @@ async def note(visit: Visit) -> Response:
 async def _compose(
     visit: Visit, form: dict[str, Any], problems: list[str] | None = None, status: int = 200
 ) -> Response:
-    names = ("to", "cc", "bcc", "subject", "text", "html", "from_address_id", "queue_id")
+    names = ("to", "cc", "bcc", "subject", "text", "html", "from_address_id", "queue_id", *composer.HELD)
     return await visit.show(
         "compose.html", "tickets", status, view="new", queue_id="", problems=problems or [],
         senders=await commands.senders(visit.console, visit.who), form={name: form.get(name, "") for name in names},
         queues=await queues.named(visit.console, visit.who), key=form.get("key") or passwords.drawn(),
-        attached=form.get("attached", []),
+        attached=form.get("attached", []), later_choices=composer.later(visit.console.clock(), visit.zone),
         canned=await canned.listed(visit.console, visit.who),
     )  # fmt: skip
 
@@ -145,6 +145,9 @@ async def _letter(visit: Visit, form: dict[str, Any]) -> writing.Letter:
     files = _kept_files(visit) + [await _upload(visit, file) for file in visit.files("files")]
     form["attached"] = files  # a form that is shown again keeps them
     hold, send_at = await _hold(visit)
+    if hold == "later" and send_at is not None:  # also when one of the choices was taken, which are others by then
+        form["send_at_local"] = send_at.astimezone(visit.zone).strftime("%Y-%m-%dT%H:%M")
+    form["cancel_on_mail"] = visit.text("cancel_on_mail")
     signature = await signature_of(visit, form["from_address_id"])
     return writing.Letter(
         text=composer.with_signature(form["text"], signature) if form["text"].strip() else form["text"],

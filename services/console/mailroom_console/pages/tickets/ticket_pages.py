@@ -88,6 +88,7 @@ async def _writing(
     for name in ("text", "html"):
         draft[name] = kept.get(name) or "" if which == "forward" or "text" not in form else form.get(name, "")
     draft["quote"] = form.get("quote") or "last"
+    draft |= {name: form.get(name, "") if which == "reply" else "" for name in composer.HELD}
     forwarded = visit.query("message") or form.get("message_id", "")
     return {
         "composer": which, "to_all": to_all, "answer": answer,
@@ -101,7 +102,7 @@ async def _writing(
         "signature": await signature_of(visit, from_id),
         "canned": await _canned(visit, ticket),
         "forwarding": {
-            **{name: form.get(name, "") if which == "forward" else "" for name in ("to", "cc", "bcc", "text", "html")},
+            **{name: form.get(name, "") if which == "forward" else "" for name in ("to", "cc", "bcc", "text", "html", *composer.HELD)},
             "subject": form.get("subject") or f"Fwd: {ticket['subject']}", "message_id": forwarded,
             "choices": ticket_view.forwardable(ticket),
         },
