@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from mailroom_contracts import (
     CommandRefused,
@@ -36,7 +37,14 @@ from .ticket import decide, finish, too_large
 log = get_logger()
 
 YIELD_EVERY = 50
-Lookup = Callable[[int, str], TicketState | None]
+
+
+class Tickets(Protocol):
+    """What is kept of the tickets of a partition."""
+
+    def state(self, ticket_id: str) -> TicketState | None: ...
+
+    def erased(self, ticket_id: str) -> tuple[str, ...]: ...
 
 
 @dataclass(slots=True)
@@ -68,11 +76,9 @@ class Desk:
         self._partition_of, self._reply_lasts = partition_of, reply_lasts
         self.renewed: Mapping[str, Renewed | str] = {}  # by command: of partitions of ticket.events
 
-    async def work(self, raws: Sequence[Raw], lookup: Lookup) -> Worked:
-        """Decide every input in order, per ticket; inputs of different tickets share the round trips to Redis.
-
-        `lookup` finds the state of a ticket in a partition.
-        """
+    async def work(self, raws: Sequence[Raw], tickets: Mapping[int, Tickets]) -> Worked:
+        """Decide every input in order, per ticket; inputs of different tickets share the round trips to Redis. `tickets`: by
+        partition."""
         worked = Worked(outputs={raw.partition: Outputs() for raw in raws})
         waves: list[list[tuple[Raw, Input]]] = []
         depth: dict[str, int] = {}
@@ -91,13 +97,13 @@ class Desk:
                 waves.append([])
             waves[level].append((raw, message))
         for wave in waves:
-            await self._wave(wave, lookup, worked)
+            await self._wave(wave, tickets, worked)
         return worked
 
     async def _wave(
         self,
         wave: list[tuple[Raw, Input]],
-        lookup: Lookup,
+        tickets: Mapping[int, Tickets],
         worked: Worked,
     ) -> None:
         now = datetime.now(UTC)
@@ -105,9 +111,13 @@ class Desk:
         states = {
             m.ticket_id: written[m.ticket_id]
             if m.ticket_id in (written := outputs[raw.partition].states)
-            else lookup(raw.partition, m.ticket_id)
+            else tickets[raw.partition].state(m.ticket_id)
             for raw, m in wave
         }
+        erased = {
+            m.ticket_id: outputs[raw.partition].erased.get(m.ticket_id) or tickets[raw.partition].erased(m.ticket_id)
+            for raw, m in wave if states[m.ticket_id] is None
+        }  # fmt: skip
         context = Context(
             self._book, self._keys, now, await self._online(wave, states), self._reply_lasts, self.renewed
         )  # fmt: skip
@@ -116,7 +126,8 @@ class Desk:
             if number % YIELD_EVERY == 0:
                 await asyncio.sleep(0)  # what else the process does must not wait for all of it
             try:
-                drafts.append((raw, message, decide(states[message.ticket_id], message, context)))
+                found = erased.get(message.ticket_id, ())
+                drafts.append((raw, message, decide(states[message.ticket_id], message, context, found)))
             except Exception as error:
                 # the decision is pure: a second try would end the same way
                 log.error("ticket.decision_failed", ticket_id=message.ticket_id, exc_info=error)

@@ -33,6 +33,7 @@ Input = EmailRouted | TicketCommand | DeliveryReport
 E = TypeVar("E", bound=TicketEvent)
 
 MOST_RECENT = 64
+ERASED_INPUTS = 16  # of them outlive an erasure, so that none which is read again after a crash undoes it
 MOST_PEOPLE = 200
 ROUTER = Actor(kind="router")
 
@@ -104,6 +105,7 @@ class Draft:
     command_type: str = ""
     known: bool = False
     erased: bool = False
+    before: tuple[str, ...] = ()  # inputs of the ticket of this id that was erased
     many_tickets: bool = False  # the cause may be that of other tickets' events too
 
     def emit(self, cls: type[E], *, discriminator: str = "", **fields: Any) -> E:
@@ -233,7 +235,7 @@ def finish(draft: Draft, agent_id: str | None = None) -> Decision:
         else:
             draft.change(wants_online=True)
     if draft.state is not None:
-        recent = [*draft.state.recent, draft.cause][-MOST_RECENT:]
+        recent = [*draft.before, *draft.state.recent, draft.cause][-MOST_RECENT:]
         draft.state = capped(draft.change(version=draft.version, updated_at=draft.at, recent=recent))
     return Decision(draft.state, tuple(draft.events), tuple(draft.orders), draft.sent_on, tuple(draft.commands))
 

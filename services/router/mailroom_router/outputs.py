@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mailroom_contracts import EmailRouted, Record, TicketState, encode, tombstone, topics
 from mailroom_runtime.bus.tracing import child
 
-from .draft import Decision
+from .draft import ERASED_INPUTS, Decision
 from .facts import Facts, facts, gone
 
 SOURCE = "router"
@@ -27,6 +27,7 @@ class Outputs:
     records: list[Record] = field(default_factory=list)
     elsewhere: list[Record] = field(default_factory=list)  # for another partition: by key
     states: dict[str, TicketState | None] = field(default_factory=dict)
+    erased: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the last inputs of those that are erased
     facts: list[Facts] = field(default_factory=list)
     _encoded: dict[str, Record] = field(default_factory=dict)  # of `states`, where it was made already
 
@@ -59,6 +60,7 @@ class Outputs:
         self.elsewhere += elsewhere
         if decision.erased and before is not None:
             self.states[before.id] = None
+            self.erased[before.id] = tuple(before.recent[-ERASED_INPUTS:])
             self._encoded[before.id] = tombstone(topics.TICKETS, before.id, source=SOURCE)
             self.facts.append(gone(before))
         if changed is not None:

@@ -80,13 +80,18 @@ class Partition:
         except Undecodable as error:
             raise Stopped(f"the state of ticket {ticket_id} in `tickets` cannot be read: {error}") from None
 
+    def erased(self, ticket_id: str) -> tuple[str, ...]:
+        """Of a ticket that was erased here: the last inputs that it had, by their causes."""
+        assert self._store is not None
+        return self._store.erased(ticket_id)
+
     def applied(self, raws: Sequence[Raw], outputs: Outputs, states_to: int | None) -> None:
         """A transaction with these inputs was committed; `states_to` is the offset of its last state."""
         assert self._store is not None
         self._moved_to(self.offsets_after(raws))
         # The checkpoint trails one batch behind the index: after a crash the last batch is read, and indexed, again.
         values = {ticket_id: r.value for ticket_id, r in zip(outputs.states, outputs.state_records(), strict=True)}
-        self._store.write(dict(outputs.states), self._learnt_to or None, values)
+        self._store.write(dict(outputs.states), self._learnt_to or None, values, outputs.erased)
         if states_to is not None:
             self._learnt_to = states_to + 1
         for ticket_id, state in outputs.states.items():

@@ -6,18 +6,21 @@ The truth is the compacted topic `tickets`; this is its copy up to `checkpoint`,
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import secrets
 import shutil
+import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mailroom_contracts import TicketState, decode_as
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
 CACHED = 1_000  # decoded states per partition, 20 to 40 kB each: eight partitions must fit into 512 MB with the rest
-_STATE, _WAITING, _CHECKPOINT = b"s", b"w", b"checkpoint"
+ERASED_KEPT_S = 7 * 86400.0  # far longer than anything is read twice after a crash
+_STATE, _WAITING, _ERASED, _CHECKPOINT = b"s", b"w", b"e", b"checkpoint"
 _WAITS = b'"wants_online":true'  # as pydantic writes it; within a string the quotes would be escaped
 _SNOOZED = b'"snoozed_until":'  # as a state has it that was put aside
 
@@ -95,6 +98,11 @@ class Store:
         self._remember(state)
         return state
 
+    def erased(self, ticket_id: str) -> tuple[str, ...]:
+        """Of a ticket that was erased: the last inputs that it had, by their causes. Empty for all others."""
+        value = self._db.get(_ERASED + ticket_id.encode())
+        return tuple(json.loads(value)[1]) if value is not None else ()
+
     def _remember(self, state: TicketState) -> None:
         self._cache[state.id] = state
         self._cache.move_to_end(state.id)
@@ -106,8 +114,10 @@ class Store:
         states: Mapping[str, TicketState | None],
         checkpoint: int | None = None,
         encoded: Mapping[str, bytes | None] | None = None,
+        erased: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """Write (or with None delete) states; all at once with the checkpoint. `encoded`: their values, where known."""
+        """Write (or with None delete) states; all at once with the checkpoint. `encoded`: their values, where known;
+        `erased`: what is kept of those that were erased."""
         batch = WriteBatch(raw_mode=True)
         for ticket_id, state in states.items():
             key = ticket_id.encode()
@@ -115,6 +125,8 @@ class Store:
                 batch.delete(_STATE + key)
                 batch.delete(_WAITING + key)
                 self._cache.pop(ticket_id, None)
+                if erased and ticket_id in erased:
+                    batch.put(_ERASED + key, json.dumps([time.time(), list(erased[ticket_id])]).encode())
                 continue
             value = encoded.get(ticket_id) if encoded else None
             if value is None:
@@ -165,6 +177,12 @@ class Store:
 
     def compact(self) -> None:
         """Let nothing of what was deleted stay in the files. Takes a second for a hundred thousand tickets."""
+        for key in self._db.keys(from_key=_ERASED):
+            if not isinstance(key, bytes) or not key.startswith(_ERASED):
+                break
+            value = self._db.get(key)
+            if value is not None and json.loads(value)[0] < time.time() - ERASED_KEPT_S:
+                self._db.delete(key)
         self._db.flush()
         self._db.compact_range(None, None)
 

@@ -12,14 +12,16 @@ from .incoming import add_mail
 __all__ = ["Context", "Decision", "Draft", "Input", "decide", "finish", "too_large"]
 
 
-def decide(state: TicketState | None, message: Input, context: Context) -> Draft:
+def decide(state: TicketState | None, message: Input, context: Context, erased: tuple[str, ...] = ()) -> Draft:
     """Work on one input. When `wanted` is set afterwards, look for an agent; then `finish` gives the decision.
 
-    An input that the state has seen before gives one event with an id of its own, and changes nothing.
+    An input that the state has seen before gives one event with an id of its own, and changes nothing; nor does one of
+    `erased`, the inputs that the ticket had before it was erased.
     """
     draft = _begun(state, message, context)
+    draft.before = erased if state is None else ()
     cause = draft.cause
-    if state is not None and _seen(state, cause, message):
+    if cause in draft.before or (state is not None and _seen(state, cause, message)):
         draft.known = True
         draft.version -= 1  # the event stands at the version that the ticket has
         receipt = message.receipt_id if isinstance(message, EmailRouted) else None

@@ -213,7 +213,7 @@ class Worker:
 
         async def outgoing() -> Outgoing:
             nonlocal worked
-            worked = await self._desk.work(raws, lambda number, ticket: partitions[number].state(ticket))
+            worked = await self._desk.work(raws, partitions)
             return self._outgoing(worked)
 
         try:

@@ -1,11 +1,12 @@
-"""A ticket is erased by the real router: no state of it stays in `tickets`, its tables or Valkey; mail begins it anew."""
+"""A ticket is erased by the real router: no state of it stays in `tickets`, its tables or Valkey; another mail begins
+it anew, and one that is read again does not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from mailroom_contracts import Actor, Erase, ids, topics
+from mailroom_contracts import Actor, Erase, InputIgnored, ids, topics
 from mailroom_runtime.redis.valkey import connect
 from support.known import known_by
 from support.processes import ServiceProcess
@@ -33,11 +34,24 @@ async def test_a_ticket_is_erased_and_a_restart_does_not_bring_it_back(world: Wo
 
     await eventually(unknown, 20)
     await redis.aclose()
+    # as after a crash before the first step's offsets are committed: what it routed is routed again
+    await world.put(mail(1))
+    await eventually(lambda: _ignored(world, gone.id, 1), 20, what="the mail that was read again being passed over")
     router.kill()
     start_service("router", world.env())
+    await world.put(mail(1))
+    await eventually(lambda: _ignored(world, gone.id, 2), 30, what="a restart knowing it, too")
+    assert gone.id not in await world.states()
     await world.put(mail(3, references=["m1@customer.example"]))
-    again = (await eventually(lambda: _states(world, 2), 30))[gone.id]
-    assert (again.message_count, again.version < gone.version + 2) == (1, True), "it begins anew"
+    states = await eventually(lambda: _states(world, 2), 30)
+    (again,) = [s for s in states.values() if s.customer.email == "jo@customer.example"]
+    assert again.message_count == 1, "it begins anew"
+
+
+async def _ignored(world: World, ticket_id: str, times: int) -> bool:
+    """Whether inputs of this ticket were known so often."""
+    events = await world.events(ticket_id)
+    return sum(isinstance(e, InputIgnored) and e.code == "already_known" for e in events) >= times
 
 
 async def _states(world: World, wanted: int) -> object:

@@ -54,3 +54,17 @@ def test_what_comes_later_begins_anew_and_of_another_portal_nothing_is_forgotten
     other = run(state, command(Erase, state, "e2", reason="person").model_copy(update={"portal_id": "p2"}))
     assert [event.type for event in other.events] == ["ticket.command_refused"]
     assert not other.erased
+
+
+def test_an_input_that_is_read_again_does_not_undo_it() -> None:
+    first = finish(decide(None, routed(mail(1)), context()))
+    assert first.state is not None
+    outputs = Outputs()
+    outputs.add(first.state, erased(first.state), None)
+    kept = outputs.erased[first.state.id]
+    repeated = finish(decide(None, routed(mail(1)), context(), kept))
+    assert ([e.type for e in repeated.events], repeated.state) == (["ticket.input_ignored"], None)
+    anew = finish(decide(None, routed(mail(2)), context(), kept))
+    assert anew.state is not None
+    once_more = run(anew.state, routed(mail(1)))
+    assert [getattr(e, "code", "") for e in once_more.events] == ["already_known"], "nor what came after it"

@@ -34,3 +34,20 @@ def test_everything_up_to_the_checkpoint_survives_a_crash(tmp_path: Path, how: s
             assert store._db.get(b"s" + f"t{number}".encode()) is not None, (number, checkpoint)
     finally:
         store.close()
+
+
+def test_what_an_erased_ticket_had_is_known_for_a_while_and_survives_restarts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "t")
+    store.write({"t1": None, "t2": None}, 5, erased={"t1": ("cause 1", "cause 2")})
+    assert store.erased("t1") == ("cause 1", "cause 2")
+    assert store.erased("t2") == store.erased("t3") == ()
+    store.close()
+    store = Store(tmp_path / "t")
+    store.compact()
+    assert store.erased("t1") == ("cause 1", "cause 2")
+    monkeypatch.setattr("mailroom_router.store.ERASED_KEPT_S", -1.0)
+    store.compact()
+    assert store.erased("t1") == ()
+    store.close()
