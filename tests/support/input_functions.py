@@ -37,7 +37,7 @@ REASONS = {
     "mailroom_router.placement.places": "looks into the configuration tables",
     **{f"mailroom_router.{name}": _DRAFT for name in (
         "draft.finish", "mail_message.message_of", "mail_message.summary_of", "outgoing.call_off", "outgoing.keep",
-        "participants.leave_out", "sending_on.send_on", "shelves.wake")},
+        "participants.leave_out", "sending_on.send_on", "shelves.wake", "ticket.decide")},
 }  # fmt: skip
 
 
