@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from support.waiting import wait_until
 
 from browser.standing_stack import StandingStack
-from browser.writing import arrived, came, editor, paste, picture, send
+from browser.writing import arrived, came, editor, paste, picture, send, ticket_page
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -39,9 +39,7 @@ def test_a_formatted_letter_is_held_taken_back_and_sent(
     site: StandingStack, shop: dict[str, Any], browser: Browser
 ) -> None:
     subject = f"Held {secrets.token_hex(3)}"
-    ticket = came(site, shop, subject)
-    page, troubles = site.desk(browser)
-    page.goto(f"/tickets/{ticket['id']}")
+    _, page, troubles = ticket_page(site, shop, browser, subject)
     box = editor(page)
     box.click()
     page.keyboard.press("Control+b")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from support.waiting import wait_until
 
 from browser.standing_stack import StandingStack
-from browser.writing import arrived, came, editor
+from browser.writing import arrived, came, editor, ticket_page
 
 pytestmark = pytest.mark.timeout(300)
 PLAN = b"a plan, line by line\n"
@@ -40,9 +40,7 @@ def test_an_answer_sent_while_kafka_is_away_goes_out_once(
     site: StandingStack, shop: dict[str, Any], browser: Browser, tmp_path: Path
 ) -> None:
     subject = f"Lost answer {secrets.token_hex(3)}"
-    ticket = came(site, shop, subject)
-    page, _ = site.desk(browser)
-    page.goto(f"/tickets/{ticket['id']}")
+    ticket, page, _ = ticket_page(site, shop, browser, subject)
     editor(page).click()
     page.keyboard.type("See the plan.")
     (tmp_path / "plan.txt").write_bytes(PLAN)

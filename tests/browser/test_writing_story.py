@@ -15,16 +15,14 @@ from support.processes import REPOSITORY
 from browser.accessibility import findings
 from browser.chromium import new_context
 from browser.standing_stack import StandingStack
-from browser.writing import arrived, came, editor, paste, picture, send
+from browser.writing import arrived, came, editor, paste, picture, send, ticket_page
 
 pytestmark = pytest.mark.timeout(600)
 
 
 def test_bold_a_list_a_link_and_a_pasted_picture(site: StandingStack, shop: dict[str, Any], browser: Browser) -> None:
     subject = f"Formatted {secrets.token_hex(3)}"
-    ticket = came(site, shop, subject)
-    page, troubles = site.desk(browser)
-    page.goto(f"/tickets/{ticket['id']}")
+    ticket, page, troubles = ticket_page(site, shop, browser, subject)
     box = editor(page)
     expect(box).to_be_visible()
     expect(page.get_by_label("Your reply")).to_have_count(1)
@@ -105,9 +103,7 @@ def test_bold_a_list_a_link_and_a_pasted_picture(site: StandingStack, shop: dict
 
 
 def test_what_is_pasted_is_made_clean(site: StandingStack, shop: dict[str, Any], browser: Browser) -> None:
-    ticket = came(site, shop, f"Pasted {secrets.token_hex(3)}")
-    page, troubles = site.desk(browser)
-    page.goto(f"/tickets/{ticket['id']}")
+    _, page, troubles = ticket_page(site, shop, browser, f"Pasted {secrets.token_hex(3)}")
     editor(page).click()
     paste(page, "[data-pane=reply] .ProseMirror", text="x", html=(
         '<meta charset="utf-8"><style>p{color:red}</style><p onclick="alert(1)" style="color:red;font-weight:bold">Bold</p>'
@@ -130,9 +126,7 @@ def test_what_is_pasted_is_made_clean(site: StandingStack, shop: dict[str, Any],
 
 def test_undo_plain_text_and_canned_answers(site: StandingStack, shop: dict[str, Any], browser: Browser) -> None:
     subject = f"Undone {secrets.token_hex(3)}"
-    ticket = came(site, shop, subject)
-    page, troubles = site.desk(browser)
-    page.goto(f"/tickets/{ticket['id']}")
+    _, page, troubles = ticket_page(site, shop, browser, subject)
     box = editor(page)
     box.click()
     page.keyboard.press("Control+i")
@@ -179,9 +173,7 @@ def test_words_without_formatting_leave_as_plain_text(
     site: StandingStack, shop: dict[str, Any], browser: Browser
 ) -> None:
     subject = f"Words {secrets.token_hex(3)}"
-    ticket = came(site, shop, subject)
-    page, _ = site.desk(browser)
-    page.goto(f"/tickets/{ticket['id']}")
+    _, page, _ = ticket_page(site, shop, browser, subject)
     expect(editor(page)).to_be_visible()
     send(page)  # nothing is written yet: it is not sent, and one writes
     expect(editor(page)).to_be_focused()
@@ -201,9 +193,7 @@ def test_note_forward_and_first_message_hold_formatted_text(
     site: StandingStack, shop: dict[str, Any], browser: Browser
 ) -> None:
     subject = f"Others {secrets.token_hex(3)}"
-    ticket = came(site, shop, subject)
-    page, troubles = site.desk(browser)
-    page.goto(f"/tickets/{ticket['id']}?write=note")
+    ticket, page, troubles = ticket_page(site, shop, browser, subject, "?write=note")
     editor(page, "note").click()
     page.keyboard.press("Control+u")
     page.keyboard.type("Called twice")
@@ -238,9 +228,7 @@ def test_note_forward_and_first_message_hold_formatted_text(
 def test_a_form_that_is_shown_again_keeps_the_formatting(
     site: StandingStack, shop: dict[str, Any], browser: Browser
 ) -> None:
-    ticket = came(site, shop, f"Again {secrets.token_hex(3)}")
-    page, _ = site.desk(browser)
-    page.goto(f"/tickets/{ticket['id']}")
+    _, page, _ = ticket_page(site, shop, browser, f"Again {secrets.token_hex(3)}")
     editor(page).click()
     page.keyboard.press("Control+b")
     page.keyboard.type("Loud")

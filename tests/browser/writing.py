@@ -10,8 +10,9 @@ import zlib
 from email.message import EmailMessage
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Browser, Locator, Page
 
+from .chromium import Troubles
 from .standing_stack import StandingStack
 
 PASTE = """([selector, data, html, text]) => {
@@ -31,6 +32,16 @@ def came(site: StandingStack, shop: dict[str, Any], subject: str) -> dict[str, A
     site.forwarded(subject, f"About {subject}", {"To": shop["email"], "X-Forwarded-To": shop["email"]},
                    "Kim <kim@customer.example>")  # fmt: skip
     return site.ticket(subject)
+
+
+def ticket_page(
+    site: StandingStack, shop: dict[str, Any], browser: Browser, subject: str, query: str = ""
+) -> tuple[dict[str, Any], Page, Troubles]:
+    """A new mail's ticket, and its page as the administrator sees it."""
+    ticket = came(site, shop, subject)
+    page, troubles = site.desk(browser)
+    page.goto(f"/tickets/{ticket['id']}{query}")
+    return ticket, page, troubles
 
 
 def picture(colour: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (40, 20)) -> bytes:

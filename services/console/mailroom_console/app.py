@@ -78,8 +78,8 @@ async def app(service: Service[ConsoleSettings]) -> None:
         providers = Providers(load_settings())
         keeper = Keeper(providers, TokenTopic(settings, producer), sealer, redis, settings.topic_prefix)
         console = Console(
-            settings=settings, database=database, notifications=notifications, producer=producer, presence=Presence(redis, settings.topic_prefix),
-            here=Here(redis, settings.topic_prefix), blobs=BlobStore(settings.blob_url), sealer=sealer,
+            settings=settings, database=database, notifications=notifications, producer=producer,
+            presence=Presence(redis, settings.topic_prefix), here=Here(redis, settings.topic_prefix), blobs=BlobStore(settings.blob_url), sealer=sealer,
             read=read, live=Live(settings, changes), http=http,
             providers=providers, keeper=keeper,
         )  # fmt: skip

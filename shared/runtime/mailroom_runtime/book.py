@@ -94,7 +94,9 @@ class Book:
             self._domains.move(row_id, old.domains if old else (), new.domains if new else (),
                                new.updated_at if new else None, new.revision if new else 0)  # fmt: skip
         elif topic == "agents":
-            self._queues_agents.move(row_id, old.queue_ids if old else (), getattr(row, "queue_ids", ()))
+            self._queues_agents.move(
+                row_id, old.queue_ids if old else (), row.queue_ids if isinstance(row, Agent) else ()
+            )
         elif topic == "queues":
             self._portals_queues.move(
                 row_id, (old.portal_id,) if old else (), (row.portal_id,) if isinstance(row, Queue) else ()

@@ -27,9 +27,9 @@ from mailroom_console.storage.schema import erasures, log_renewals
 
 from .asked import DONE
 from .log_times import FINISHED, Erased, is_due
+from .steps import steps
 
 log = get_logger()
-EVERY_S = 1.0
 LOOK_S = 60.0
 AGAIN_S = 600.0  # a command without an answer is sent again
 ROUND = 6 * times.HOUR  # at the earliest between two rounds that nobody asked for
@@ -77,13 +77,7 @@ class LogRenewing:
 
     async def run(self) -> None:
         """Never ends; what is away is waited for."""
-        while True:
-            if self._console.read.caught_up:
-                try:
-                    await self.look()
-                except (BusDown, KafkaError) as error:
-                    log.warning("event_log.waits", reason=type(error).__name__)
-            await asyncio.sleep(EVERY_S)
+        await steps(self._console, self.look, "event log", (BusDown, KafkaError))
 
     async def look(self) -> None:
         """One step. Raises `BusDown`, `KafkaError`."""

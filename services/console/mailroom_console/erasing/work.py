@@ -25,9 +25,9 @@ from mailroom_console.storage.schema import dead_letters, drafts, erasures
 
 from .asked import DONE, GOING, PERSON
 from .portal_rows import remove_portal
+from .steps import steps
 
 log = get_logger()
-EVERY_S = 1.0
 AGAIN_S = 30.0  # a command that came to nothing is sent again
 AT_ONCE = 100
 
@@ -41,13 +41,7 @@ class Erasing:
 
     async def run(self) -> None:
         """Never ends; what is away is waited for."""
-        while True:
-            if self._console.read.caught_up:
-                try:
-                    await self.look()
-                except (BlobsDown, BusDown) as error:
-                    log.warning("erasing.waits", reason=str(error))
-            await asyncio.sleep(EVERY_S)
+        await steps(self._console, self.look, "erasures", (BlobsDown, BusDown))
 
     async def look(self) -> None:
         """One step of each request. Raises `BlobsDown`, `BusDown`."""

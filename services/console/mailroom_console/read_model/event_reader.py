@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 from mailroom_contracts import TicketEvent, Undecodable, decode, topics
 from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.copies import Missed
@@ -86,7 +85,7 @@ class EventReader:
                 await self._read(consumer)
             except Exception as error:
                 # a lost connection of either, and a dead letter that Kafka does not take now (`BusDown`)
-                if not isinstance(error, KafkaError | DBAPIError) and not is_passing(error):
+                if not isinstance(error, DBAPIError) and not is_passing(error):
                     raise
                 log.warning("readmodel.interrupted", error=type(error).__name__)
                 self._on_state(False, f"cannot follow ticket.events: {type(error).__name__}")
