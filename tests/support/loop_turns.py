@@ -7,6 +7,8 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
+from mailroom_runtime.process.tasks import end
+
 LONGEST_S = 0.050
 
 
@@ -26,5 +28,4 @@ async def turns() -> AsyncIterator[list[float]]:
     try:
         yield found
     finally:
-        counting.cancel()
-        await asyncio.gather(counting, return_exceptions=True)
+        await end(counting)

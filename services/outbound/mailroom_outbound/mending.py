@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from mailroom_runtime.bus.tables import ConfigTables
 from mailroom_runtime.process.logs import get_logger
-from mailroom_runtime.process.tasks import aside
+from mailroom_runtime.process.tasks import aside, end
 from mailroom_runtime.smtp.trouble import SmtpTrouble
 
 from .accounts import Accounts
@@ -48,6 +48,4 @@ class Mending:
 
     async def close(self) -> None:
         """Stop looking."""
-        for task in list(self._looks):
-            task.cancel()
-        await asyncio.gather(*self._looks, return_exceptions=True)
+        await end(*self._looks)

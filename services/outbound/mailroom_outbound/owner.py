@@ -17,6 +17,7 @@ from mailroom_runtime.bus.kafka import BusDown, Producer
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
+from mailroom_runtime.process.tasks import end
 
 from .desk import Desk
 from .lease import Holder
@@ -99,9 +100,7 @@ class Owner(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 await self._finish_leaving(None)
             finally:
-                for task in self._leaving:
-                    task.cancel()
-                await asyncio.gather(*self._leaving, return_exceptions=True)
+                await end(*self._leaving)
                 await self._consumer.stop()
 
     async def _apply(self, partition: Partition, records: list[ConsumerRecord]) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from mailroom_contracts import LaneEntry
 from mailroom_runtime.process.logs import get_logger
+from mailroom_runtime.process.tasks import end
 from mailroom_runtime.redis.valkey import REDIS_DOWN
 
 from .account import Account
@@ -99,9 +100,7 @@ class LaneRunner:
             while self._sends:
                 await asyncio.wait(self._sends)
         finally:
-            for task in self._sends:
-                task.cancel()
-            await asyncio.gather(*self._sends, return_exceptions=True)
+            await end(*self._sends)
             await self._let_go()
 
     async def _turn(self) -> float:

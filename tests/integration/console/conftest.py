@@ -28,6 +28,7 @@ from mailroom_contracts import (
 )
 from mailroom_runtime.bus.kafka import Producer, read_to_end
 from mailroom_runtime.process.service import Service
+from mailroom_runtime.process.tasks import end
 from sqlalchemy import create_engine, insert
 from support.console_story import Story
 from support.processes import ServiceProcess, free_port
@@ -87,9 +88,7 @@ class RunningConsole:
         assert self.task is not None
         self.service.stopping.set()
         await asyncio.wait_for(self.task, 20)
-        for work in list(self.service._tasks):
-            work.cancel()
-        await asyncio.gather(*self.service._tasks, return_exceptions=True)
+        await end(*self.service._tasks)
         await self.api.aclose()
 
 
@@ -268,8 +267,7 @@ class Bus:
         try:
             yield seen
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
             await consumer.stop()
 
 

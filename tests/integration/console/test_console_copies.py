@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from mailroom_contracts import Reply, TicketCommand, TicketEvent, topics
+from mailroom_runtime.process.tasks import end
 from support.console_story import Story
 from support.processes import ServiceProcess, free_port
 from support.waiting import eventually
@@ -117,7 +118,7 @@ async def test_pages_at_either_copy_hear_of_changes_and_a_rebuild_asked_of_eithe
         await eventually(heard, 20)
         assert watching.result() == "ticket"
     finally:
-        watching.cancel()
+        await end(watching)
 
     # asked of the copy that does not write
     asked = await other.post("/rebuild")

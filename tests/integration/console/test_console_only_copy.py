@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from mailroom_console.storage.only_copy import OnlyCopy, SecondCopy
+from mailroom_runtime.process.tasks import end
 from mailroom_runtime.redis.valkey import connect
 from support.servers import ValkeyServer
 
@@ -26,7 +27,7 @@ async def test_a_second_console_with_a_database_of_its_own_is_refused(valkey: Va
     await second.give_back()  # which it does not have: the first one's place is untouched
     with pytest.raises(SecondCopy):
         await second.take()
-    holding.cancel()
+    await end(holding)
     await second.give_back()
     await second.take()  # the lease of one that was killed runs out
     with pytest.raises(SecondCopy, match="took this one's place"):

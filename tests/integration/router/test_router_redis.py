@@ -31,6 +31,7 @@ from mailroom_router.placement import Place
 from mailroom_router.redis_gate import RedisGate
 from mailroom_router.redis_index import Index, Query
 from mailroom_runtime.book import Book
+from mailroom_runtime.process.tasks import end
 from mailroom_runtime.redis.presence import Presence
 from mailroom_runtime.redis.valkey import connect
 from support.known import known_by
@@ -186,7 +187,7 @@ async def test_nobody_waits_for_a_redis_that_is_away(client: redis.asyncio.Redis
     assert len(rebuilt) == 2, "another instance: rebuilt"
     valkey.flush()
     assert await _until(lambda: len(rebuilt) == 3)
-    watching.cancel()
+    await end(watching)
 
 
 async def test_an_index_that_is_emptied_while_it_is_rebuilt_is_rebuilt_again(
@@ -205,7 +206,7 @@ async def test_an_index_that_is_emptied_while_it_is_rebuilt_is_rebuilt_again(
     assert await _until(lambda: gate.ready)
     assert len(entries) == 2
     assert await client.get("t:ix2:entry") == "1"
-    watching.cancel()
+    await end(watching)
 
 
 async def test_a_watch_that_is_cancelled_while_redis_is_away_ends(
@@ -220,9 +221,7 @@ async def test_a_watch_that_is_cancelled_while_redis_is_away_ends(
     watching = asyncio.create_task(RedisGate(client, "t").watch(rebuild, lambda up, ready: None))
     await asyncio.wait_for(begun.wait(), 15)
     valkey.stop()
-    watching.cancel()
-    done, _ = await asyncio.wait({watching}, timeout=15)
-    assert done
+    await asyncio.wait_for(end(watching), 15)
     assert watching.cancelled()
 
 

@@ -19,6 +19,7 @@ from mailroom_router.facts import Facts
 from mailroom_router.first_step import Arrival, FirstStep
 from mailroom_router.redis_gate import RedisGate
 from mailroom_router.redis_index import Index
+from mailroom_runtime.process.tasks import end
 from mailroom_runtime.redis.presence import Presence
 from mailroom_runtime.redis.valkey import REDIS_DOWN, Shared, connect
 from support.processes import ServiceProcess
@@ -105,7 +106,7 @@ async def test_mail_becomes_tickets_at_once_while_redis_refuses(
     fault.end(server)
     await eventually(lambda: gate.ready, 30)
     assert not watching.done()
-    watching.cancel()
+    await end(watching)
 
 
 async def test_what_the_index_missed_is_told_by_the_next_router(

@@ -13,6 +13,7 @@ from mailroom_router import transactions as module
 from mailroom_router.transactions import Membership, MembershipLost, Outgoing, Transactions, committed
 from mailroom_runtime.bus.kafka import read_to_end
 from mailroom_runtime.process.settings import ServiceSettings
+from mailroom_runtime.process.tasks import end
 from support.waiting import eventually
 
 
@@ -140,8 +141,7 @@ async def test_what_a_dead_worker_left_open_is_ended(
     await eventually(lambda: _is_unstable(second), 10)
     assert await second.committed() == {first.input: 1}
     assert await _written(kafka, topics) == [b"before"]
-    writing.cancel()
-    await asyncio.gather(writing, return_exceptions=True)
+    await end(writing)
 
 
 async def _is_unstable(member: Member) -> bool:

@@ -10,6 +10,7 @@ from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.bus.tables import ConfigTables
 from mailroom_runtime.process.service import Service
 from mailroom_runtime.process.settings import ServiceSettings
+from mailroom_runtime.process.tasks import end
 from support.waiting import eventually
 
 
@@ -48,6 +49,4 @@ async def test_tables_read_to_the_end_and_follow(kafka: str, topics: str) -> Non
         await eventually(lambda: tables.book.addresses.get("ad8") is None)
         assert tables.book.address_by_email("a7@acme.example") is None
         assert changes.count("ad7") == 2
-    for task in list(service._tasks):
-        task.cancel()
-    await asyncio.gather(*service._tasks, return_exceptions=True)
+    await end(*service._tasks)

@@ -15,6 +15,7 @@ from mailroom_runtime.bus.kafka import Producer, partition_of
 from mailroom_runtime.bus.raw_batches import fetch, problem
 from mailroom_runtime.process.service import Service
 from mailroom_runtime.process.settings import ServiceSettings
+from mailroom_runtime.process.tasks import end
 from support.odd_records import CODECS, put_compressed, put_unreadable
 from support.waiting import eventually
 
@@ -32,8 +33,7 @@ async def service(settings: ServiceSettings) -> AsyncIterator[Service[ServiceSet
     made = Service("test", settings)
     watching = asyncio.create_task(skipping.watch(made))
     yield made
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    await end(watching)
 
 
 class Reader:
@@ -64,8 +64,7 @@ async def reader(settings: ServiceSettings) -> AsyncIterator[Reader]:
     made.consumer.assign(made.parts)
     following = asyncio.create_task(made.follow())
     yield made
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
+    await end(following)
     await made.consumer.stop()
 
 

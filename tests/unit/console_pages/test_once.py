@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from mailroom_console.pages.frame.once import FIELD, KEPT_S, Once, key_of
+from mailroom_runtime.process.tasks import end
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
@@ -80,8 +81,7 @@ async def test_one_whose_reader_left_stops_nobody_else() -> None:
     work.gate.clear()
     first = asyncio.create_task(once.answer(key, work))
     await asyncio.sleep(0)
-    first.cancel()
-    await asyncio.gather(first, return_exceptions=True)
+    await end(first)
     work.gate.set()
     assert (await once.answer(key, work)).status_code == 303
 

@@ -24,6 +24,7 @@ from mailroom_outbound.lease import Holder
 from mailroom_outbound.partition import Partition
 from mailroom_outbound.records import Records, lane_partition
 from mailroom_outbound.schedule import Policy
+from mailroom_runtime.process.tasks import end
 from support.waiting import eventually
 
 FAST = Policy(first_s=0.01, longest_s=0.02, lane_first_s=0.01, lane_longest_s=0.02, parked_retry_s=0.05)
@@ -145,10 +146,7 @@ class Process:
         return None
 
     async def die(self) -> None:
-        tasks = [self._reading, *self.partition.stop()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._reading, *self.partition.stop())
 
 
 class _Courier:

@@ -11,6 +11,7 @@ from mailroom_router import placing as module
 from mailroom_router.placing import Placing
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.pace import Rate
+from mailroom_runtime.process.tasks import end
 
 
 async def test_when_nothing_comes_any_more_fetches_wait_as_long_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,4 +62,4 @@ async def test_a_batch_does_not_wait_for_more_than_it_may_hold() -> None:
     handing = asyncio.create_task(always())
     async with asyncio.timeout(5):
         await placing._all_handed_over()
-    handing.cancel()
+    await end(handing)

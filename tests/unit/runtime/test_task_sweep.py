@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +78,15 @@ def _names(statement: ast.stmt) -> list[str]:
 def test_nobody_begins_a_task_and_forgets_it() -> None:
     wrong = [f"{path.relative_to(ROOT)}:{line}" for path in sources() for line in forgotten(path.read_text())]
     assert wrong == [], "begin it by `lasting`, `aside` or `Service.spawn`"
+
+
+CANCELLED_ONCE = re.compile(r"\.cancel\(\)\n\s+await asyncio\.gather\(")
+
+
+def test_nobody_waits_for_a_task_that_was_cancelled_once_only() -> None:
+    """The cancellation may be lost (see `end`), and then whoever waits does so for ever; tests too."""
+    paths = [*sources(), *(path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__))]
+    assert [str(path.relative_to(ROOT)) for path in paths if CANCELLED_ONCE.search(path.read_text())] == [], "use `end`"
 
 
 @pytest.mark.parametrize(
