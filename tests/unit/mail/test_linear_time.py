@@ -119,6 +119,8 @@ FOUND: list[tuple[str, Unit, Callable[[str], object]]] = [
       for between in (" ", "(a)", "\t", "\u2003")),
     *(("html_to_text", Unit(space, before="<p>a&nbsp;<br>b", behind="x"), html_to_text) for space in ("&nbsp;", "&nbsp;\t")),
     ("html_to_text", Unit(" ", before="<pre>a \nb", behind="x</pre>"), html_to_text),
+    *(("sanitize", Unit(word, before=before), sanitize) for word in ("Prix\xa0: 9\xa0€ ", "Smith &amp; Co ")
+      for before in ("<pre>", "<xmp>", "<p title='", "<p style='", "<a href='http://a.example/?")),
     ("key_ids", Unit("Hash: a\n"), key_ids),
     ("of_login", Unit("smtpclientauth"), partial(of_login, 535, token=False, told=None, private=False)),
 ]  # fmt: skip
@@ -127,7 +129,7 @@ FOUND: list[tuple[str, Unit, Callable[[str], object]]] = [
 @pytest.mark.parametrize(("where", "unit", "function"), FOUND)
 def test_what_a_long_sweep_found_stays_linear(where: str, unit: Unit, function: Callable[[str], object]) -> None:
     """White space before dots or line ends that was looked for from each space of a run on; lists that were shortened from
-    the front; what a word ends with, of any length."""
+    the front; what a word ends with, of any length; a long text in one element, written by nh3."""
     assert doubling.slow(where, unit, lambda text: partial(function, text), first=16 << 10, last=512 << 10) is None
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mailroom_mail import sanitize
+from mailroom_mail.showing import safe_html
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,25 @@ def test_deep_and_large_html_survives() -> None:
     ):
         sanitize(html)
     assert time.process_time() - start < 20
+
+
+_PIECES = ("\xa0", "\xbb", "&nbsp;", "&copy", "&not=", "&#187;", "&amp;", "& ", "a", " ", "=", "<", ">", '"', "'", "<p>", "</p>", "<b ",
+           "<a href='https://x.example/?a&b", '<p title="', "<p style='color:red;", "<img alt='x' ", "<xmp>", "</xmp>", "<table>",
+           "<!--", "-->", "\ufdd0", "&#xfdd0;", "<textarea>")  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_PIECES).map(lambda piece: piece * 6), max_size=30).map("".join))
+def test_what_makes_long_texts_quick_to_write_is_never_seen(html: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(safe_html, "_with_stops", lambda text: text.replace("\ufdd0", ""))
+        without = sanitize(html).html
+    found = sanitize(html).html
+    assert found == without
+
+
+def test_a_link_or_style_of_absurd_length_goes_and_the_rest_stays() -> None:
+    long = "x" * 10_000
+    safe = sanitize(f"<a href='https://a.example/{long}'>go</a><p style='color:red;font-family:{long}'>text</p>").html
+    assert long not in safe
+    assert "go</a>" in safe
+    assert "text</p>" in safe

@@ -83,6 +83,15 @@ _COLOUR = re.compile(
 )
 _NEGATIVE_MARGIN = re.compile(r"(?:^|;)\s*margin[a-z-]*\s*:[^;]*-\s*[\d.]", re.IGNORECASE)
 MAX_LENGTH = 12 << 20
+MAX_ATTRIBUTE = 8192  # characters of a link or a style; a picture within the mail has no limit of its own
+
+# html5ever 0.40, which writes for nh3, looks for the next "<" or ">" of a text anew at each "&" and at each character
+# whose UTF-8 begins with C2 (U+0080 to U+00BF, as the no-break space): a long text without "<" takes the square of its
+# length. So one stands after every few of them, marked, and is taken out again. "<" before something else than a
+# letter, "/", "!" or "?" is text, or a part of the value or name, wherever it stands (HTML Standard, section 13.2.5).
+_MARK = "\ufdd0"  # a noncharacter: no text has it
+_STOP, _WRITTEN_STOP = f"<{_MARK}", f"&lt;{_MARK}"
+_SLOW = re.compile(r"((?:[^&\x80-\xbf]*+(?:[\x80-\xbf]|&[#0-9A-Za-z]*+;?+=?+)){16})|.+", re.DOTALL)
 
 
 class _Cleaner:
@@ -96,7 +105,7 @@ class _Cleaner:
         text = html[:MAX_LENGTH].replace("\0", "").encode("utf-8", "replace").decode("utf-8")
         html = style_rules.inline(html_depth.limit(text))
         cleaned = nh3.clean(
-            html,
+            _with_stops(html),
             tags=set(_TAGS),
             clean_content_tags={
                 "script",
@@ -123,13 +132,18 @@ class _Cleaner:
             url_schemes={"http", "https", "mailto", "tel", "ftp", "cid", "data", "blob"},
             filter_style_properties=set(_CSS),
         )
-        return SafeHtml(cleaned, self._blocked)
+        return SafeHtml(cleaned.replace(_WRITTEN_STOP, ""), self._blocked)
 
     def _filter(self, tag: str, attribute: str, value: str) -> str | None:
-        if attribute == "style":
-            return self._style(value)
+        if attribute not in ("style", "src", "href", "cite"):
+            return value
+        value = value.replace(_STOP, "")
         if tag == "img" and attribute == "src":
             return self._image(value)
+        if len(value) > MAX_ATTRIBUTE:
+            return None
+        if attribute == "style":
+            return self._style(value)
         if attribute in ("href", "cite"):
             scheme = value.strip().partition(":")[0].lower()
             return value if scheme in ("http", "https", "mailto", "tel", "ftp") or value.startswith("#") else None
@@ -154,10 +168,15 @@ class _Cleaner:
             return self._inline.get(wanted) or self._inline.get(wanted.replace("%40", "@"))
         if _REMOTE.match(value):
             if self._remote_images:
-                return value
+                return value if len(value) <= MAX_ATTRIBUTE else None
             self._blocked += 1
             return None
         return value if _DATA_IMAGE.fullmatch(value) else None
+
+
+def _with_stops(html: str) -> str:
+    """`html` with a stop after every few of what is slow to write."""
+    return _SLOW.sub(lambda few: few[0] + _STOP if few[1] else few[0], html.replace(_MARK, ""))
 
 
 def _colour_only(match: re.Match[str]) -> str:
