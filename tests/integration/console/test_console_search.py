@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from mailroom_console.tickets import search
+from mailroom_contracts import TagsChanged
 from support.console_story import Story
 from support.waiting import eventually
 
@@ -20,6 +21,7 @@ TEXTS = {
     5: "Die Straße in München hat die Größe 12-34",
     6: "34 lamps, and 12 more",
     7: "Yes\n[A picture of rhubarb]\nbye",
+    8: "Not to lisa@lamps.examples, which is no place",
 }
 
 
@@ -31,11 +33,13 @@ async def _told(console: RunningConsole, bus: Bus) -> dict[str, int]:
         await bus.events(other.created("Orders"), other.mail(f"ordera{chr(97 + n % 26)}{n} rhubarb"))
     stories = {n: Story(n, portal=portal, queue=queue, address=address) for n in TEXTS}
     for n, story in stories.items():
-        await bus.events(story.created(f"Subject {n}"), story.mail(TEXTS[n]))
+        told = story.created(f"Subject {n}"), story.mail(TEXTS[n])
+        tags = TagsChanged(**story._common("", "ticket.tags_changed"), tags=["odd" if n % 2 else "even"])
+        await bus.events(*told, tags)
 
     async def all_there() -> bool:
         shown = (await console.get("/tickets", limit=50))["items"]
-        return len(shown) == len(TEXTS) and all(ticket["message_count"] for ticket in shown)
+        return len(shown) == len(TEXTS) and all(ticket["message_count"] and ticket["tags"] for ticket in shown)
 
     await eventually(all_there, 20)
     return {story.number: n for n, story in stories.items()}
@@ -49,11 +53,11 @@ async def test_search(
     console = await start_console(**url)
     which = await _told(console, bus)
 
-    async def found(q: str, limit: int = 50) -> list[int]:
+    async def found(q: str, limit: int = 50, **filters: str) -> list[int]:
         numbers: list[int] = []
         after: dict[str, str] = {}
         while True:
-            page = await console.get("/tickets", q=q, limit=limit, **after)
+            page = await console.get("/tickets", q=q, limit=limit, **filters, **after)
             numbers += [which[ticket["number"]] for ticket in page["items"]]
             if page["next"] is None:
                 assert len(numbers) == len(set(numbers))
@@ -65,8 +69,11 @@ async def test_search(
     assert await found("orde") == [0, 1] or await found("orde") == [1, 0]
     assert await found("or") == []
     assert await found("lisa@lamps.example") == [2], "what punctuation splits is a phrase"
-    assert set(await found("lisa lamps example")) == {2, 3}
-    assert await found("lisa@lamps.exa") == [2]
+    assert set(await found("lisa lamps example")) == {2, 3, 8}
+    assert set(await found("lisa@lamps.exa")) == {2, 8}, "an address that is not written to its end yet"
+    assert await found("lisa@lamps.exa", limit=1) == await found("lisa@lamps.exa")
+    assert await found("lisa@lamps.example plea") == [2]
+    assert await found("lisa@lamps.example pla") == [8], "as it is written it is nowhere with that"
     assert await found("12-34") == [5]
     assert set(await found("12 34")) == {5, 6}
     assert await found("mr-00000004") == [4]
@@ -79,6 +86,15 @@ async def test_search(
     assert await found('"time good"') == []
     assert await found("2 Write") == [2], "no phrase runs from one text into the next, but words do"
     assert await found("2.Write") == []
+    filtered: dict[int, list[list[int]]] = {search.FEW: [], 0: []}
+    for most, seen in filtered.items():  # tickets that pass a filter: looked through for words, or passed by the hits
+        monkeypatch.setattr(search, "FEW", most)
+        for q in ("lamps", "subject", "orde", "lisa@lamps.example", "lisa@lamps.exa"):
+            seen += [await found(q, customer=f"jo{number}@customer.example") for number in (1, 2, 8)]
+            seen += [await found(q, tag=tag, limit=2) for tag in ("even", "odd")]
+    with_few, by_hits = filtered.values()
+    assert with_few == by_hits
+    assert [sorted(found) for found in with_few[:5]] == [[], [2], [8], [2, 6, 8], [3]]
     everything = {q: await found(q) for q in ("lamps", "subject", "orde", "mr", "lamps subject")}
     for window in (1, 3):  # of tickets that are looked through one by one, where the words are common (PostgreSQL)
         monkeypatch.setattr(search, "WINDOW", window)

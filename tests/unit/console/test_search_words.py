@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mailroom_console.read_model.words import (
     APART,
+    addresses,
     composed,
     indexed,
     marked,
@@ -38,6 +39,18 @@ def _found(text: str, q: str) -> list[str]:
 )  # fmt: skip
 def test_what_is_searched_for(q: str, phrases: list[tuple[str, ...]]) -> None:
     assert searched_for(q) == phrases
+
+
+@pytest.mark.parametrize(
+    ("q", "whole"),
+    [
+        ("jo@customer.example late", {("jo", "customer", "example")}), ("jo@customer", set()), ("jo@customer.e", set()),
+        ("@customer.example", set()), ("jo@a@b.example", set()), ("JO@Bücher.example", {("jo", "bucher", "example")}),
+    ],
+)  # fmt: skip
+def test_which_of_it_is_a_whole_address(q: str, whole: set[tuple[str, ...]]) -> None:
+    assert addresses(q) == whole
+    assert whole <= set(searched_for(q))
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ _PICTURE = re.compile(
     r"^[ \t]*\[[^\]\n]{0,300}\][ \t]*$|\[(?:image|cid|bild|inline image)[: ][^\]\n]{0,300}\]", re.M | re.I
 )
 _ASKED = re.compile(r'"([^"]*)"|(\S+)')
+_ADDRESS = re.compile(r"[^\s@]++@[^\s@]+\.[^\s@.]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ def searched_for(q: str) -> list[tuple[str, ...]]:
         if phrase and phrase not in found:
             found.append(phrase)
     return found
+
+
+def addresses(q: str) -> set[tuple[str, ...]]:
+    """Those phrases of a search that are e-mail addresses, to the end as it seems."""
+    return {_phrase(asked) for asked in composed(q).split() if _ADDRESS.fullmatch(asked)}
 
 
 def _phrase(text: str) -> tuple[str, ...]:

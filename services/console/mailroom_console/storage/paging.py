@@ -58,13 +58,14 @@ def number_cursor(text: str) -> int:
 
 
 def search_cursor(stage: int, seq: int) -> str:
-    """Where a search goes on: within whole words (0) or beginnings (1), below this ticket."""
+    """Where a search goes on: within whole words (0), beginnings (1) or those of addresses too (2), below
+    this ticket."""
     return cursor(stage, seq)
 
 
 def search_place(text: str) -> tuple[int, int]:
     """Stage and ticket of a search's cursor. Raises `Problem` 400."""
     stage, seq = keys_of(text, int, int)
-    if stage not in (0, 1):
+    if stage not in (0, 1, 2):
         raise _bad_cursor()
     return stage, seq

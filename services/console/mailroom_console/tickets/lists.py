@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, func, literal_column, select, true, union_all
+from sqlalchemy import ColumnElement, Select, Table, func, literal_column, select, true, union_all
 
 from mailroom_console.context import Console
 from mailroom_console.languages import say
 from mailroom_console.principals import READ, Principal
 from mailroom_console.problems import invalid
-from mailroom_console.read_model.words import searched_for
+from mailroom_console.read_model.words import addresses, searched_for
 from mailroom_console.storage.paging import Page, cursor, keys_of
 from mailroom_console.storage.read_schema import ReadTables
 from mailroom_console.storage.schema import queues
@@ -65,7 +65,10 @@ async def listed(
         if not phrases:
             return Page([])
         wanted = _conditions(tables, principal, filters, visible)
-        return await ticket_search.found(console, principal, tables, wanted, phrases, limit, after)
+        narrow = _narrow(tables, principal, filters)
+        return await ticket_search.found(
+            console, principal, tables, wanted, phrases, addresses(filters.q), narrow, limit, after
+        )
     legs = _legs(tables, principal, filters, visible)
     t = tables.tickets
     oldest = filters.sort == "oldest"
@@ -180,15 +183,22 @@ def _narrowing(tables: ReadTables, principal: Principal, filters: Filters) -> tu
     if filters.address_id:
         found += (t.c.address_id == filters.address_id,)
     if filters.customer:
-        found += (t.c.customer_email == filters.customer.strip(),)
+        found += _of_customer(tables, principal, filters.customer)
     if filters.since is not None:
         found += (t.c.updated_at >= filters.since,)
     if filters.tag:
-        tagged = select(g.c.ticket_id).where(
-            g.c.portal_id == principal.portal_id, g.c.tag == filters.tag.strip().lower()
-        )
-        found += (t.c.id.in_(tagged),)
+        found += (t.c.id.in_(select(g.c.ticket_id).where(*_of_tag(tables, principal, filters.tag))),)
     return found
+
+
+def _of_tag(tables: ReadTables, principal: Principal, tag: str) -> tuple[ColumnElement[bool], ...]:
+    g = tables.tags
+    return (g.c.portal_id == principal.portal_id, g.c.tag == tag.strip().lower())
+
+
+def _of_customer(tables: ReadTables, principal: Principal, customer: str) -> tuple[ColumnElement[bool], ...]:
+    t = tables.tickets
+    return (t.c.portal_id == principal.portal_id, t.c.customer_email == customer.strip())
 
 
 async def tags_used(console: Console, principal: Principal, limit: int = 200) -> list[str]:
@@ -209,6 +219,16 @@ async def _queue_ids(console: Console, principal: Principal, queue_id: str | Non
     async with console.database.read() as connection:
         found = list((await connection.execute(query.order_by(queues.c.id))).scalars())
     return [q for q in found if principal.sees(q)]
+
+
+def _narrow(tables: ReadTables, principal: Principal, filters: Filters) -> Select[tuple[int]] | None:
+    """The tickets of the tag or customer asked for, which an index has together."""
+    t, g = tables.tickets, tables.tags
+    if filters.customer:
+        return select(t.c.seq).where(*_of_customer(tables, principal, filters.customer))
+    if filters.tag:
+        return select(g.c.seq).where(*_of_tag(tables, principal, filters.tag))
+    return None
 
 
 def _conditions(
