@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
+from typing import NamedTuple
 
 LONGEST_WORD = 40
 SHORTEST_BEGINNING = 3
@@ -37,8 +37,7 @@ _ASKED = re.compile(r'"([^"]*)"|(\S+)')
 _ADDRESS = re.compile(r"[^\s@]++@[^\s@]+\.[^\s@.]{2,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word of a text, folded, and where it stands in it."""
 
     text: str
@@ -118,8 +117,11 @@ def _indexed(texts: Sequence[str], mine: str) -> Iterator[str]:
     for number, text in enumerate(texts):
         if number:
             yield APART
-        for word in words(composed(without_pictures(text))):
-            yield mine + word.text
+        text = composed(without_pictures(text))
+        if text.isascii():  # as `words` would, in a third of the time
+            yield from (mine + found[:LONGEST_WORD] for found in _WORD.findall(text.lower()))
+        else:
+            yield from (mine + word.text for word in words(text))
 
 
 @lru_cache(10_000)
