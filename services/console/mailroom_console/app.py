@@ -23,6 +23,7 @@ from mailroom_console.access import platform_token
 from mailroom_console.activity.dead_letters import DeadLetterReader
 from mailroom_console.addresses import forwarding
 from mailroom_console.erasing.event_log import LogRenewing
+from mailroom_console.erasing.retention import Retention
 from mailroom_console.erasing.work import Erasing
 from mailroom_console.live.changes import Changes
 from mailroom_console.live.here import Here
@@ -106,7 +107,7 @@ async def app(service: Service[ConsoleSettings]) -> None:
                     lead(database, lambda: [publisher.run(), dead.run(), read.run(service), forwarding.resume(console),
                                             upload_purge.run(console, remover), stranded.run(console),
                                             lasting_presence.run(console), Erasing(console, remover).run(),
-                                            LogRenewing(console).run()],
+                                            LogRenewing(console).run(), Retention(console, remover).run()],
                          follow=lambda: [read.shadow(service)]),
                     "leading",
                 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from mailroom_contracts import (
@@ -18,6 +19,8 @@ from mailroom_contracts import (
     Erase,
     Erased,
     EventsRenewed,
+    Expire,
+    FilesRemoved,
     Forward,
     GiveBack,
     Merge,
@@ -25,6 +28,7 @@ from mailroom_contracts import (
     MoveQueue,
     NoteAdded,
     QueueChanged,
+    RemoveFiles,
     RenewEvents,
     Reply,
     ResendMessage,
@@ -177,6 +181,26 @@ def _erase(draft: Draft, command: Erase) -> None:
     draft.erased = True
 
 
+def _expire(draft: Draft, command: Expire) -> None:
+    if _is_due(draft, command.closed_before):
+        draft.emit(Erased, reason="retention")
+        draft.erased = True
+
+
+def _remove_files(draft: Draft, command: RemoveFiles) -> None:
+    if _is_due(draft, command.closed_before):
+        draft.emit(FilesRemoved, message_ids=command.message_ids, days=command.days)
+
+
+def _is_due(draft: Draft, closed_before: datetime) -> bool:
+    """Whether the ticket has been closed for so long: what was opened again since the command was sent is refused."""
+    state = draft.ticket
+    if state.status == "closed" and state.closed_at is not None and state.closed_at <= closed_before:
+        return True
+    draft.refuse("not_due", "The ticket is not closed, or has been for a shorter time.")
+    return False
+
+
 def _renewed(draft: Draft, command: RenewEvents) -> None:
     """It was carried out before, by the worker: see `renewals`."""
     found = draft.context.renewed.get(command.id)
@@ -213,5 +237,7 @@ _ACTS: dict[type[TicketCommand], Callable[[Draft, Any], None]] = {
     Split: merges.split,
     BeginFrom: merges.begin_from,
     Erase: _erase,
+    Expire: _expire,
+    RemoveFiles: _remove_files,
     RenewEvents: _renewed,
 }

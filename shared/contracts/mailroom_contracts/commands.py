@@ -256,6 +256,27 @@ class Erase(TicketCommand):
                        json_schema_extra=known("person", "portal"))  # fmt: skip
 
 
+class Expire(TicketCommand):
+    """The console: forget the ticket, which has been closed for as long as its portal keeps tickets.
+
+    A type of its own, not a field of `ticket.erase`: a router that does not know it must refuse, not erase.
+    """
+
+    type: Literal["ticket.expire"] = says("Type.", "ticket.expire", default="ticket.expire")
+    closed_before: Time = says("Only when it has been closed since then or longer, else refused (not_due).",
+                               "2025-11-24T02:00:00Z")  # fmt: skip
+
+
+class RemoveFiles(TicketCommand):
+    """The console: the time of a closed ticket's attachments and raw sources is over."""
+
+    type: Literal["ticket.remove_files"] = says("Type.", "ticket.remove_files", default="ticket.remove_files")
+    message_ids: list[str] = says("The messages whose files go.", ["5f0c..."], default_factory=list)
+    days: int = says("How long the portal keeps them after closing.", 90)
+    closed_before: Time = says("Only when it has been closed since then or longer, else refused (not_due).",
+                               "2026-08-26T02:00:00Z")  # fmt: skip
+
+
 class RenewEvents(TicketCommand):
     """The console: write a partition of `ticket.events` anew without what erased tickets left in it. Of no ticket: its
     `ticket_id` is a name that Kafka's default partitioner puts on that partition."""
@@ -270,7 +291,7 @@ COMMANDS: dict[str, type[TicketCommand]] = {
     cls.model_fields["type"].default: cls
     for cls in (Reply, AutoReplyCommand, AddNote, Assign, AssignWaiting, SetStatus, MoveQueue, ConfirmSender,
                 ResendMessage, CancelMessage, Compose, Forward, SetTags, Snooze, Wake, Merge, Unmerge, TakeIn, GiveBack, Split,
-                BeginFrom, SetSpam, Erase, RenewEvents)
+                BeginFrom, SetSpam, Erase, Expire, RemoveFiles, RenewEvents)
 }  # fmt: skip
 
 

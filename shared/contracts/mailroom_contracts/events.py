@@ -219,7 +219,7 @@ class CommandRefused(TicketEvent):
     code: str = says(
         "receive_only, unknown_ticket, wrong_portal, inactive_address, already_assigned, already_auto_replied, "
         "unknown_agent, unknown_queue, bad_status, not_waiting, nobody_online, unknown_type, recipients_changed, "
-        "no_recipient, merged, not_merged, unknown_message ...", "receive_only")  # fmt: skip
+        "no_recipient, merged, not_merged, unknown_message, not_due ...", "receive_only")  # fmt: skip
     reason: str = says("In words for people.", "support@acme.example only receives.")
 
 
@@ -239,8 +239,17 @@ class Erased(TicketEvent):
     """The ticket was forgotten: its state is deleted from `tickets`, and who keeps something of it deletes that, too."""
 
     type: Literal["ticket.erased"] = says("Type.", "ticket.erased", default="ticket.erased")
-    reason: str = says("person (who asked for it) or portal (which was deleted).", "person", default="person",
-                       json_schema_extra=known("person", "portal"))  # fmt: skip
+    reason: str = says("person (who asked for it), portal (which was deleted) or retention (closed for as long as its portal "
+                       "keeps tickets).", "person", default="person",
+                       json_schema_extra=known("person", "portal", "retention"))  # fmt: skip
+
+
+class FilesRemoved(TicketEvent):
+    """The attachments and raw sources of these messages are deleted: their time was over. Names and sizes stay."""
+
+    type: Literal["ticket.files_removed"] = says("Type.", "ticket.files_removed", default="ticket.files_removed")
+    message_ids: list[str] = says("The messages.", ["5f0c..."], default_factory=list)
+    days: int = says("How long the portal keeps them after closing.", 90)
 
 
 class EventsRenewed(TicketEvent):
@@ -261,7 +270,7 @@ EVENTS: dict[str, type[TicketEvent]] = {
     for cls in (TicketCreated, MessageAdded, Assigned, Unassigned, StatusChanged, QueueChanged, NoteAdded,
                 ReplyRequested, AutoReplied, DeliveryChanged, SenderConfirmed, CommandRefused, InputIgnored, Forwarded,
                 TagsChanged, Snoozed, Woken, Merged, Unmerged, TookIn, GaveBack, MessageSplit, SpamChanged, Erased,
-                EventsRenewed)
+                FilesRemoved, EventsRenewed)
 }  # fmt: skip
 
 

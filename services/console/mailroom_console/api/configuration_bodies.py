@@ -24,6 +24,13 @@ class PortalChange(Body):
     known_days: int | None = Field(
         None, ge=0, le=3650, description="Days for which a closed ticket is found by what a mail names."
     )
+    tickets_kept_days: int | None = Field(
+        None, ge=1, le=3650, description="Days after which a closed ticket is erased, with its mails; null: never."
+    )
+    attachments_kept_days: int | None = Field(
+        None, ge=1, le=3650,
+        description="Days after which a closed ticket's attachments and raw sources are removed; null: with the ticket.",
+    )  # fmt: skip
     undo_send_s: int | None = Field(
         None, ge=0, le=3600, description="Seconds that agents' mail is held, so that it can be taken back."
     )

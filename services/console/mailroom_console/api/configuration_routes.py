@@ -65,6 +65,8 @@ async def portal_change(body: PortalChange, console: ConsoleDep, principal: Prin
         console, principal, name=body.name, mail_domains=body.domains, revision=body.revision,
         follow_up_after_days=body.follow_up_after_days, undo_send_s=body.undo_send_s,
         known_days=body.known_days,
+        tickets_kept_days=body.tickets_kept_days if "tickets_kept_days" in body.model_fields_set else UNSET,
+        attachments_kept_days=body.attachments_kept_days if "attachments_kept_days" in body.model_fields_set else UNSET,
         office_hours=body.office_hours if "office_hours" in body.model_fields_set else UNSET,
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from mailroom_console.storage.schema import (
     dead_letters,
     domains,
     drafts,
+    expiries,
     forwarding_checks,
     login_failures,
     oauth_states,
@@ -28,7 +29,18 @@ from mailroom_console.storage.schema import (
 )
 
 # in this order: who names another goes first
-_OF_A_PORTAL = (drafts, uploads, forwarding_checks, oauth_states, blocked, canned, dead_letters, api_tokens, audit)
+_OF_A_PORTAL = (
+    expiries,
+    drafts,
+    uploads,
+    forwarding_checks,
+    oauth_states,
+    blocked,
+    canned,
+    dead_letters,
+    api_tokens,
+    audit,
+)
 
 
 async def remove_portal(console: Console, portal_id: str) -> dict[str, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from mailroom_contracts import Actor, Erase, ids, topics
@@ -24,6 +23,7 @@ from mailroom_console.storage.read_schema import GENERATIONS
 from mailroom_console.storage.schema import dead_letters, drafts, erasures
 
 from .asked import DONE, GOING, PERSON
+from .blobs import blob_keys
 from .portal_rows import remove_portal
 from .steps import steps
 
@@ -95,7 +95,7 @@ class Erasing:
             for table in (self._console.read.tables.messages, self._console.read.tables.bounces):
                 found = await connection.scalars(select(table.c.document).where(table.c.ticket_id == ticket))
                 documents += [document for document in found if document]
-        keys = {key for document in documents for key in _blob_keys(json.loads(document))}
+        keys = {key for document in documents for key in blob_keys(json.loads(document))}
         for key in sorted(keys):
             if key.startswith(f"{portal_id}/"):  # a file of an own upload or mail, never another portal's
                 await self._remover.forget(key)
@@ -139,15 +139,3 @@ class Erasing:
             gone = [each.seq for each in letters if row.target.encode() in (each.value or b"").lower()]
             for start in range(0, len(gone), 500):
                 await connection.execute(delete(d).where(d.c.seq.in_(gone[start : start + 500])))
-
-
-def _blob_keys(value: Any) -> Iterator[str]:
-    """Every blob that a message names: what has a `key` and a `size`."""
-    if isinstance(value, dict):
-        if isinstance(value.get("key"), str) and "size" in value:
-            yield value["key"]
-        for each in value.values():
-            yield from _blob_keys(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _blob_keys(each)

@@ -85,6 +85,7 @@ async def add(
 async def change(
     console: Console, principal: Principal, *, name: str | None = None, mail_domains: list[str] | None = None,
     follow_up_after_days: int | None = None, undo_send_s: int | None = None, known_days: int | None = None,
+    tickets_kept_days: int | Unset | None = UNSET, attachments_kept_days: int | Unset | None = UNSET,
     office_hours: Mapping[str, Any] | Unset | None = UNSET, revision: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Change the principal's own portal. A domain with internal addresses cannot be taken away; a new one needs a proof.
@@ -110,9 +111,12 @@ async def change(
             else before["domains"],
             "follow_up_after_days": _days("follow_up_after_days", follow_up_after_days, before["follow_up_after_days"]),
             "known_days": _days("known_days", known_days, before["known_days"]),
+            "tickets_kept_days": _kept("tickets_kept_days", tickets_kept_days, before),
+            "attachments_kept_days": _kept("attachments_kept_days", attachments_kept_days, before),
             "undo_send_s": _undo(undo_send_s, before["undo_send_s"]),
             "office_hours": before["office_hours"] if isinstance(office_hours, Unset) else checked_hours(office_hours),
         }
+        _check_kept(after["tickets_kept_days"], after["attachments_kept_days"])
         changes = audit.changes_between(before, after)
         for gone in set(before["domains"]) - set(after["domains"]):
             await _check_unused(connection, principal.portal_id, gone)
@@ -120,7 +124,9 @@ async def change(
             done = await connection.execute(
                 update(portals).where(portals.c.id == principal.portal_id, portals.c.revision == before["revision"])
                 .values(name=after["name"], follow_up_after_days=after["follow_up_after_days"],
-                        undo_send_s=after["undo_send_s"], known_days=after["known_days"], office_hours=after["office_hours"],
+                        undo_send_s=after["undo_send_s"], known_days=after["known_days"],
+                        tickets_kept_days=after["tickets_kept_days"],
+                        attachments_kept_days=after["attachments_kept_days"], office_hours=after["office_hours"],
                         revision=before["revision"] + 1, updated_at=now)
             )  # fmt: skip
             if done.rowcount != 1:
@@ -187,7 +193,8 @@ async def _shown(connection: AsyncConnection, portal_id: str) -> dict[str, Any]:
     row = (await connection.execute(select(portals).where(portals.c.id == portal_id))).one()
     return {"id": row.id, "name": row.name, "domains": await domains_of(connection, portal_id), "active": row.active,
             "follow_up_after_days": row.follow_up_after_days, "undo_send_s": row.undo_send_s,
-            "known_days": row.known_days,
+            "known_days": row.known_days, "tickets_kept_days": row.tickets_kept_days,
+            "attachments_kept_days": row.attachments_kept_days,
             "office_hours": row.office_hours,
             "dkim": [{"domain": key["domain"], "selector": key["selector"]} for key in row.dkim],
             "revision": row.revision}  # fmt: skip
@@ -206,6 +213,22 @@ def _days(name: str, wanted: int | None, present: int) -> int:
     if not 0 <= wanted <= 3650:
         raise invalid(name, say("Days are 0 to 3650."))
     return wanted
+
+
+def _kept(name: str, wanted: int | Unset | None, before: dict[str, Any]) -> int | None:
+    if isinstance(wanted, Unset):
+        return before[name]  # type: ignore[no-any-return]
+    if wanted is not None and not 1 <= wanted <= 3650:
+        raise invalid(name, say("Days are 1 to 3650, or none: then it is kept for ever."))
+    return wanted
+
+
+def _check_kept(tickets: int | None, attachments: int | None) -> None:
+    if tickets is not None and attachments is not None and attachments > tickets:
+        raise invalid(
+            "attachments_kept_days",
+            say("Attachments go with their tickets at the latest, after {days} days.", days=tickets),
+        )
 
 
 def _undo(wanted: int | None, present: int) -> int:

@@ -18,6 +18,7 @@ from mailroom_contracts import (
     DeliveryChanged,
     Erased,
     EventsRenewed,
+    FilesRemoved,
     Forwarded,
     GaveBack,
     InputIgnored,
@@ -44,11 +45,12 @@ from mailroom_mail import comparable
 
 from mailroom_console.times import DAY, HOUR, micros
 
+from .outcomes import outcome_of
+
 Row = dict[str, Any]
 FAILED_STATES = frozenset({"failed", "bounced", "refused"})
 SEARCHED_CHARACTERS = 4000
 _BASE = {"id", "type", "ticket_id", "portal_id", "version", "at", "causation_id"}
-_ASKED_FOR = frozenset({"agent", "api", "console"})
 TELLING = ("mail", "reply", "external_reply")  # kinds whose text lists show
 
 
@@ -88,6 +90,7 @@ class Batch:
     outcomes: dict[str, Row] = field(default_factory=dict)
     tagged: dict[str, Row] = field(default_factory=dict)  # tickets whose tags changed
     split: list[tuple[str, str]] = field(default_factory=list)  # (message, ticket that it was moved to)
+    without_files: dict[str, int] = field(default_factory=dict)  # messages, by the days that these were kept
     confirmed: list[tuple[str, str]] = field(default_factory=list)
     searchable: dict[str, list[str]] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)  # tickets that are to be there no more
@@ -137,6 +140,7 @@ class Batch:
                 self._history(event)
                 if current:
                     ticket["status"] = event.status
+                    ticket["closed_at"] = micros(event.at) if event.status == "closed" else None
             case QueueChanged():
                 self._history(event)
                 if current:
@@ -154,10 +158,14 @@ class Batch:
                 self.split.append((event.message_id, event.to_ticket))
                 if (known := self.new_messages.get(event.message_id)) is not None:
                     known["split_to"] = event.to_ticket
+            case FilesRemoved():
+                self._history(event)
+                self._without_files(ticket, event)
             case _:
                 return
         ticket["version"] = max(ticket["version"], event.version)
-        ticket["updated_at"] = max(ticket["updated_at"], micros(event.at))
+        if not isinstance(event, FilesRemoved):  # lists need not move it
+            ticket["updated_at"] = max(ticket["updated_at"], micros(event.at))
         customer, answered = ticket["customer_at"], ticket["answered_at"]
         ticket["place"] = _place(ticket)
         ticket["waiting"] = (
@@ -181,9 +189,18 @@ class Batch:
             self.new_messages.pop(name, None)
             self.changed_messages.pop(name, None)
         self.split = [one for one in self.split if one[0] not in mine]
+        self.without_files = {name: days for name, days in self.without_files.items() if name not in mine}
         self.confirmed = [one for one in self.confirmed if one[0] != ticket_id]
         self.history = {key: row for key, row in self.history.items() if row["ticket_id"] != ticket_id}
         self.bounces = {key: row for key, row in self.bounces.items() if row["ticket_id"] != ticket_id}
+
+    def _without_files(self, ticket: Row, event: FilesRemoved) -> None:
+        for name in event.message_ids:
+            self.without_files[name] = event.days
+            if (known := self.new_messages.get(name)) is not None:
+                known["files_removed"] = event.days
+        if event.version >= ticket["version"]:
+            ticket["has_files"] = False
 
     def _created(self, event: TicketCreated) -> None:
         if event.ticket_id in self.tickets:
@@ -195,7 +212,7 @@ class Batch:
             "customer_email": event.customer.email, "customer_name": event.customer.name,
             "follow_up_of": event.follow_up_of, "linked_to": event.linked_to,
             "gmail_thread_id": event.gmail_thread_id, "created_at": at, "updated_at": at, "version": event.version,
-            "message_count": 0, "last_text": "", "customer_at": None, "answered_at": None, "waiting": False,
+            "message_count": 0, "last_text": "", "closed_at": None, "has_files": False, "customer_at": None, "answered_at": None, "waiting": False,
             "failed": 0, "place": "spam" if event.spam else event.status, "tags": [], "snoozed_until": None,
             "merged_into": None, "spam": event.spam, "answers": None,
         }  # fmt: skip
@@ -212,12 +229,13 @@ class Batch:
             "direction": message.direction, "kind": message.kind, "at": at, "version": event.version,
             "address_id": message.address_id, "outbound_id": message.outbound_id, "delivery_state": state,
             "delivery": delivery.model_dump(mode="json", exclude_none=True) if delivery else None,
-            "new_sender": message.new_sender, "split_to": None,
+            "new_sender": message.new_sender, "split_to": None, "files_removed": None,
             "document": message.__pydantic_serializer__.to_json(message, by_alias=True, exclude_none=True).decode(),
             "from_email": comparable(writer.email if writer else ""),
         }  # fmt: skip
         self.messages[message.id] = self.new_messages[message.id] = row
         ticket["message_count"] += 1
+        ticket["has_files"] |= bool(message.attachments or message.raw)
         text = message.reply_text or message.text
         if message.kind in TELLING:
             ticket["last_text"] = excerpt(text)
@@ -312,22 +330,11 @@ class Batch:
         self.counters.setdefault(key, [0, 0])[0 if incoming else 1] += 1
 
     def _outcome(self, event: TicketEvent) -> None:
-        """What became of a command, for the one who waits for it or asks again with its Idempotency-Key."""
         if (known := self.outcomes.get(event.causation_id)) is not None:
             if known["message_id"] is None and isinstance(event, ReplyRequested):
                 known["message_id"] = event.message.id  # the ticket was made for it
-            return
-        refused = isinstance(event, CommandRefused)
-        ignored = isinstance(event, InputIgnored) and event.receipt_id is None
-        if not (refused or ignored or event.actor.kind in _ASKED_FOR):
-            return
-        message_id = event.message.id if isinstance(event, ReplyRequested | NoteAdded | Forwarded) else None
-        self.outcomes[event.causation_id] = {
-            "causation_id": event.causation_id, "ticket_id": event.ticket_id, "type": event.type,
-            "code": event.code if isinstance(event, CommandRefused | InputIgnored) else None,
-            "reason": event.reason if isinstance(event, CommandRefused | InputIgnored) else None,
-            "message_id": message_id, "at": micros(event.at),
-        }  # fmt: skip
+        elif (row := outcome_of(event)) is not None:
+            self.outcomes[event.causation_id] = row
 
 
 def _place(ticket: Row) -> str:

@@ -30,6 +30,7 @@ MOST_LEXEMES = 2_500
 _TICKET_CHANGES = (
     "queue_id", "status", "assignee_id", "gmail_thread_id", "updated_at", "version", "message_count", "last_text",
     "customer_at", "answered_at", "waiting", "failed", "place", "tags", "snoozed_until", "merged_into", "spam", "answers",
+    "closed_at", "has_files",
 )  # fmt: skip
 
 
@@ -82,6 +83,8 @@ def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: b
     for message_id, to_ticket in batch.split:
         connection.execute(update(m).where(m.c.id == message_id).values(split_to=to_ticket))
         _last_text(connection, tables, message_id)
+    for name, days in batch.without_files.items():
+        connection.execute(update(m).where(m.c.id == name).values(files_removed=days))
     _tag(connection, tables.tags, batch)
     for ticket_id, email in batch.confirmed:
         _confirm(connection, m, ticket_id, email)

@@ -76,6 +76,9 @@ def _make(g: int, into: MetaData) -> ReadTables:
         Column("version", Integer, nullable=False),
         Column("message_count", Integer, nullable=False, default=0),
         Column("last_text", Text, nullable=False, default=""),
+        Column("closed_at", BigInteger),  # since when it is closed
+        # a message may have files whose time is not over
+        Column("has_files", Boolean, nullable=False, default=False, server_default=text("true")),
         Column("customer_at", BigInteger),  # when the customer wrote last
         Column("answered_at", BigInteger),  # when a person answered last
         Column("waiting", Boolean, nullable=False, default=False),  # not closed, and the customer wrote last
@@ -96,6 +99,8 @@ def _make(g: int, into: MetaData) -> ReadTables:
               postgresql_where=text("merged_into IS NOT NULL")),
         Index(f"ix_rm{g}_failed", "portal_id", "queue_id", "updated_at", "seq",
               sqlite_where=text("failed > 0"), postgresql_where=text("failed > 0")),
+        Index(f"ix_rm{g}_closed", "portal_id", "closed_at", "has_files", "seq",
+              sqlite_where=text("closed_at IS NOT NULL"), postgresql_where=text("closed_at IS NOT NULL")),
         Index(f"ix_rm{g}_waiting", "portal_id", "queue_id", "updated_at", "seq",
               sqlite_where=text("waiting"), postgresql_where=text("waiting")),
     )  # fmt: skip
@@ -114,8 +119,10 @@ def _make(g: int, into: MetaData) -> ReadTables:
         Column("delivery", JSON(none_as_null=True)),
         Column("new_sender", Boolean, nullable=False, default=False),
         Column("split_to", Id),  # the ticket that it was moved to
+        Column("files_removed", Integer),  # its files are: so many days after the ticket was closed
         Column("document", Text, nullable=False),  # the TicketMessage as it was in the event
         Index(f"ix_rm{g}_conversation", "ticket_id", "at", "id"),
+        Index(f"ix_rm{g}_at", "at"),  # the copies of a mail in several tickets have one time
     )  # fmt: skip
     tags = Table(
         f"rm{g}_tags", into,

@@ -45,6 +45,8 @@ portals = Table(
     Column("dkim", JSON, nullable=False, default=list),
     Column("follow_up_after_days", Integer, nullable=False, default=14),
     Column("known_days", Integer, nullable=False, default=400, server_default="400"),
+    Column("tickets_kept_days", Integer),  # after closing; None: for ever
+    Column("attachments_kept_days", Integer),  # with the raw sources, in which they are, too
     Column("undo_send_s", Integer, nullable=False, default=10),
     Column("office_hours", JSON(none_as_null=True)),
     Column("revision", Integer, nullable=False, default=1),
@@ -238,8 +240,8 @@ erasures = Table(
     "erasures", metadata,
     Column("id", Id, primary_key=True),
     Column("portal_id", Id, nullable=False),  # which may be gone
-    Column("kind", String(10), nullable=False),  # person or portal
-    Column("subject", Text, nullable=False),  # the portal's name; of a person a digest of the address
+    Column("kind", String(10), nullable=False),  # person, portal, retention, files
+    Column("subject", Text, nullable=False),  # the portal's name; of a person a digest of the address; else the day
     Column("target", Text),  # the address itself, while there is something to do
     Column("state", String(10), nullable=False, default="going"),  # going, done
     Column("asked_at", BigInteger, nullable=False),
@@ -248,6 +250,18 @@ erasures = Table(
     Column("removed", JSON, nullable=False, default=dict),
     Column("unreadable_at", BigInteger),  # no reader of ticket.events is given it any more
     Column("gone_at", BigInteger),  # it left the brokers' disks, too
+)  # fmt: skip
+
+# what is kept no longer, until it is removed
+expiries = Table(
+    "expiries", metadata,
+    Column("ticket_id", Id, primary_key=True),
+    _portal(index=True),
+    Column("kind", String(10), nullable=False),  # ticket, or its files alone
+    Column("command_id", Id, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("blobs", JSON, nullable=False),  # pairs: key, time of its message
+    Column("messages", Integer, nullable=False),
 )  # fmt: skip
 
 # ticket.events, by partition: written anew, so that it forgets what was erased

@@ -62,7 +62,7 @@ def message(row: Any) -> dict[str, Any]:
     """One message of a ticket."""
     document: dict[str, Any] = json.loads(row.document)
     delivery = row.delivery or ({"state": row.delivery_state} if row.delivery_state else None)
-    raw = document.get("raw")
+    raw = document.get("raw") if row.files_removed is None else None
     return {
         "id": row.id,
         "ticket_id": row.ticket_id,
@@ -79,7 +79,9 @@ def message(row: Any) -> dict[str, Any]:
         "html": document.get("html"),
         "reply_text": document.get("reply_text"),
         "truncated": bool(document.get("text_ref") or document.get("html_ref")),
-        "attachments": [attachment(row.id, n, a) for n, a in enumerate(document.get("attachments", []))],
+        "attachments": [
+            attachment(row.id, n, a, row.files_removed) for n, a in enumerate(document.get("attachments", []))
+        ],
         "raw_url": f"{API}/messages/{quote(row.id)}/raw" if raw else None,
         "verdicts": document.get("verdicts"),
         "defects": document.get("defects", []),
@@ -116,12 +118,12 @@ def delivery_shown(delivery: dict[str, Any] | None) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def attachment(message_id: str, index: int, ref: dict[str, Any]) -> dict[str, Any]:
-    """An attachment with where to get it."""
+def attachment(message_id: str, index: int, ref: dict[str, Any], removed: int | None) -> dict[str, Any]:
+    """An attachment with where to get it, or after how many days it was removed."""
     return {
         "index": index, "filename": ref.get("filename"), "content_type": ref.get("content_type"),
         "size": ref.get("size", 0), "inline": ref.get("inline", False), "content_id": ref.get("content_id"),
-        "url": f"{API}/messages/{quote(message_id)}/attachments/{index}",
+        "url": f"{API}/messages/{quote(message_id)}/attachments/{index}", "removed_after_days": removed,
     }  # fmt: skip
 
 

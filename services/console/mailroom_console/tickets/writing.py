@@ -204,10 +204,15 @@ async def _quotes(
 
 
 async def _documents(console: Console, ticket_id: str) -> list[dict[str, Any]]:
-    """The messages of a ticket, oldest first, as their events have them."""
+    """The messages of a ticket, oldest first, as their events have them, but for files that were removed."""
     async with console.database.read() as connection:
         rows = await reading.conversation(connection, console.read.tables, ticket_id)
-    return await asyncio.to_thread(lambda: [json.loads(row.document) | {"id": row.id} for row in rows])
+    return await asyncio.to_thread(
+        lambda: [
+            json.loads(row.document) | {"id": row.id} | ({"attachments": []} if row.files_removed is not None else {})
+            for row in rows
+        ]
+    )
 
 
 async def _with_recipients(

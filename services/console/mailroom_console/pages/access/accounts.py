@@ -16,11 +16,12 @@ from mailroom_console.principals import ADMIN, READ, SCOPES
 from mailroom_console.problems import Problem
 
 _ACTIONS = {"created": mark("Added"), "changed": mark("Changed"), "deleted": mark("Deleted"), "invited": mark("Made a sign-in link for"),
-            "password_set": mark("Set the password of")}  # fmt: skip
+            "password_set": mark("Set the password of"), "removed": mark("Began to remove"), "erased": mark("Began to forget")}  # fmt: skip
 
 
 _KINDS = {"address": mark("address"), "agent": mark("agent"), "queue": mark("queue"), "portal": mark("portal"),
-          "token": mark("token")}  # fmt: skip
+          "token": mark("token"), "person": mark("person"), "retention": mark("closed tickets whose time was over"),
+          "files": mark("files whose time was over")}  # fmt: skip
 
 
 def pages() -> list[Page]:

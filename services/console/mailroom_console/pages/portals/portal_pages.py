@@ -39,13 +39,15 @@ async def update(visit: Visit) -> Response:
     portal = await portals.current(visit.console, visit.who)
     form: dict[str, Any] = {"name": visit.text("name"), "domains": visit.text("domains"), "revision": visit.number("revision") or 0,
             "follow_up_after_days": visit.text("follow_up_after_days"), "undo_send_s": visit.text("undo_send_s"),
-            "known_days": visit.text("known_days"),
+            "known_days": visit.text("known_days"), "tickets_kept_days": visit.text("tickets_kept_days"),
+            "attachments_kept_days": visit.text("attachments_kept_days"),
             "zone": visit.text("zone").strip(), "hours": visit.text("hours"), "holidays": visit.text("holidays")}  # fmt: skip
     try:
         await portals.change(
             visit.console, visit.who, name=form["name"], mail_domains=form["domains"].replace(",", " ").split(),
             follow_up_after_days=visit.number("follow_up_after_days"), undo_send_s=visit.number("undo_send_s"),
-            known_days=visit.number("known_days"),
+            known_days=visit.number("known_days"), tickets_kept_days=_kept(visit, "tickets_kept_days"),
+            attachments_kept_days=_kept(visit, "attachments_kept_days"),
             office_hours=hours_typed(form["zone"], form["hours"], form["holidays"]), revision=form["revision"],
         )  # fmt: skip
     except Problem as problem:
@@ -82,8 +84,14 @@ async def make_key(visit: Visit) -> Response:
 def _form(portal: dict[str, Any]) -> dict[str, Any]:
     return {"name": portal["name"], "domains": "\n".join(portal["domains"]), "revision": portal["revision"],
             "follow_up_after_days": portal["follow_up_after_days"], "undo_send_s": portal["undo_send_s"],
-            "known_days": portal["known_days"],
+            "known_days": portal["known_days"], "tickets_kept_days": portal["tickets_kept_days"] or "",
+            "attachments_kept_days": portal["attachments_kept_days"] or "",
             **hours_shown(portal["office_hours"])}  # fmt: skip
+
+
+def _kept(visit: Visit, name: str) -> int | None:
+    """Days, or none for ever. What is no number is refused as one that is too small: never taken for none."""
+    return (visit.number(name) or 0) if visit.text(name).strip() else None
 
 
 async def _show(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mailroom_console.languages import mark, say
+from mailroom_console.languages import count, mark, say
 
 Named = Mapping[str, Mapping[str, Any]]
 _WOKEN = {"time": mark("Back: its time has come"), "customer_replied": mark("Back: somebody wrote")}
@@ -59,6 +59,13 @@ def event_words(event: Mapping[str, Any], queues: Named, agents: Named) -> str:
         return _by(say("A mail got a ticket of its own"), by)
     if kind == "spam_changed":
         return _by(say("Spam") if event["spam"] else say("Not spam"), by)
+    if kind == "files_removed":
+        days = int(event["days"])
+        return count(
+            days,
+            "Its files were removed, {n} day after it was closed",
+            "Its files were removed, {n} days after it was closed",
+        )
     if kind == "sender_confirmed":
         return _by(say("{who} takes part", who=event["email"]), by)
     return ""

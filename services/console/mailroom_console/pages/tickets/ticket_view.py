@@ -127,8 +127,9 @@ def shown(message: Mapping[str, Any], agents: Named) -> dict[str, Any]:
         "cut_url": f"{base}/text" if message["truncated"] and not message["html"] else None,
         "shown_text": text, "quoted_text": quoted, "posts": posts(message),
         "files": [
-            {"name": a["filename"] or nameless(a["content_type"]), "size": a["size"], "url": f"{base}/attachments/{a['index']}", **preview(a, base)}
-            for a in message["attachments"] if not _in_frame(a, message)
+            {"name": a["filename"] or nameless(a["content_type"]), "size": a["size"], "url": f"{base}/attachments/{a['index']}", "removed": a["removed_after_days"],
+             **({} if a["removed_after_days"] else preview(a, base))}
+            for a in message["attachments"] if a["removed_after_days"] or not _in_frame(a, message)
         ],
         "blank": blank(message), "splittable": message["direction"] == "in" and message["kind"] == "mail",
         "held_until": message.get("send_at"),
