@@ -145,6 +145,7 @@ def places(ids: dict[str, str]) -> list[Place]:
         Place("account", "/account"),
         Place("tokens", "/tokens"),
         Place("forgetting", "/forgetting"),
+        Place("portal-delete", "/platform/delete-portal"),
         Place("audit", "/audit"),
         Place("canned", "/canned"),
         Place("blocked", "/blocked"),

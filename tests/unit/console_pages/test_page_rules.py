@@ -29,7 +29,12 @@ def test_a_path_is_ours_or_the_default(path: str) -> None:
 
 def test_every_page_asks_for_a_scope_but_the_doors() -> None:
     open_pages = {(page.method, page.path) for page in all_pages() if page.scope is None}
-    assert open_pages == {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/first-start"), ("POST", "/first-start")}
+    assert open_pages == {
+        ("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/first-start"), ("POST", "/first-start"),
+        # who operates the platform has no session: the platform's token is typed, and a sealed link shows what came of it
+        ("GET", "/platform/delete-portal"), ("POST", "/platform/delete-portal"),
+        ("GET", "/platform/delete-portal/progress"),
+    }  # fmt: skip
     assert all(page.csrf for page in all_pages() if page.method == "POST")
     routes = [(page.method, page.path) for page in all_pages()]
     assert len(routes) == len(set(routes))

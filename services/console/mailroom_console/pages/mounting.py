@@ -19,7 +19,7 @@ from mailroom_console.pages.frame.rendering import EDITOR, static_files
 from mailroom_console.pages.frame.site import Site
 from mailroom_console.pages.frame.visit import Page, Visit
 from mailroom_console.pages.people import agent_pages, forgetting_pages, queue_pages
-from mailroom_console.pages.portals import portal_pages, tools_pages
+from mailroom_console.pages.portals import portal_pages, removal_pages, tools_pages
 from mailroom_console.pages.tickets import (
     here_pages,
     letters,
@@ -42,7 +42,7 @@ def all_pages() -> list[Page]:
     modules = (
         signing_in, accounts, listing, letters, shelf_pages, ticket_pages, ticket_actions, here_pages, message_pages,
         preview_pages, pictures, connect_pages, sign_in_pages, google_pages, address_pages, queue_pages, agent_pages, activity_pages,
-        portal_pages, tools_pages, forgetting_pages, live_feed,
+        portal_pages, tools_pages, removal_pages, forgetting_pages, live_feed,
     )  # fmt: skip
     return [page for module in modules for page in module.pages()]
 
