@@ -26,7 +26,7 @@ CUSTOM: dict[str, set[str]] = {
 def resources() -> Iterator[tuple[str, dict[str, Any]]]:
     kustomization = yaml.safe_load((BASE / "kustomization.yaml").read_text())
     for name in kustomization["resources"]:
-        for resource in yaml.safe_load_all((BASE / name).read_text()):
+        for resource in yaml.load_all((BASE / name).read_text(), yaml.CSafeLoader):
             if resource:
                 yield name, resource
 

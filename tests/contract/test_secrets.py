@@ -56,14 +56,14 @@ def manifests() -> dict[str, list[dict[str, Any]]]:
     base = [
         document
         for name in kustomization["resources"]
-        for document in yaml.safe_load_all((KUBERNETES / "base" / name).read_text())
+        for document in yaml.load_all((KUBERNETES / "base" / name).read_text(), yaml.CSafeLoader)
         if document
     ]
     found = {"base": base}
     if shutil.which("kubectl"):
         for overlay in sorted((KUBERNETES / "overlays").iterdir()):
             done = subprocess.run(["kubectl", "kustomize", overlay], capture_output=True, text=True, check=True)
-            found[overlay.name] = list(yaml.safe_load_all(done.stdout))
+            found[overlay.name] = list(yaml.load_all(done.stdout, yaml.CSafeLoader))
     return found
 
 
