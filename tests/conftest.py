@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from support.authorities import know_nobody
 from support.containers import KafkaContainer, ValkeyContainer, engine_problem
 from support.processes import ServiceProcess
 from support.servers import KafkaServer, ValkeyServer
@@ -22,8 +23,7 @@ from support.topics import create_topics, delete_topics, run_apart
 
 HERE = Path(__file__).parent
 
-# As in the services (`mailroom_runtime.launch`): looking for cycles every 700 allocations takes a tenth of the time.
-gc.set_threshold(100_000, 20, 50)
+know_nobody()
 
 # In CI the same examples in every run, so that red means the change; elsewhere new ones, to find more. No deadlines:
 # the machine is shared, and what must be fast has a benchmark.

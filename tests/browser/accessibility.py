@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
+from support.authorities import as_given
 from support.processes import REPOSITORY
 
 HERE = Path(__file__).parent / "axe"
@@ -31,7 +32,7 @@ def source() -> str:
                 shutil.copy(HERE / name, folder / name)
             subprocess.run(
                 ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=folder, check=True, capture_output=True, timeout=120,
+                cwd=folder, env=as_given(), check=True, capture_output=True, timeout=120,
             )  # fmt: skip
     return script.read_text()
 

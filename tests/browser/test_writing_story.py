@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
+from support.authorities import as_given
 from support.processes import REPOSITORY
 
 from browser.accessibility import findings
@@ -293,4 +294,6 @@ def test_the_editor_is_built_from_its_lock() -> None:
     lock = (folder / "package-lock.json").read_text()
     assert '"resolved"' not in lock
     assert "://" not in lock
-    subprocess.run(["bash", str(folder / "build.sh"), "--must"], check=True, timeout=240, capture_output=True)
+    subprocess.run(
+        ["bash", str(folder / "build.sh"), "--must"], env=as_given(), check=True, timeout=240, capture_output=True
+    )

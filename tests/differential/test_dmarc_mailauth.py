@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from mailroom_mail.trust.dmarc import discover, evaluate, organisation
 from mailroom_mail.trust.verdict_records import DkimVerdict
+from support.authorities import as_given
 
 HERE = Path(__file__).parent
 VERSION = "7.1.0"
@@ -73,6 +74,7 @@ def test_same_verdict_and_policy(tmp_path: Path) -> None:
         subprocess.run(
             ["npm", "install", "--no-audit", "--no-fund", f"mailauth@{VERSION}"],
             cwd=tmp_path,
+            env=as_given(),
             check=True,
             capture_output=True,
             timeout=400,

@@ -18,6 +18,7 @@ from typing import Any
 
 from broker import user_cache
 
+from .authorities import as_given
 from .processes import REPOSITORY
 
 BUNDLE = REPOSITORY / "docs" / "contracts" / "mailroom.json"
@@ -90,7 +91,7 @@ def _tool(name: str) -> str | None:
 
 
 def _run(command: list[str], folder: Path, given: str | None = None) -> str:
-    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, input=given, env=as_given(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command[0]}: {done.stderr[-3000:]}"
     return done.stdout
 

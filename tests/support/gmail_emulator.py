@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from mailroom_gmail import oauth
 
+from .authorities import as_given
 from .processes import REPOSITORY, Process, free_port, port_open
 from .waiting import wait_until
 
@@ -36,7 +37,11 @@ def installed() -> Path:
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(HERE / name, CACHE / name)
             subprocess.run(
-                ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=CACHE, check=True, timeout=180
+                ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+                cwd=CACHE,
+                env=as_given(),
+                check=True,
+                timeout=180,
             )
     return entry
 

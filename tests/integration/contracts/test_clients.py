@@ -25,6 +25,7 @@ from mailroom_contracts import Actor, AddNote, Assigned, decode, encode
 from mailroom_contracts import topics as names
 from mailroom_runtime.bus.kafka import read_to_end
 from mailroom_runtime.process.settings import ServiceSettings
+from support.authorities import as_given
 from support.processes import REPOSITORY
 from support.waiting import eventually
 
@@ -41,7 +42,7 @@ def programs(heading: str) -> list[str]:
 
 
 def build(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=as_given(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -13,6 +13,7 @@ from mailroom_contracts import Actor, Assigned
 from mailroom_contracts import topics as names
 from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.process.settings import ServiceSettings
+from support.authorities import as_given
 from support.documented import commands
 from support.waiting import eventually
 
@@ -69,7 +70,9 @@ async def test_the_example_reads_events_and_skips_unknown_types(kafka: str, topi
 
 def test_the_contracts_need_pydantic_and_nothing_else(tmp_path: Path) -> None:
     python = environment(tmp_path)
-    subprocess.run([UV, "pip", "install", "-q", "--python", python, str(ROOT / "shared" / "contracts")], check=True)
+    subprocess.run(
+        [UV, "pip", "install", "-q", "--python", python, str(ROOT / "shared" / "contracts")], env=as_given(), check=True
+    )
     assert packages(python) == NEEDED
     made = "from mailroom_contracts import schema_form, schemas; assert schemas.generated(schema_form.Published())"
     subprocess.run([python, "-c", made], check=True)
@@ -78,7 +81,7 @@ def test_the_contracts_need_pydantic_and_nothing_else(tmp_path: Path) -> None:
 def test_what_the_document_installs_is_enough_for_its_example(tmp_path: Path) -> None:
     python = environment(tmp_path)
     words = shlex.split(INSTALL)
-    subprocess.run([UV, *words[:2], "-q", "--python", python, *words[2:]], cwd=ROOT, check=True)
+    subprocess.run([UV, *words[:2], "-q", "--python", python, *words[2:]], cwd=ROOT, env=as_given(), check=True)
     assert packages(python) - NEEDED <= {"aiokafka", "async-timeout", "packaging"}
     imports = "\n".join(line for line in example().splitlines() if line.startswith(("import", "from")))
     subprocess.run([python, "-c", imports], check=True)
