@@ -31,10 +31,8 @@ def run(name: str, settings_class: type[S], app: Callable[[Service[S]], Awaitabl
     tame()
     unreadable.contain()
     progress.note_consumers()
-    # What was imported is never garbage, and a record's models go without the collector: to look for cycles every 700
-    # allocations, as is the default, took the router a third of its time under load.
+    # What was imported is never garbage (how seldom the others are looked at: `mailroom_runtime`).
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
 
     async def main() -> int:
         service = Service(name, settings)
