@@ -155,7 +155,10 @@ def topics(kafka: str, topic_prefix: str) -> Iterator[str]:
 
 @pytest.fixture
 def start_service(tmp_path: Path) -> Iterator[ServiceStarter]:
-    """start_service("router", env, ready=True, extra=[], module=None): a ServiceProcess, killed after the test."""
+    """start_service("router", env, ready=True, extra=[], module=None): a ServiceProcess, killed after the test.
+
+    `anew`: in a new interpreter, for tests that measure the process; so is what has a PYTHONPATH of its own.
+    """
     started: list[ServiceProcess] = []
 
     def start(
@@ -166,9 +169,11 @@ def start_service(tmp_path: Path) -> Iterator[ServiceStarter]:
         timeout: float = 120.0,
         extra: tuple[str, ...] = (),
         module: str | None = None,
+        anew: bool = False,
     ) -> ServiceProcess:
         log = tmp_path / "logs" / f"{name}-{len(started)}.log"
-        process = ServiceProcess(name, env, log, extra=extra, module=module)
+        forked = not anew and "PYTHONPATH" not in env
+        process = ServiceProcess(name, env, log, extra=extra, module=module, forked=forked)
         started.append(process)
         process.launch()
         return process.wait_ready(timeout) if ready else process

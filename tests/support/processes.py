@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import itertools
 import os
 import random
@@ -18,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from .forking import Forked, die_with_parent, fork
 from .waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_PR_SET_PDEATHSIG = 1
 
 
 # Processes of one test run (pytest-xdist) are told apart by this; 0 where there is only one.
@@ -64,7 +63,7 @@ class Process:
         self.command = list(command)
         self.log = log
         self.env = dict(env or {})
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def pid(self) -> int:
@@ -83,15 +82,18 @@ class Process:
         """Start the process; says nothing about readiness."""
         assert not self.running, f"{self.command} runs already"
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._process = self._begin({**os.environ, "PYTHONUNBUFFERED": "1", **self.env})
+
+    def _begin(self, env: dict[str, str]) -> subprocess.Popen[bytes] | Forked:
         with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 self.command,
                 cwd=REPOSITORY,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.env},
+                env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
     def signal(self, number: signal.Signals) -> None:
@@ -147,11 +149,16 @@ class Process:
 
 
 class ServiceProcess(Process):
-    """`python -m mailroom_NAME` with its health port; `extra` adds arguments, e.g. a submodule is "router.audit"."""
+    """`python -m mailroom_NAME` with its health port; `extra` adds arguments, e.g. a submodule is "router.audit".
+
+    `forked`: begun by `forking`, where nothing depends on how an interpreter starts.
+    """
 
     def __init__(
-        self, name: str, env: Mapping[str, str], log: Path, *, extra: Sequence[str] = (), module: str | None = None
-    ) -> None:
+        self, name: str, env: Mapping[str, str], log: Path, *, extra: Sequence[str] = (), module: str | None = None,
+        forked: bool = False,
+    ) -> None:  # fmt: skip
+        self._forked = (module or f"mailroom_{name}", extra) if forked else None
         self.name = name
         self.health_port = int(env.get("MAILROOM_HEALTH_PORT") or free_port())
         super().__init__(
@@ -159,6 +166,11 @@ class ServiceProcess(Process):
             log,
             {**env, "MAILROOM_HEALTH_PORT": str(self.health_port)},
         )
+
+    def _begin(self, env: dict[str, str]) -> subprocess.Popen[bytes] | Forked:
+        if self._forked is None:
+            return super()._begin(env)
+        return fork(*self._forked, REPOSITORY, env, self.log)
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.health_port}{path}"
@@ -200,9 +212,3 @@ class ServiceProcess(Process):
     def start(self, timeout: float = 120.0) -> Self:
         self.launch()
         return self.wait_ready(timeout)
-
-
-def _die_with_parent() -> None:
-    """In the child, before exec: be killed when the test run dies, however it dies (prctl(2), Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

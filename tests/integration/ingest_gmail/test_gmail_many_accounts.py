@@ -33,7 +33,7 @@ async def test_200_idle_accounts_take_few_threads_and_little_cpu(
         gmail = address.gmail.model_copy(update={"secret": sealed})
         await desk.put(address.model_copy(update={"id": f"ad{number}", "gmail": gmail}))
     env = desk.env | {"MAILROOM_GMAIL_POLL_S": "5", "MAILROOM_GMAIL_IDLE_POLL_S": "30"}
-    service = start_service("ingest_gmail", env, timeout=180)
+    service = start_service("ingest_gmail", env, timeout=180, anew=True)
     await while_it_moves(lambda: _looked(google), ACCOUNTS, what="first looks at the inboxes")
     process = psutil.Process(service.pid)
     begin, used = time.monotonic(), sum(process.cpu_times()[:2])
