@@ -35,6 +35,8 @@ RUN = {
     "make help",
     "pip install ./shared/contracts aiokafka",
     "python subscriber.py",
+    "mailroom schemas register --dry-run",
+    "mailroom schemas register",
 }
 
 

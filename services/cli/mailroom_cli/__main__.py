@@ -10,7 +10,7 @@ import typer
 from dotenv import dotenv_values
 from mailroom_runtime.bus import unreadable
 
-from . import bus, configuration, dead, doctor, events, keys, parse, records, tickets
+from . import bus, configuration, dead, doctor, events, keys, parse, records, schemas, tickets
 from .load.command import load_command
 from .output import Failure, fail
 
@@ -31,6 +31,7 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(records.app, name="records")
 app.add_typer(events.app, name="events")
 app.add_typer(keys.app, name="keys")
+app.add_typer(schemas.app, name="schemas")
 app.command("tickets")(tickets.tickets)
 app.command("rebuild")(tickets.rebuild)
 app.command("doctor")(doctor.doctor)

@@ -20,6 +20,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WRITTEN = "What is written: what is required is always there, and nothing is null."
 WRITING = "What may be written: what is not required may be left out."
 _NULL: JsonSchema = {"type": "null"}
+KEPT = Path(__file__).with_name("published.json")
 
 
 @dataclass(slots=True)
@@ -40,6 +41,15 @@ class Published:
                     definition.get("required", ()) if told else _never_null(definition)
                 )
         return found
+
+    @classmethod
+    def kept(cls) -> Published:
+        """As `of` the kept baseline, from the file that the package carries, since the baseline lies in the repository alone."""
+        return cls({title: set(names) for title, names in json.loads(KEPT.read_text()).items()})
+
+    def text(self) -> str:
+        """What `kept` reads."""
+        return json.dumps({title: sorted(names) for title, names in sorted(self.always.items())}, indent=1) + "\n"
 
     def lacks(self, title: str, name: str) -> bool:
         """Whether records may be kept that do not have this property."""
@@ -65,6 +75,26 @@ def writing(model: type[Message]) -> JsonSchema:
         return [name for name in definition.get("required", ()) if not _nullable(properties[name])]
 
     return _form(model, WRITING, must)
+
+
+def draft_07(schema: JsonSchema) -> JsonSchema:
+    """The same schema, said in draft 07, which every registry compares.
+
+    The newer draft's names are two: the dialect's own, and that of the definitions. All other keywords mean the same in
+    both (a test holds the schemas to them).
+    """
+    made: JsonSchema = _renamed(schema)
+    return {**made, "$schema": "http://json-schema.org/draft-07/schema#"}
+
+
+def _renamed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            "definitions" if key == "$defs" else key:
+                inner.replace("#/$defs/", "#/definitions/") if key == "$ref" else _renamed(inner)
+            for key, inner in value.items()
+        }  # fmt: skip
+    return [_renamed(inner) for inner in value] if isinstance(value, list) else value
 
 
 def bundle(schemas: Iterable[JsonSchema]) -> JsonSchema:

@@ -14,7 +14,7 @@ from .asyncapi import asyncapi, message_name
 from .base import Message
 from .commands import TicketCommand
 from .compatibility import WRITTEN_BY_OTHERS, unreadable, unwritable
-from .schema_form import JsonSchema, Published, bundle, writing, written
+from .schema_form import KEPT, JsonSchema, Published, bundle, writing, written
 from .topics import TOPICS, Topic
 
 __all__ = ["asyncapi", "check", "generated", "json_schema", "models", "unreadable", "write"]
@@ -32,7 +32,7 @@ def models() -> dict[str, tuple[Topic, type[Message]]]:
 
 def json_schema(model: type[Message]) -> JsonSchema:
     """The JSON Schema (2020-12) of a model: as it is written, or for a command as other systems may write it."""
-    return writing(model) if issubclass(model, TicketCommand) else written(model)
+    return writing(model) if issubclass(model, TicketCommand) else written(model, Published.kept())
 
 
 def generated(published: Published) -> dict[str, str]:
@@ -53,8 +53,7 @@ def check(folder: Path) -> list[str]:
     problems = []
     published = Published.of(folder / "baseline")
     files = generated(published)
-    for path, text in files.items():
-        target = folder / path
+    for target, text in {**{folder / path: text for path, text in files.items()}, KEPT: published.text()}.items():
         if not target.is_file() or target.read_text() != text:
             problems.append(f"{target}: out of date; run `python -m mailroom_contracts.schemas write`")
     known = {folder / path for path in files}
@@ -84,6 +83,7 @@ def write(folder: Path, *, baseline: bool = False) -> None:
         kind, _, name = path.partition("/")
         if baseline and (kind == "writing" or (kind == "schemas" and name.split("/")[0] not in WRITTEN_BY_OTHERS)):
             _put(folder / "baseline" / name, text)
+    _put(KEPT, Published.of(folder / "baseline").text())
 
 
 def _put(target: Path, text: str) -> None:
