@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from mailroom_contracts import (
@@ -46,6 +46,7 @@ from mailroom_runtime.process.logs import get_logger
 
 log = get_logger()
 MAX_ATTACHMENTS = 300  # more stay in the raw source only, and a defect says so
+REPLY_FROM = 1 << 20  # characters of the text that are looked at for what was typed: a record holds less
 _ACTIONS = {"failed": "bounced", "delayed": "deferred", "delivered": "sent", "relayed": "sent", "expanded": "sent"}
 
 
@@ -69,7 +70,7 @@ def understand_now(raw: bytes, return_path: str | None) -> Understood:
     try:
         mail = read(raw)
         kind = classify(mail, return_path)
-        reply = extract_reply(mail)
+        reply = extract_reply(mail if len(mail.text) <= REPLY_FROM else replace(mail, text=mail.text[:REPLY_FROM]))
         return Understood(mail, kind, identity(mail, raw), reply.text)
     except Exception as error:
         # The promise that nothing accepted is lost stands above any fault in reading: the raw source is kept,
@@ -156,7 +157,7 @@ def _within(event: EmailReceived, limit: int) -> tuple[EmailReceived, dict[str, 
     listed = len(content.to) + len(content.cc) + len(content.references) + len(content.attachments)
     if 6 * texts + 4000 * (listed + 20) < limit and len(content.subject) < 1000:
         return event, {}  # even if each character took six bytes
-    if json_size(event) <= limit:
+    if texts <= limit and json_size(event) <= limit:
         return event, {}
     fitted = fit(event, limit)
     bodies: dict[str, bytes] = {}

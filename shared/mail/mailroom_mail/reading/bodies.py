@@ -160,6 +160,7 @@ class Bodies:
             if meta and not data.isascii():
                 label = meta.group(1).decode("latin-1")
         text = charsets.decode(data, label, self._defects, self._hint)
+        del data  # a large mail is not held more often than needed
         if "\0" in text:
             add(self._defects, "nul-bytes")
             text = text.replace("\0", "")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from mailroom_mail.reading.model import Mail
 
 _SPACE = re.compile(r"\s+")
 _FOLD = re.compile(rb"\r\n|\r|\n")
+_EMPTY_LINE = re.compile(rb"(?:\A|(?>\r\n|\r|\n))(?>\r\n|\r|\n)")
+PIECE = 65_536  # characters
 # Fields that each hop adds or rewrites (RFC 5321 section 4.4 and custom): two copies of one mail differ in them.
 _TRACE = re.compile(
     rb"^(?:received|return-path|delivered-to|x-original-to|x-received|x-forwarded-\w+|arc-[\w-]+|dkim-signature|"
@@ -22,12 +25,16 @@ def _squeeze(text: str) -> str:
     return _SPACE.sub(" ", text).strip() if not text.isascii() or "  " in text or "\n" in text else text.strip()
 
 
-def _plain(text: str) -> bytes:
-    """Text without what re-encoding changes: line ends, white space at the end of lines and of the text."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = text.split("\n")
-    return "\n".join([line.rstrip() for line in lines]).strip().encode("utf-8", "surrogatepass")
+def _plain(text: str) -> Iterator[bytes]:
+    """Text without what re-encoding changes: line ends, white space at the end of lines and of the text. In pieces, since
+    the lines of a large mail take several times its memory."""
+    text, at = text.strip(), 0
+    while at < len(text):
+        end = text.find("\n", at + PIECE) + 1 or len(text)
+        piece, at = text[at:end], end
+        if "\r" in piece:
+            piece = piece.replace("\r\n", "\n").replace("\r", "\n")
+        yield "\n".join([line.rstrip() for line in piece.split("\n")]).encode("utf-8", "surrogatepass")
 
 
 def _in_utc(date: datetime) -> str:
@@ -53,35 +60,47 @@ def identity(mail: Mail, raw: bytes) -> str:
         fields += ["to", *(box.email.lower() for box in mail.to), "cc", *(box.email.lower() for box in mail.cc)]
     digest.update("\0".join(fields).encode("utf-8", "surrogatepass"))
     empty = True
-    if mail.text and not mail.text_from_html:
-        digest.update(b"\0text\0" + _plain(mail.text))
-        empty = False
-    if mail.html:
-        digest.update(b"\0html\0" + _plain(mail.html))
-        empty = False
+    for name, text in (b"text", "" if mail.text_from_html else mail.text), (b"html", mail.html):
+        if text:
+            digest.update(b"\0%s\0" % name)
+            for piece in _plain(text):
+                digest.update(piece)
+            empty = False
     for attachment in mail.attachments:
         content = attachment.content
         if attachment.content_type.startswith(("text/", "message/")):
-            content = _FOLD.sub(b"\n", content).rstrip()  # relays change line ends of what is text
+            content = _one_line_end(content).rstrip()  # relays change line ends of what is text
         digest.update(b"\0part\0%d\0" % len(content))
         digest.update(content)
         empty = False
     if empty and not message_id:
-        digest.update(b"\0raw\0" + _untraced(raw))
+        digest.update(b"\0raw\0")
+        for part in _untraced(raw):
+            digest.update(part)
     return digest.hexdigest()
 
 
-def _untraced(raw: bytes) -> bytes:
-    """The bytes without trace fields, line ends made one kind."""
+def _one_line_end(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _untraced(raw: bytes) -> Iterator[bytes]:
+    """The bytes without trace fields, line ends made one kind: the head, then the body in pieces."""
+    empty = _EMPTY_LINE.search(raw)
     kept: list[bytes] = []
-    dropping, in_headers = False, True
-    for line in _FOLD.split(raw):
-        if in_headers:
-            if not line:
-                in_headers = False
-            elif line[:1] not in b" \t":
-                dropping = _TRACE.match(line) is not None
-            if in_headers and dropping:
-                continue
-        kept.append(line)
-    return b"\n".join(kept).rstrip()
+    dropping = False
+    for line in _FOLD.split(raw[: empty.start()] if empty else raw):
+        if line[:1] not in b" \t":
+            dropping = _TRACE.match(line) is not None
+        if line and not dropping:
+            kept.append(line)
+    begin = b"".join(line + b"\n" for line in kept)
+    at, stop = (empty.end(), len(raw.rstrip())) if empty else (0, 0)
+    if at >= stop:
+        yield begin.rstrip()
+        return
+    yield begin + b"\n"
+    while at < stop:
+        end = min(raw.find(b"\n", at + PIECE) + 1 or stop, stop)
+        yield _one_line_end(raw[at:end])
+        at = end

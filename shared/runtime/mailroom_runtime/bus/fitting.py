@@ -47,7 +47,7 @@ def fit(event: EmailReceived, limit: int) -> Fitted:
         if rest > limit // 4 or cap == _CAPS[-1]:
             break
     bodies = {"text": listed.text, "html": listed.html or "", "reply_text": listed.reply_text or ""}
-    shares = share({name: json_size(body) for name, body in bodies.items()}, max(rest, 0))
+    shares = share({name: _size(body, rest) for name, body in bodies.items()}, max(rest, 0))
     shortened = {name: cut(body, shares[name]) for name, body in bodies.items()}
     lost = {name for name in bodies if shortened[name] != bodies[name]}
     update: dict[str, object] = {name: shortened[name] for name in lost}
@@ -55,6 +55,11 @@ def fit(event: EmailReceived, limit: int) -> Fitted:
         update["html"] = None
     fitted = listed.model_copy(update=update)
     return Fitted(event.model_copy(update={"content": fitted}), Cut("text" in lost, "html" in lost))
+
+
+def _size(text: str, enough: int) -> int:
+    """Bytes of a text as JSON, or more than `enough`: a body of 25 MB is not written to be measured."""
+    return len(text) if len(text) > enough else json_size(text)
 
 
 def share(wanted: dict[str, int], total: int) -> dict[str, int]:
@@ -69,7 +74,7 @@ def share(wanted: dict[str, int], total: int) -> dict[str, int]:
 
 def cut(text: str, size: int) -> str:
     """The beginning of a text that takes at most `size` bytes as a JSON string, quotes included."""
-    if json_size(text) <= size:
+    if _size(text, size) <= size:
         return text
     low, high = 0, min(len(text), max(size, 0))
     while low < high:
