@@ -160,7 +160,7 @@ def console_process(kafka: str, folder: Path, **more: Any) -> Iterator[tuple[Con
     names = ("kafka", "redis", "topic_prefix", "data", "seed", "console_port", "url", "allow_private_hosts", *more)
     env = {f"MAILROOM_{name.upper()}": str(getattr(settings, name)) for name in names}
     env |= {"MAILROOM_SECRET_KEYS": f"k1:{KEY}", "MAILROOM_MESSAGE_ID_KEYS": f"k1:{KEY}", "MAILROOM_SERVICES": "{}"}
-    process = ServiceProcess("console", env, folder / "console.log")
+    process = ServiceProcess("console", env, folder / "console.log", forked=True)
     try:
         process.start()
         yield settings, (folder / "data" / "api-token").read_text().strip()

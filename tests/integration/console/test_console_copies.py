@@ -39,7 +39,7 @@ async def copies(
         "MAILROOM_URL": f"http://127.0.0.1:{port}", "MAILROOM_SECRET_KEYS": f"k1:{KEY}",
         "MAILROOM_MESSAGE_ID_KEYS": f"k1:{KEY}", "MAILROOM_SERVICES": "{}",
     }  # fmt: skip
-    second = ServiceProcess("console", env, tmp_path / "second.log")
+    second = ServiceProcess("console", env, tmp_path / "second.log", forked=True)
     second.start()
     headers = {"Authorization": leader.api.headers["Authorization"]}
     try:
