@@ -21,12 +21,14 @@ from mailroom_contracts import (
     EventsRenewed,
     Expire,
     FilesRemoved,
+    ForgetPerson,
     Forward,
     GiveBack,
     Merge,
     MessageSummary,
     MoveQueue,
     NoteAdded,
+    PersonForgotten,
     QueueChanged,
     RemoveFiles,
     RenewEvents,
@@ -41,11 +43,13 @@ from mailroom_contracts import (
     TakeIn,
     TicketCommand,
     TicketMessage,
+    TicketState,
     Unmerge,
     Wake,
     ids,
 )
 from mailroom_mail import comparable
+from mailroom_runtime.forgotten import Forgotten, digest_of
 
 from . import merges, shelves
 from . import outgoing as mails
@@ -187,6 +191,18 @@ def _expire(draft: Draft, command: Expire) -> None:
         draft.erased = True
 
 
+def _forget_person(draft: Draft, command: ForgetPerson) -> None:
+    state = draft.ticket
+    if comparable(state.customer.email) == comparable(command.email):
+        draft.refuse("is_customer", "It is this customer's ticket: it can only be forgotten whole.")
+        return
+    digest = digest_of(state.portal_id, command.email)
+    draft.emit(PersonForgotten, person=digest)
+    left = Forgotten(state.portal_id, digest).without(state.model_dump(mode="json", by_alias=True))
+    draft.state = TicketState.model_validate(left)
+    draft.forgotten = command.email
+
+
 def _remove_files(draft: Draft, command: RemoveFiles) -> None:
     if _is_due(draft, command.closed_before):
         draft.emit(FilesRemoved, message_ids=command.message_ids, days=command.days)
@@ -238,6 +254,7 @@ _ACTS: dict[type[TicketCommand], Callable[[Draft, Any], None]] = {
     BeginFrom: merges.begin_from,
     Erase: _erase,
     Expire: _expire,
+    ForgetPerson: _forget_person,
     RemoveFiles: _remove_files,
     RenewEvents: _renewed,
 }

@@ -82,6 +82,7 @@ class Decision:
     commands: tuple[TicketCommand, ...] = ()  # what is asked of other tickets
     changed: bool = True  # False: the state is as it was, nothing of it need be written
     erased: bool = False  # the state is to be there no more
+    forgotten: str = ""  # an address that is not in the ticket any more
 
 
 @dataclass(slots=True)
@@ -105,6 +106,7 @@ class Draft:
     command_type: str = ""
     known: bool = False
     erased: bool = False
+    forgotten: str = ""
     before: tuple[str, ...] = ()  # inputs of the ticket of this id that was erased
     many_tickets: bool = False  # the cause may be that of other tickets' events too
 
@@ -237,7 +239,8 @@ def finish(draft: Draft, agent_id: str | None = None) -> Decision:
     if draft.state is not None:
         recent = [*draft.before, *draft.state.recent, draft.cause][-MOST_RECENT:]
         draft.state = capped(draft.change(version=draft.version, updated_at=draft.at, recent=recent))
-    return Decision(draft.state, tuple(draft.events), tuple(draft.orders), draft.sent_on, tuple(draft.commands))
+    return Decision(draft.state, tuple(draft.events), tuple(draft.orders), draft.sent_on, tuple(draft.commands),
+                    forgotten=draft.forgotten)  # fmt: skip
 
 
 def input_type(message: Message) -> str:

@@ -1,23 +1,27 @@
 """One partition of `ticket.events`, read and cut as only its writer may: what of it stays when it is written anew.
 
-What stays is every record but those of erased tickets, in the order in which they were first written. A copy says in a
+What stays is every record but those of erased tickets, in the order in which they were first written; without persons who were
+taken out of its ticket. A copy says in a
 header what it is a copy of, so that copies which a broken-off try left behind are known: their originals are still there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from mailroom_contracts import COPY_OF, copy_of, topics
 from mailroom_runtime.bus.connection import connection
+from mailroom_runtime.forgotten import Forgotten
 from mailroom_runtime.process.settings import ServiceSettings
 
 ERASED = ("ce_type", b"ticket.erased")
+FORGOTTEN = ("ce_type", b"ticket.person_forgotten")
 STUCK_S = 20.0
 AT_ONCE = 1_000  # records that are looked through before anything else of the process has its turn
 
@@ -26,12 +30,13 @@ AT_ONCE = 1_000  # records that are looked through before anything else of the p
 class Content:
     """What a look through the partition found: where it began and ended, and the last erasure of each ticket in it.
 
-    `due`: something that was erased is still there.
+    `forgotten`: who was taken out of each ticket, and where. `due`: something that was erased is still there.
     """
 
     first: int
     end: int
     erased: Mapping[bytes | None, int] = field(default_factory=dict)
+    forgotten: Mapping[bytes | None, Sequence[tuple[int, Forgotten]]] = field(default_factory=dict)
     due: bool = False
 
     def keeps(self, record: ConsumerRecord) -> bool:
@@ -41,16 +46,38 @@ class Content:
         erased_at = self.erased.get(record.key)
         return erased_at is None or record.offset > erased_at or ERASED in record.headers
 
+    def without_persons(self, record: ConsumerRecord) -> ConsumerRecord:
+        """The record as it is to be written again: without those who were taken out of its ticket afterwards."""
+        persons = [person for at, person in self.forgotten.get(record.key, ()) if record.offset < at]
+        if not persons or record.value is None:
+            return record
+        value = told = json.loads(record.value)
+        for person in persons:
+            value = person.without(value)
+        if value is told:
+            return record
+        return replace(record, value=json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
     def repeats(self, record: ConsumerRecord) -> bool:
         """A copy whose original is still there: of a try that was broken off."""
         original = copy_of(record.headers)
         return original is not None and original >= self.first
 
-    def seen(self, record: ConsumerRecord, erased: dict[bytes | None, int]) -> bool:
-        """Note an erasure; True for one whose ticket's records are still there."""
-        if ERASED not in record.headers or self.repeats(record):
+    def seen(
+        self, record: ConsumerRecord, erased: dict[bytes | None, int],
+        forgotten: dict[bytes | None, list[tuple[int, Forgotten]]],
+    ) -> bool:  # fmt: skip
+        """Note an erasure, or a person that was taken out; True for one whose ticket's records still are as they were."""
+        if self.repeats(record):
             return False
-        erased[record.key] = record.offset
+        if ERASED in record.headers:
+            erased[record.key] = record.offset
+        elif FORGOTTEN in record.headers and record.value is not None:
+            told = json.loads(record.value)
+            person = Forgotten(told["portal_id"], told["person"])
+            forgotten.setdefault(record.key, []).append((record.offset, person))
+        else:
+            return False
         return copy_of(record.headers) is None
 
 
@@ -100,10 +127,11 @@ class EventLog:
     async def _look(self, consumer: AIOKafkaConsumer, before: Content) -> Content:
         end = await self.end()
         erased, due = dict(before.erased), before.due
+        forgotten = {key: list(persons) for key, persons in before.forgotten.items()}
         async for records in self._read(consumer, before.end, end):
             for record in records:
-                due |= before.seen(record, erased)
-        return Content(before.first, end, erased, due)
+                due |= before.seen(record, erased, forgotten)
+        return Content(before.first, end, erased, forgotten, due)
 
     async def read(self, first: int, end: int) -> AsyncGenerator[list[ConsumerRecord], None]:
         """The records from `first` up to before `end`. Raises `KafkaError`, `TimeoutError` when they do not come."""

@@ -34,6 +34,7 @@ class Facts:
     thread: str | None = None
     their_numbers: tuple[str, ...] = ()  # another desk's numbers, each with its domain
     ordered: tuple[Ordered, ...] = ()
+    forgotten: str = ""  # an address under which the ticket is not to be found any more
     gone: bool = False  # the ticket was erased: nothing of this is to be known any more
     leaves: str | None = None  # agent whose load the ticket leaves
     joins: str | None = None  # agent whose load it joins
@@ -46,7 +47,7 @@ class Facts:
     @property
     def empty(self) -> bool:
         told = (self.clue, self.message_ids, self.number, self.thread, self.their_numbers, self.ordered)
-        return not (any(told) or self.leaves or self.joins)
+        return not (any(told) or self.leaves or self.joins or self.forgotten)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mailroom_contracts import EmailRouted, Record, TicketState, encode, tombstone, topics
 from mailroom_runtime.bus.tracing import child
@@ -69,7 +69,7 @@ class Outputs:
                 self._encoded.pop(changed.id, None)
             else:
                 self._encoded[changed.id] = whole
-            found = facts(before, changed, decision.events)
+            found = replace(facts(before, changed, decision.events), forgotten=decision.forgotten)
             if not found.empty:
                 self.facts.append(found)
 

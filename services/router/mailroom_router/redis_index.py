@@ -264,6 +264,8 @@ class Index:
             if facts.gone:
                 self._drop(pipe, facts)
                 continue
+            if facts.forgotten:
+                self._drop_person(pipe, portal, facts.forgotten, ticket)
             if is_over(facts.closed, self._kept_days(portal)):
                 continue
             if facts.clue:
@@ -312,8 +314,11 @@ class Index:
         for order in facts.ordered:
             pipe.delete(self._order(portal, order.message_id))
             for email in order.recipients:
-                pipe.delete(self._recipient(portal, email))
-                pipe.srem(self._answered(portal, email), ticket)
+                self._drop_person(pipe, portal, email, ticket)
+
+    def _drop_person(self, pipe: Any, portal: str, email: str, ticket: str) -> None:
+        pipe.delete(self._recipient(portal, email))
+        pipe.srem(self._answered(portal, email), ticket)
 
 
 def batched(pairs: Iterable[tuple[str, T]]) -> Iterator[list[tuple[str, T]]]:

@@ -120,6 +120,7 @@ class Renewal:
                     if not content.keeps(record):
                         self._left_out += not content.repeats(record)
                         continue
+                    record = content.without_persons(record)
                     self._read.add(record)
                     chunk.append(record)
                     size += len(record.value or b"")

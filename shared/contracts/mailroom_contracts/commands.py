@@ -267,6 +267,13 @@ class Expire(TicketCommand):
                                "2025-11-24T02:00:00Z")  # fmt: skip
 
 
+class ForgetPerson(TicketCommand):
+    """The console: take a person out of the ticket, which is another customer's (else refused: is_customer)."""
+
+    type: Literal["ticket.forget_person"] = says("Type.", "ticket.forget_person", default="ticket.forget_person")
+    email: str = says("The person's address.", "pat@customer.example")
+
+
 class RemoveFiles(TicketCommand):
     """The console: the time of a closed ticket's attachments and raw sources is over."""
 
@@ -291,7 +298,7 @@ COMMANDS: dict[str, type[TicketCommand]] = {
     cls.model_fields["type"].default: cls
     for cls in (Reply, AutoReplyCommand, AddNote, Assign, AssignWaiting, SetStatus, MoveQueue, ConfirmSender,
                 ResendMessage, CancelMessage, Compose, Forward, SetTags, Snooze, Wake, Merge, Unmerge, TakeIn, GiveBack, Split,
-                BeginFrom, SetSpam, Erase, Expire, RemoveFiles, RenewEvents)
+                BeginFrom, SetSpam, Erase, Expire, ForgetPerson, RemoveFiles, RenewEvents)
 }  # fmt: skip
 
 

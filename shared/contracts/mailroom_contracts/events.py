@@ -219,7 +219,7 @@ class CommandRefused(TicketEvent):
     code: str = says(
         "receive_only, unknown_ticket, wrong_portal, inactive_address, already_assigned, already_auto_replied, "
         "unknown_agent, unknown_queue, bad_status, not_waiting, nobody_online, unknown_type, recipients_changed, "
-        "no_recipient, merged, not_merged, unknown_message, not_due ...", "receive_only")  # fmt: skip
+        "no_recipient, merged, not_merged, unknown_message, not_due, is_customer ...", "receive_only")  # fmt: skip
     reason: str = says("In words for people.", "support@acme.example only receives.")
 
 
@@ -242,6 +242,17 @@ class Erased(TicketEvent):
     reason: str = says("person (who asked for it), portal (which was deleted) or retention (closed for as long as its portal "
                        "keeps tickets).", "person", default="person",
                        json_schema_extra=known("person", "portal", "retention"))  # fmt: skip
+
+
+class PersonForgotten(TicketEvent):
+    """A person was taken out of the ticket, which is another customer's. Who keeps something of it: the messages whose author
+    that was have no content any more, and in all else the address is replaced by erased@erased.invalid.
+    """
+
+    type: Literal["ticket.person_forgotten"] = says(
+        "Type.", "ticket.person_forgotten", default="ticket.person_forgotten"
+    )
+    person: str = says("SHA-256 of portal id, a bar, and the address in lower case: hexadecimal.", "5a1e...")  # fmt: skip
 
 
 class FilesRemoved(TicketEvent):
@@ -270,7 +281,7 @@ EVENTS: dict[str, type[TicketEvent]] = {
     for cls in (TicketCreated, MessageAdded, Assigned, Unassigned, StatusChanged, QueueChanged, NoteAdded,
                 ReplyRequested, AutoReplied, DeliveryChanged, SenderConfirmed, CommandRefused, InputIgnored, Forwarded,
                 TagsChanged, Snoozed, Woken, Merged, Unmerged, TookIn, GaveBack, MessageSplit, SpamChanged, Erased,
-                FilesRemoved, EventsRenewed)
+                FilesRemoved, PersonForgotten, EventsRenewed)
 }  # fmt: skip
 
 

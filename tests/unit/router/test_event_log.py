@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import json
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import given
@@ -11,25 +12,36 @@ from mailroom_contracts import COPY_OF, topics
 from mailroom_router.event_log import Content, Tally
 from mailroom_router.inbox import Inbox, Raw
 from mailroom_router.renewal import copied
+from mailroom_runtime.forgotten import digest_of
+
+
+@dataclass(frozen=True)
+class Told:
+    """A record, as far as it is looked at."""
+
+    offset: int
+    key: bytes
+    value: bytes
+    timestamp: int
+    headers: tuple[tuple[str, bytes], ...]
 
 
 def record(offset: int, key: str, kind: str = "ticket.message_added", value: str = "", of: int | None = None) -> Any:
     headers = [("ce_id", f"{key}-{value or offset}".encode()), ("ce_type", kind.encode())]
     headers += [] if of is None else [(COPY_OF, str(of).encode())]
-    return SimpleNamespace(offset=offset, key=key.encode(), value=(value or str(offset)).encode(), timestamp=offset * 10,
-                           headers=tuple(headers))  # fmt: skip
+    return Told(offset, key.encode(), (value or str(offset)).encode(), offset * 10, tuple(headers))
 
 
 def renewed(log: list[Any], copies: int | None = None, *, delete: bool = True) -> tuple[list[Any], Content]:
     """The log after a renewal, or after one that was broken off when so many `copies` were there."""
-    first, erased, due = log[0].offset, {}, False
+    first, erased, forgotten, due = log[0].offset, {}, {}, False
     before = Content(first, first)
     for one in log:
-        due |= before.seen(one, erased)
-    content = Content(first, log[-1].offset + 1, erased, due)
-    kept = [one for one in log if content.keeps(one)][:copies]
+        due |= before.seen(one, erased, forgotten)
+    content = Content(first, log[-1].offset + 1, erased, forgotten, due)
+    kept = [content.without_persons(one) for one in log if content.keeps(one)][:copies]
     new = [
-        SimpleNamespace(offset=content.end + n, key=c.key, value=c.value, timestamp=c.timestamp, headers=tuple(c.headers))
+        Told(content.end + n, c.key, c.value, c.timestamp, tuple(c.headers))
         for n, c in enumerate(map(copied, kept))
     ]  # fmt: skip
     return (new if delete and copies is None else [*log, *new]), content
@@ -97,3 +109,29 @@ def test_a_command_to_renew_is_taken_only_when_it_is_done_and_nothing_of_its_lan
     assert [r.offset for r in taken] == [1, 2]
     inbox.put_back(taken)
     assert inbox.held is None, "it was done before"
+
+
+def of_pat(offset: int, key: str = "a", *, said: str = "The blue one") -> Any:
+    message = {"id": f"m{offset}", "direction": "in", "from": {"email": "Pat@c.example", "name": "Pat"}, "text": said}
+    return record(offset, key, value=json.dumps({"portal_id": "p1", "message": message}))
+
+
+def forgets(offset: int, key: str = "a") -> Any:
+    value = json.dumps({"portal_id": "p1", "person": digest_of("p1", "pat@c.example")})
+    return record(offset, key, "ticket.person_forgotten", value)
+
+
+@given(broken_off=st.lists(st.integers(0, 5), max_size=3))
+def test_a_person_goes_from_what_was_before_in_that_ticket_alone(broken_off: list[int]) -> None:
+    log = [of_pat(3), of_pat(4, "b"), record(5, "a", value='{"text":"Ours"}'), forgets(6), of_pat(8)]
+    for copies in broken_off:
+        log, _ = renewed(log, copies)
+    after, content = renewed(log)
+    assert content.due
+    assert [(one.key, b"Pat@" in one.value, b"blue" in one.value) for one in after] == [
+        (b"a", False, False), (b"b", True, True), (b"a", False, False), (b"a", False, False), (b"a", True, True),
+    ]  # fmt: skip
+    assert after[2].value == b'{"text":"Ours"}', "what does not name the person is as it was, byte for byte"
+    again, content = renewed(after)
+    assert not content.due
+    assert plain(again) == plain(after)

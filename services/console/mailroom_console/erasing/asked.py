@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from mailroom_contracts import ids
-from mailroom_mail import comparable
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,13 +12,13 @@ from mailroom_console import times
 from mailroom_console.access import audit
 from mailroom_console.context import Console
 from mailroom_console.languages import mark, say
-from mailroom_console.mailboxes import recipient
 from mailroom_console.portals.records import publish_portal
 from mailroom_console.principals import ADMIN, PLATFORM, Principal
 from mailroom_console.problems import conflict, invalid, not_found
 from mailroom_console.storage.schema import erasures, portals
 
 from . import log_times
+from .other_tickets import person_address
 
 GOING, DONE = "going", "done"
 PERSON, PORTAL = "person", "portal"
@@ -28,7 +27,7 @@ PERSON, PORTAL = "person", "portal"
 async def erase_person(console: Console, principal: Principal, email: str) -> dict[str, Any]:
     """Ask for every ticket of one address in the principal's portal to be forgotten. Asking again changes nothing."""
     principal.require(ADMIN)
-    email = comparable(recipient(email, "email"))
+    email = await person_address(console, principal, email)
     now = console.now()
     subject = ids.derive("person", email)[:16]
     async with console.database.write() as connection:

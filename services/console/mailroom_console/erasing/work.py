@@ -1,7 +1,8 @@
 """Carries out what was asked to be forgotten. Each step finds what is still there, so a crash at any point is gone on from.
 
 Tickets first: their blobs, then a command to the router, which deletes the state and says `ticket.erased`; with that the
-read model deletes its rows. Once none is left: what else there is, and the request is done.
+read model deletes its rows. Once none is left, a person is taken out of other customers' tickets; then what else there is, and
+the request is done.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from mailroom_console.storage.schema import dead_letters, drafts, erasures
 
 from .asked import DONE, GOING, PERSON
 from .blobs import blob_keys
+from .other_tickets import OtherTickets
 from .portal_rows import remove_portal
 from .steps import steps
 
@@ -38,6 +40,7 @@ class Erasing:
     def __init__(self, console: Console, remover: BlobRemover) -> None:
         self._console, self._remover = console, remover
         self._asked_at: dict[str, float] = {}  # by ticket
+        self._others = OtherTickets(console, remover)
 
     async def run(self) -> None:
         """Never ends; what is away is waited for."""
@@ -48,10 +51,9 @@ class Erasing:
         async with self._console.database.read() as connection:
             rows = (await connection.execute(select(erasures).where(erasures.c.state == GOING))).all()
         for row in rows:
-            tickets = await self._tickets(row)
-            if tickets:
+            if tickets := await self._tickets(row):
                 await self._erase(row, tickets)
-            else:
+            elif row.kind != PERSON or not await self._others.take_out(row):
                 await self._finish(row)
 
     async def _tickets(self, row: Any) -> list[str]:
@@ -72,13 +74,13 @@ class Erasing:
             if now - self._asked_at.get(ticket, -AGAIN_S) < AGAIN_S:
                 continue
             blobs, messages = await self._forget_blobs(row.portal_id, ticket)
+            whole = await self._is_ticket(ticket)
             command = Erase(
                 id=ids.command_id(row.portal_id, ticket, f"erasure {row.id} {times.micros(times.now()) if ticket in self._asked_at else ''}"),
                 ticket_id=ticket, portal_id=row.portal_id, reason=row.kind, at=times.now(),
                 actor=Actor(kind="console", name="Mailroom"),
             )  # fmt: skip
             await self._console.producer.send(topics.TICKET_COMMANDS, command)
-            whole = await self._is_ticket(ticket)
             counted = {"tickets": whole, "messages": messages, "blobs": blobs} if ticket not in self._asked_at else {}
             self._asked_at[ticket] = now
             await self._count(row.id, counted, drafts_of=ticket)

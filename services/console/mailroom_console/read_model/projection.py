@@ -26,6 +26,7 @@ from mailroom_contracts import (
     MessageAdded,
     MessageSplit,
     NoteAdded,
+    PersonForgotten,
     QueueChanged,
     ReplyRequested,
     SenderConfirmed,
@@ -42,22 +43,22 @@ from mailroom_contracts import (
     Woken,
 )
 from mailroom_mail import comparable
+from mailroom_runtime.forgotten import Forgotten
 
 from mailroom_console.times import DAY, HOUR, micros
 
 from .outcomes import outcome_of
+from .persons import without_person
+from .told import TELLING, excerpt, searched
 
 Row = dict[str, Any]
 FAILED_STATES = frozenset({"failed", "bounced", "refused"})
-SEARCHED_CHARACTERS = 4000
 _BASE = {"id", "type", "ticket_id", "portal_id", "version", "at", "causation_id"}
-TELLING = ("mail", "reply", "external_reply")  # kinds whose text lists show
 
 
 def addressed(events: Iterable[TicketEvent]) -> tuple[set[str], set[str]]:
     """The ids of the tickets and of the messages whose rows `Batch` needs to apply these events."""
-    tickets: set[str] = set()
-    messages: set[str] = set()
+    tickets, messages = set[str](), set[str]()
     for event in events:
         tickets.add(event.ticket_id)
         if isinstance(event, MessageAdded | NoteAdded | ReplyRequested | AutoReplied | Forwarded):
@@ -67,11 +68,6 @@ def addressed(events: Iterable[TicketEvent]) -> tuple[set[str], set[str]]:
             if event.bounce is not None:
                 messages.add(event.bounce.id)
     return tickets, messages
-
-
-def excerpt(text: str) -> str:
-    """What lists show of a ticket's last mail."""
-    return " ".join(text[:400].split())[:160]
 
 
 @dataclass(slots=True)
@@ -93,6 +89,7 @@ class Batch:
     without_files: dict[str, int] = field(default_factory=dict)  # messages, by the days that these were kept
     confirmed: list[tuple[str, str]] = field(default_factory=list)
     searchable: dict[str, list[str]] = field(default_factory=dict)
+    forgotten: list[tuple[str, Forgotten]] = field(default_factory=list)  # (ticket, person that is in it no more)
     erased: set[str] = field(default_factory=set)  # tickets that are to be there no more
     orphans: int = 0  # events of tickets that were never created
 
@@ -158,6 +155,9 @@ class Batch:
                 self.split.append((event.message_id, event.to_ticket))
                 if (known := self.new_messages.get(event.message_id)) is not None:
                     known["split_to"] = event.to_ticket
+            case PersonForgotten():
+                self._history(event)
+                self._without_person(ticket, Forgotten(event.portal_id, event.person))
             case FilesRemoved():
                 self._history(event)
                 self._without_files(ticket, event)
@@ -194,11 +194,17 @@ class Batch:
         self.history = {key: row for key, row in self.history.items() if row["ticket_id"] != ticket_id}
         self.bounces = {key: row for key, row in self.bounces.items() if row["ticket_id"] != ticket_id}
 
+    def _without_person(self, ticket: Row, person: Forgotten) -> None:
+        """Taken out of what is not stored yet; `store` does it in what is."""
+        self.forgotten.append((ticket["id"], person))
+        ticket["answers"] = person.without(ticket["answers"])
+        for row in (*self.messages.values(), *self.history.values()):
+            row |= without_person(row, person) if row["ticket_id"] == ticket["id"] else {}
+
     def _without_files(self, ticket: Row, event: FilesRemoved) -> None:
         for name in event.message_ids:
             self.without_files[name] = event.days
-            if (known := self.new_messages.get(name)) is not None:
-                known["files_removed"] = event.days
+            self.new_messages.get(name, {})["files_removed"] = event.days
         if event.version >= ticket["version"]:
             ticket["has_files"] = False
 
@@ -252,13 +258,7 @@ class Batch:
             self._count(message.address_id or ticket["address_id"], event, at, incoming=True)
         elif state == "sent":
             self._count(message.address_id or ticket["address_id"], event, at, incoming=False)
-        if message.kind == "auto_reply":
-            return  # every ticket has the same words in it: to find it by them helps nobody
-        words = self.searchable.setdefault(event.ticket_id, [])
-        words.append(text[:SEARCHED_CHARACTERS])
-        if message.from_ is not None and message.direction == "in":
-            words += [message.from_.email, message.from_.name]
-        words += [a.filename for a in message.attachments if a.filename and not a.inline]
+        self.searchable.setdefault(event.ticket_id, []).extend(searched(message))
 
     def _shelf(self, ticket: Row, event: TicketEvent) -> None:
         """Where the ticket lies: its tags, put aside, among the spam, in another ticket."""

@@ -9,15 +9,18 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mailroom_contracts import TicketEvent
+from mailroom_contracts import TicketEvent, TicketMessage
 from mailroom_mail import comparable
 from mailroom_runtime.bus.copies import Missed
+from mailroom_runtime.forgotten import Forgotten
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailroom_console.storage.read_schema import ReadTables
 
-from .projection import TELLING, Batch, Row, addressed, excerpt
+from .persons import without_person
+from .projection import Batch, Row, addressed
+from .told import TELLING, excerpt, searched
 from .words import APART, indexed
 
 CHUNK = 400
@@ -55,6 +58,8 @@ def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: b
     """Write what the batch changed."""
     t, m = tables.tickets, tables.messages
     _erase(connection, tables, batch.erased, sqlite_)
+    for ticket_id, person in batch.forgotten:
+        _take_out(connection, tables, ticket_id, person)
     if batch.new_tickets:
         seq = int(connection.scalar(select(func.max(t.c.seq))) or 0)
         for row in batch.new_tickets.values():
@@ -82,7 +87,10 @@ def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: b
         )
     for message_id, to_ticket in batch.split:
         connection.execute(update(m).where(m.c.id == message_id).values(split_to=to_ticket))
-        _last_text(connection, tables, message_id)
+        if (left := connection.scalar(select(m.c.ticket_id).where(m.c.id == message_id))) is not None:
+            _last_text(connection, tables, left)
+    for ticket_id in {ticket_id for ticket_id, _ in batch.forgotten}:
+        _last_text(connection, tables, ticket_id)
     for name, days in batch.without_files.items():
         connection.execute(update(m).where(m.c.id == name).values(files_removed=days))
     _tag(connection, tables.tags, batch)
@@ -130,6 +138,16 @@ def _erase(connection: Connection, tables: ReadTables, erased: set[str], sqlite_
         connection.execute(delete(tables.tickets).where(tables.tickets.c.id.in_(chunk)))
 
 
+def _take_out(connection: Connection, tables: ReadTables, ticket_id: str, person: Forgotten) -> None:
+    """A person is in none of the ticket's stored messages and history any more."""
+    for table in (tables.messages, tables.history):
+        rows = connection.execute(select(table).where(table.c.ticket_id == ticket_id)).all()
+        for row in rows:
+            if changed := without_person(dict(row._mapping), person):
+                mine = (table.c.id == row.id, table.c.ticket_id == ticket_id)
+                connection.execute(update(table).where(*mine).values(**changed))
+
+
 def _erase_words(connection: Connection, tables: ReadTables, tickets: list[str]) -> None:
     name = tables.search
     secure = sqlite3.sqlite_version_info >= (3, 42)
@@ -142,12 +160,9 @@ def _erase_words(connection: Connection, tables: ReadTables, tickets: list[str])
     connection.exec_driver_sql(f"INSERT INTO {name} ({name}{', rank' if secure else ''}) VALUES ({_AFTER[secure]})")  # noqa: S608
 
 
-def _last_text(connection: Connection, tables: ReadTables, left: str) -> None:
+def _last_text(connection: Connection, tables: ReadTables, ticket_id: str) -> None:
     """What lists show of a ticket is the last mail that is still in it."""
     t, m = tables.tickets, tables.messages
-    ticket_id = connection.scalar(select(m.c.ticket_id).where(m.c.id == left))
-    if ticket_id is None:
-        return
     stays = select(m.c.document).where(m.c.ticket_id == ticket_id, m.c.split_to.is_(None), m.c.kind.in_(TELLING))
     last = connection.scalar(stays.order_by(m.c.at.desc(), m.c.version.desc()).limit(1))
     document = json.loads(last) if last is not None else {}
@@ -206,7 +221,28 @@ def _count(connection: Connection, tables: ReadTables, batch: Batch, sqlite_: bo
     )  # fmt: skip
 
 
+def _search_anew(connection: Connection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:
+    """The words of tickets that somebody was taken out of are collected from what is there now."""
+    m = tables.messages
+    for ticket_id in {ticket_id for ticket_id, _ in batch.forgotten if ticket_id in batch.tickets}:
+        ticket = batch.tickets[ticket_id]
+        found = connection.scalars(select(m.c.document).where(m.c.ticket_id == ticket_id).order_by(m.c.at, m.c.id))
+        words = [ticket["number"], ticket["subject"], ticket["customer_name"], ticket["customer_email"]]
+        batch.searchable[ticket_id] = words + [
+            w for one in found for w in searched(TicketMessage.model_validate_json(one))
+        ]
+        if ticket_id in batch.new_tickets:
+            continue
+        if sqlite_:
+            _erase_words(connection, tables, [ticket_id])
+            anew = f"INSERT INTO {tables.search} (rowid, words) VALUES (:seq, '')"  # noqa: S608 - a name of ours
+        else:
+            anew = f"UPDATE {tables.tickets.name} SET search = NULL WHERE seq = :seq"  # noqa: S608 - a name of ours
+        connection.execute(text(anew), {"seq": ticket["seq"]})
+
+
 def _search(connection: Connection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:
+    _search_anew(connection, tables, batch, sqlite_)
     new: list[Row] = []
     more: list[Row] = []
     for ticket_id, texts in batch.searchable.items():

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console.context import Console
 from mailroom_console.principals import Principal
-from mailroom_console.read_model.projection import SEARCHED_CHARACTERS
+from mailroom_console.read_model.told import SEARCHED_CHARACTERS
 from mailroom_console.read_model.words import Piece, marked, may_begin, scope
 from mailroom_console.storage.paging import Page, search_cursor, search_place
 from mailroom_console.storage.read_schema import ReadTables

@@ -1,0 +1,104 @@
+"""A person is taken out of what other people's tickets hold: their own messages are emptied, and their address is replaced
+wherever it stands by itself or in a text. Pure.
+
+Works on records as JSON has them and knows the person by a digest only, so that the event that asks for it need not say who
+it was. What others quoted or wrote of the person in other words cannot be known.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+from mailroom_mail import comparable
+
+ADDRESS = "erased@erased.invalid"  # RFC 2606: never anybody's
+TEXT = "[erased]"
+# in these lists a place-holder would be written to, or would take part
+_LEFT_OUT = frozenset(
+    (
+        "answers",
+        "answer_to",
+        "participants",
+        "unconfirmed",
+        "third_parties",
+        "added",
+        "before",
+        "reply_to",
+        "recipients",
+        "envelope",
+        "orders",
+    )
+)
+_ALL_BELOW = frozenset(("answers", "before", "orders"))  # these, and all lists in them
+_AUTHORS = ("from", "written_by", "from_email", "redirected")
+_CONTENT = ("text", "text_ref", "html", "html_ref", "reply_text", "attachments", "raw", "quote", "quotes", "body_ref")
+_IN_TEXT = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*")
+
+
+@lru_cache(20_000)
+def digest_of(portal_id: str, email: str) -> str:
+    """What stands for a person of a portal."""
+    return sha256(f"{portal_id}|{comparable(email)}".encode()).hexdigest()
+
+
+class Forgotten:
+    """One person of one portal."""
+
+    def __init__(self, portal_id: str, digest: str) -> None:
+        self._portal, self._digest = portal_id, digest
+
+    def without(self, value: Any) -> Any:
+        """The JSON value without the person; the same object where they are not in it."""
+        return self._taken_out(value, "")
+
+    def wrote(self, message: dict[str, Any]) -> bool:
+        """Whether the message, or what quotes one, is the person's own."""
+        return any(self._is(_email(message.get(name))) for name in _AUTHORS)
+
+    def _is(self, email: str) -> bool:
+        return "@" in email and digest_of(self._portal, email) == self._digest
+
+    def _taken_out(self, value: Any, name: str) -> Any:
+        if isinstance(value, str):
+            return self._text(value) if "@" in value else value
+        if isinstance(value, list):
+            kept = [one for one in value if not (name in _LEFT_OUT and self._is(_email(one)))]
+            found = [self._taken_out(one, name) for one in kept]
+            same = len(found) == len(value) and all(a is b for a, b in zip(found, value, strict=True))
+            return value if same else found
+        if isinstance(value, dict):
+            return self._record(value, name)
+        return value
+
+    def _record(self, value: dict[str, Any], name: str) -> dict[str, Any] | None:
+        if "email" in value and self._is(_email(value)):
+            return None if name in _LEFT_OUT else {"email": ADDRESS, "name": ""}
+        if name == "actor" and value.get("kind") == "customer" and value.get("name"):
+            return {"kind": "customer"}  # only a name: nobody can tell whose
+        below = {key: name if name in _ALL_BELOW else key for key in value}
+        found = {key: self._taken_out(one, below[key]) for key, one in value.items()}
+        if all(found[key] is one for key, one in value.items()):
+            return value
+        if "direction" in value and "raw" in found:
+            del found["raw"]  # its fields name the person
+        if self.wrote(value):
+            for key in _CONTENT:
+                found.pop(key, None)
+            found |= {"text": TEXT} if "text" in value else {}
+            found |= {"subject": ""} if value.get("subject") else {}
+        return found
+
+    def _text(self, text: str) -> str:
+        if self._is(text):
+            return ADDRESS
+        found = _IN_TEXT.sub(lambda m: ADDRESS if self._is(m[0].strip(".'`")) else m[0], text)
+        return text if found == text else found
+
+
+def _email(value: Any) -> str:
+    if isinstance(value, dict):
+        value = value.get("email")
+    return value if isinstance(value, str) and len(value) <= 320 else ""
