@@ -101,14 +101,14 @@ async def app(service: Service[ConsoleSettings]) -> None:
                 started.result()
                 service.spawn(console.live.run(service), "live")
                 service.spawn(notifications.run(), "notifications")
+                service.spawn(read.run(service), "readmodel")
                 publisher, dead = Publisher(database, producer, notifications), DeadLetterReader(settings, database)
                 remover = BlobRemover(settings.blob_url)
                 service.spawn(
-                    lead(database, lambda: [publisher.run(), dead.run(), read.run(service), forwarding.resume(console),
+                    lead(database, lambda: [publisher.run(), dead.run(), read.lead(), forwarding.resume(console),
                                             upload_purge.run(console, remover), stranded.run(console),
                                             lasting_presence.run(console), Erasing(console, remover).run(),
-                                            LogRenewing(console).run(), Retention(console, remover).run()],
-                         follow=lambda: [read.shadow(service)]),
+                                            LogRenewing(console).run(), Retention(console, remover).run()]),
                     "leading",
                 )  # fmt: skip
             await asyncio.wait({stop, web}, return_when=asyncio.FIRST_COMPLETED)

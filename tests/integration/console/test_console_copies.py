@@ -29,7 +29,7 @@ LOOKED_FOR_EVERY_S = 1.0  # what a copy would find by looking takes half of this
 async def copies(
     start_console: Starter, postgres: Postgres, tmp_path: Path
 ) -> AsyncIterator[tuple[RunningConsole, httpx.AsyncClient]]:
-    """The copy that writes, in this process, and the API of another one, a process."""
+    """The copy that leads, in this process, and the API of another one, a process."""
     url = postgres.url(f"two{secrets.token_hex(4)}")
     leader = await start_console(database=url)
     port, s = free_port(), leader.settings
@@ -66,14 +66,14 @@ async def test_what_is_done_at_one_is_seen_at_the_other_without_looking_for_it(
         assert not isinstance(command, Reply)
         return [story.note("noted", command.id, command.actor)]
 
-    # a command through the copy that does not write: its answer waits until that copy shows it
+    # a command through the copy that does not lead: its events may be written by either
     async with bus.answering(leader, answer):
         began = time.monotonic()
         for number in range(ROUNDS):
             noted = await other.post(f"/tickets/{story.ticket}/notes", json={"text": f"note {number}"})
             assert (noted.status_code, noted.json()["shown"]) == (201, True)
         commands = (time.monotonic() - began) / ROUNDS
-    # a configuration change through it, until the copy that writes has published it
+    # a configuration change through it, until the copy that leads has published it
     began = time.monotonic()
     for number in range(ROUNDS):
         name = f"Name {number}"
@@ -120,7 +120,7 @@ async def test_pages_at_either_copy_hear_of_changes_and_a_rebuild_asked_of_eithe
     finally:
         await end(watching)
 
-    # asked of the copy that does not write
+    # asked of the copy that does not lead
     asked = await other.post("/rebuild")
     assert (asked.status_code, asked.json()["rebuilding"], asked.json()["generation"]) == (202, True, 0)
     counts: list[tuple[int, int]] = []
@@ -156,7 +156,7 @@ async def _heard(leader: RunningConsole, other: httpx.AsyncClient, ticket: str) 
     return ""
 
 
-async def test_the_copy_that_writes_dies(copies: tuple[RunningConsole, httpx.AsyncClient], bus: Bus) -> None:
+async def test_the_copy_that_leads_stops(copies: tuple[RunningConsole, httpx.AsyncClient], bus: Bus) -> None:
     leader, other = copies
     story = Story(1, portal=leader.ids["portal"], queue=leader.ids["queue"], address=leader.ids["address"])
     await bus.events(story.created(), story.mail())

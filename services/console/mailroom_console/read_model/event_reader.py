@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -26,6 +25,8 @@ from mailroom_console.storage.database import Database
 from mailroom_console.storage.notifications import EVENTS, Notifications
 from mailroom_console.storage.read_schema import ReadTables
 from mailroom_console.storage.refusals import is_passing
+from mailroom_console.storage.schema import generations
+from mailroom_console.storage.shares import Shares
 
 from . import store as read_store
 from .projection import Batch
@@ -36,41 +37,38 @@ MANY_PER_S = 100.0  # events; from here on they are gathered, since a transactio
 GATHERED_S = 0.4
 
 
+class _Overtaken(Exception):
+    """Another writer has the partition, or the tables are no longer written: nothing of the transaction stays."""
+
+
 Read = tuple[TopicPartition, ConsumerRecord, TicketEvent | None]  # None: one that is known, or of no known type
-
-
-class OffsetsGone(RuntimeError):
-    """The topic ends before what was read last, so it is another one: the tables must be rebuilt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """Events that readers see now."""
-
-    events: list[TicketEvent]
-    partition_offsets: dict[int, int]
+POLL_MS = 500  # so long a partition that is to be given up may be kept
+SHARE_AGAIN_S = 0.2
 
 
 class EventReader:
-    """One consumer without a group: every partition, from the offsets in the tables on."""
+    """One consumer without a group: the partitions that this copy writes, from the offsets in the tables on.
+
+    A partition's offset is changed in the transaction that writes its events, and only from where this reader took it to be:
+    who was overtaken by another writer writes nothing, and looks again where the partition stands.
+    """
 
     def __init__(
-        self, settings: ServiceSettings, database: Database, tables: ReadTables, *,
-        on_applied: Callable[[Applied], None], dead_letters: Producer | None, on_state: Callable[[bool, str], None],
-        hurry: asyncio.Event | None = None, notifications: Notifications | None = None,
+        self, settings: ServiceSettings, database: Database, tables: ReadTables, shares: Shares, *,
+        on_applied: Callable[[list[TicketEvent]], None], dead_letters: Producer, on_state: Callable[[bool, str], None],
+        hurry: asyncio.Event, notifications: Notifications,
     ) -> None:  # fmt: skip
-        """`hurry`, while set: somebody waits for an event, so nothing is gathered. `notifications`: where these tables are
-        the ones that are shown, the other copies of the console hear what was written."""
-        self._settings, self._database, self._tables = settings, database, tables
+        """`on_applied`: told of the events that readers see now, if these tables are the ones that are shown. `hurry`,
+        while set: somebody waits for an event, so nothing is gathered."""
+        self._settings, self._database, self._tables, self._shares = settings, database, tables, shares
         self._on_applied, self._dead_letters, self._on_state = on_applied, dead_letters, on_state
-        self._hurry = hurry or asyncio.Event()
-        self._notifications = notifications
+        self._hurry, self._notifications = hurry, notifications
         self._missed: dict[int, Missed] = {}
-        self.caught_up = asyncio.Event()
-        self.lag = 0
+        self._expected: dict[int, int] = {}  # next offset in the tables of each partition that is read
+        self._shown = False
 
     async def run(self) -> None:
-        """Read for ever. Raises `OffsetsGone`."""
+        """Read for ever."""
         while True:
             consumer = AIOKafkaConsumer(
                 **connection(self._settings),
@@ -91,6 +89,7 @@ class EventReader:
                 self._on_state(False, f"cannot follow ticket.events: {type(error).__name__}")
                 await asyncio.sleep(0.5)
             finally:
+                self._shares.read(self, frozenset())
                 await consumer.stop()
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
@@ -100,57 +99,64 @@ class EventReader:
             self._on_state(False, f"the topic {name} is missing: run `mailroom topics create`")
             await asyncio.sleep(1)
             return
-        parts = [TopicPartition(name, p) for p in partitions]
-        consumer.assign(parts)
-        await self._seek(consumer, parts)
-        ends = await consumer.end_offsets(parts)
+        self._shares.partitions = frozenset(partitions)
+        taken: frozenset[int] | None = None
         gathering = Gathering(consumer, many_per_s=MANY_PER_S, wait_ms=100)
         while True:
-            batches = await consumer.getmany(timeout_ms=1_000, max_records=RECORDS_AT_ONCE)
-            gathering.saw(batches)
-            if batches and not await self._apply(batches):
-                await self._seek(consumer, parts)
+            mine = self._shares.mine
+            if taken != mine:
+                taken = mine if await self._take(consumer, name, mine) else None
+            self._on_state(True, "")
+            if not taken:
+                await asyncio.sleep(SHARE_AGAIN_S)
                 continue
-            if not self.caught_up.is_set():
-                positions = {tp: await consumer.position(tp) for tp in parts}
-                self.lag = sum(max(0, ends[tp] - positions[tp]) for tp in parts)
-                if self.lag == 0:
-                    self.caught_up.set()
-                    log.info("readmodel.caught_up", generation=self._tables.generation)
-                else:
-                    self._on_state(False, f"{self.lag} events to read")
-            else:
-                self.lag = sum(
-                    max(0, (consumer.highwater(tp) or 0) - records[-1].offset - 1) for tp, records in batches.items()
-                )
-            if self.caught_up.is_set():
-                self._on_state(True, "")
-            metrics.gauge("mailroom_console_lag", "Events that the read model is behind", ["generation"]).labels(
-                self._tables.generation
-            ).set(self.lag)
-            if gathering.together and self.lag < RECORDS_AT_ONCE:
+            batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
+            gathering.saw(batches)
+            if not (await self._apply(batches) if batches else await self._pass_over(consumer)):
+                taken = None
+                continue
+            lag = sum(max(0, (consumer.highwater(tp) or 0) - records[-1].offset - 1) for tp, records in batches.items())
+            if gathering.together and lag < RECORDS_AT_ONCE:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._hurry.wait(), GATHERED_S)
 
-    async def _seek(self, consumer: AIOKafkaConsumer, parts: list[TopicPartition]) -> None:
+    async def _take(self, consumer: AIOKafkaConsumer, name: str, mine: frozenset[int]) -> bool:
+        """Read these partitions from here on, from where the tables stand; False when one cannot be read yet."""
+        self._shares.read(self, mine)
+        parts = [TopicPartition(name, p) for p in sorted(mine)]
+        consumer.assign(parts)
+        if not parts:
+            return True
         async with self._database.read() as connection:
             stored = {row.partition: row for row in await connection.execute(select(self._tables.offsets))}
         begin = await consumer.beginning_offsets(parts)
         ends = await consumer.end_offsets(parts)
+        self._expected.clear()
         for tp in parts:
             row = stored.get(tp.partition)
-            offset = 0 if row is None else row.next_offset
-            if offset > ends[tp]:
-                raise OffsetsGone(f"{tp.topic}/{tp.partition}: {offset} is beyond its end, {ends[tp]}")
-            if row is None or offset < begin[tp]:
+            if row is None or row.next_offset > ends[tp]:
+                return False  # these tables are not begun yet, or of another topic: the copy that leads sees to it
+            offset = row.next_offset
+            if offset < begin[tp]:
                 # written anew meanwhile, or before: what of the copies was read is known by what they are copies of
                 self._missed[tp.partition] = Missed(offset, begin[tp])
             else:
                 self._missed[tp.partition] = Missed(row.missed_from, row.missed_to)
+            self._expected[tp.partition] = offset
             consumer.seek(tp, max(offset, begin[tp]))
+        return True
+
+    async def _pass_over(self, consumer: AIOKafkaConsumer) -> bool:
+        """Nothing came: what lies before the end is no record, but the mark that ends a transaction. It is read, too."""
+        offsets = {}
+        for tp in consumer.assignment():
+            position = await consumer.position(tp)
+            if position > self._expected[tp.partition]:
+                offsets[tp.partition] = position
+        return not offsets or await self._write([], offsets)
 
     async def _apply(self, batches: dict[TopicPartition, list[ConsumerRecord]]) -> bool:
-        """Write a batch; False when another copy of the console has written it already.
+        """Write a batch; False when somebody else writes one of its partitions.
 
         Where the database refuses it for what is in it, its records are written one by one, and the one that is refused
         goes aside: it must hold up neither the others nor other portals.
@@ -178,39 +184,43 @@ class EventReader:
         return True
 
     async def _apply_together(self, read: list[Read]) -> bool:
-        """Write these records in one transaction; False when another copy of the console has written the first."""
-        events = [event for _, _, event in read if event is not None]
-        firsts: dict[int, int] = {}
-        offsets: dict[int, int] = {}
-        for tp, record, _ in read:
-            firsts.setdefault(tp.partition, int(record.offset))
-            offsets[tp.partition] = int(record.offset) + 1
-        batch = await self._database.transact(lambda connection: self._written(connection, events, firsts, offsets))
-        if batch is None:
+        """Write these records in one transaction; False when somebody else writes one of their partitions."""
+        offsets = {tp.partition: int(record.offset) + 1 for tp, record, _ in read}
+        return await self._write([event for _, _, event in read if event is not None], offsets)
+
+    async def _write(self, events: list[TicketEvent], offsets: dict[int, int]) -> bool:
+        try:
+            batch = await self._database.transact(lambda connection: self._written(connection, events, offsets))
+        except _Overtaken:
+            log.info("readmodel.overtaken", generation=self._tables.generation, partitions=sorted(offsets))
             return False
+        self._expected |= offsets
         if batch.orphans:
             metrics.counter("mailroom_orphan_events_total", "Events of tickets that were never created").inc(
                 batch.orphans
             )
-        metrics.counter("mailroom_console_events_total", "Events taken into the read model").inc(len(events))
-        self._on_applied(Applied(events, offsets))
+        if events:
+            metrics.counter("mailroom_console_events_total", "Events taken into the read model").inc(len(events))
+            if self._shown:
+                self._on_applied(events)
         return True
 
-    def _written(
-        self, connection: Connection, events: list[TicketEvent], firsts: dict[int, int], offsets: dict[int, int]
-    ) -> Batch | None:
+    def _written(self, connection: Connection, events: list[TicketEvent], offsets: dict[int, int]) -> Batch:
         sqlite_, table = self._database.sqlite, self._tables.offsets
-        known = select(table).where(table.c.partition.in_(list(offsets))).with_for_update()
-        for row in connection.execute(known).all():
-            if row.next_offset > firsts[row.partition]:
-                return None
+        # shared, so that a switch comes before this transaction or after it
+        query = select(generations.c.state).where(generations.c.id == self._tables.generation)
+        state = connection.scalar(query.with_for_update(read=True))
+        if state not in ("active", "building") or not read_store.save_offsets(
+            connection, table, self._expected, offsets, self._missed
+        ):
+            raise _Overtaken
+        self._shown = state == "active"
         batch = read_store.load(connection, self._tables, events)
         for event in events:
             batch.apply(event)
         read_store.save(connection, self._tables, batch, sqlite_=sqlite_)
         upload_states.used_by(connection, events)
-        read_store.save_offsets(connection, table, offsets, self._missed, sqlite_=sqlite_)
-        if self._notifications is not None:
+        if self._shown and events:
             said = dict.fromkeys((event.portal_id, event.ticket_id, event.causation_id) for event in events)
             self._notifications.within(connection, EVENTS, list(said))
         return batch
@@ -224,7 +234,7 @@ class EventReader:
 
     async def _set_aside(self, record: ConsumerRecord, error: Exception) -> None:
         """Onto the dead letters, which *Activity* shows."""
-        if self._dead_letters is None:  # a rebuild meets the same records again
+        if not self._shown:  # a rebuild meets the same records again
             log.warning("readmodel.record_left_out", partition=record.partition, offset=record.offset)
             return
         await bury_record(self._dead_letters, record, error, topic=topics.TICKET_EVENTS,

@@ -1,4 +1,8 @@
-"""The read model: which generation is shown, its reader, and rebuilding beside it without downtime."""
+"""The read model: which generation is shown, its readers, and rebuilding beside it without downtime.
+
+Every copy of the console writes the partitions that are its own (`Shares`), of the generation that is shown and of the one
+that is built. The copy that leads begins a rebuild, sees when it is done, and switches.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +10,34 @@ import asyncio
 import contextlib
 from typing import Any
 
-from mailroom_contracts import CommandRefused, Forwarded, InputIgnored, NoteAdded, ReplyRequested
-from mailroom_runtime.bus.kafka import Producer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from mailroom_contracts import CommandRefused, Forwarded, InputIgnored, NoteAdded, ReplyRequested, TicketEvent, topics
+from mailroom_runtime.bus.connection import connection
+from mailroom_runtime.bus.kafka import Producer, partitions_for
+from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
-from mailroom_runtime.process.tasks import end, lasting, together
-from sqlalchemy import insert, select, update
+from mailroom_runtime.process.tasks import end, together
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
-from mailroom_console import times
 from mailroom_console.live.changes import Change, Changes
 from mailroom_console.settings import ConsoleSettings
 from mailroom_console.storage.database import Database
-from mailroom_console.storage.notifications import EVENTS, MISSED, PROGRESS, SHOWN, Notifications, notify
-from mailroom_console.storage.read_schema import FORM, GENERATIONS, ReadTables
-from mailroom_console.storage.schema import generations
+from mailroom_console.storage.notifications import EVENTS, MISSED, PROGRESS, SHOWN, Notifications
+from mailroom_console.storage.read_schema import GENERATIONS, ReadTables
+from mailroom_console.storage.refusals import is_passing
+from mailroom_console.storage.shares import Shares
 
-from . import store as read_store
 from .counts import ReadCounts
-from .event_reader import Applied, EventReader, OffsetsGone
+from .event_reader import EventReader
+from .generations import Generations, Standing
 from .waiters import Outcome, Waiters
 
 log = get_logger()
 SEEN_FOR_S = 10.0  # so long pages of other copies may read the tables that were shown before
 LOOK_EVERY_S = 1.0
-UNDER_WAY = ("asked", "building")
+SOON_S = 0.2  # while something is waited for: the first reading, or a rebuild
 
 
 class ReadModel(ReadCounts):
@@ -40,132 +48,185 @@ class ReadModel(ReadCounts):
         notifications: Notifications,
     ) -> None:  # fmt: skip
         self._settings, self._database, self._producer, self._changes = settings, database, producer, changes
-        self._notifications = notifications
+        self._notifications, self._generations, self._shares = notifications, Generations(database), Shares(database)
         for kind in (SHOWN, MISSED):
-            notifications.on(kind, lambda _: self._look.set())
+            notifications.on(kind, lambda _: self._look_now())
         notifications.on(EVENTS, self._told_of_events)
         notifications.on(PROGRESS, self._told_progress)
         self.waiters = Waiters()
         self.tables: ReadTables = GENERATIONS[0]
-        self._look = asyncio.Event()  # the table of generations may say something new
-        self._rebuild = asyncio.Event()  # at the copy that writes: begin
+        # the table of generations may say something new: to the copy that leads, and to what every copy does
+        self._looks = (asyncio.Event(), asyncio.Event())
         self._under_way = False
-        self._elsewhere = (0, 0)  # at the others: behind and lag of the copy that writes
-        self._builder: EventReader | None = None
-        self._reader: EventReader | None = None
+        self._progress = (0, 0)  # behind and lag, as the copy that leads finds them
+        self._caught_up = False
 
     async def start(self) -> None:
         """Find the generation to show; on an empty database make the first one."""
-        async with self._database.write() as connection:
-            rows = {row.id: row for row in await connection.execute(select(generations))}
-            for missing in {0, 1} - rows.keys():
-                state = "active" if missing == 0 and not rows else "empty"
-                await connection.execute(
-                    insert(generations).values(id=missing, state=state, form=FORM, started_at=times.micros(times.now()))
-                )
-        await self._show()
+        await self._generations.make()
+        self._show(await self._generations.standing())
 
-    async def _said(self) -> tuple[int, bool, bool]:
-        """What the table of generations says: which is shown, whether a rebuild is under way, whether one is due."""
-        self._look.clear()
-        async with self._database.read() as connection:
-            rows = {row.id: row for row in await connection.execute(select(generations))}
-        active = next((row for row in rows.values() if row.state == "active"), rows[0])
-        under_way = rows[1 - active.id].state in UNDER_WAY
-        return active.id, under_way, under_way or active.form != FORM
+    def _show(self, standing: Standing) -> None:
+        self.tables = GENERATIONS[standing.active]
+        self._under_way = standing.building or standing.asked
 
-    async def _show(self) -> None:
-        active, self._under_way, _ = await self._said()
-        self.tables = GENERATIONS[active]
+    def _look_now(self) -> None:
+        for look in self._looks:
+            look.set()
 
     async def run(self, service: Service[Any]) -> None:
-        """Follow the events, rebuild when asked, at whichever copy; tell the other copies how it goes."""
+        """At every copy: show what is shown, and write this copy's share of what is written. Never ends."""
         service.health.set("readmodel", False, "reading ticket.events")
 
         def state(ok: bool, reason: str) -> None:
+            if ok and self._shares.leads and not self._caught_up:
+                ok, reason = False, f"{self._progress[1]} events to read"
             service.health.set("readmodel", ok, reason)
 
-        self._rebuild.clear()
-        await self._show()
-        try:
-            await together(self._write(state), self._heed(), self._tell_progress())
-        finally:
-            self._reader = None
-
-    async def _heed(self) -> None:
-        while True:
-            active, under_way, due = await self._said()
-            if active == self.tables.generation:  # not what was true before a switch
-                self._under_way = under_way
-                if due:
-                    self._rebuild.set()
-            await self._wait_to_look(None if self._database.sqlite else LOOK_EVERY_S)
-
-    async def _wait_to_look(self, at_most_s: float | None) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._look.wait(), at_most_s)
+        await together(self._shares.run(), self._write(state))
 
     async def _write(self, state: Any) -> None:
-        follower = asyncio.create_task(self._follow(state))
-        cleaner = lasting(self._clear_unused, "clearing", again=True)
+        readers: dict[int, asyncio.Task[None]] = {}
         try:
             while True:
-                asked = asyncio.create_task(self._rebuild.wait())
-                await asyncio.wait({asked, follower}, return_when=asyncio.FIRST_COMPLETED)
-                asked.cancel()
-                if follower.done():
-                    with contextlib.suppress(OffsetsGone):
-                        follower.result()
-                    log.error("readmodel.offsets_gone", generation=self.tables.generation)
-                await end(cleaner)
-                await self._build_other()
-                await end(follower)
-                with contextlib.suppress(asyncio.CancelledError, OffsetsGone):
-                    follower.result()
-                await self._switch()
-                follower = asyncio.create_task(self._follow(state))
-                cleaner = lasting(self._clear_unused, "clearing", again=True)
+                self._looks[0].clear()
+                try:
+                    self._show(standing := await self._generations.standing())
+                except (DBAPIError, OSError) as error:  # readers say that it is away
+                    log.warning("readmodel.not_looked", error=type(error).__name__)
+                else:
+                    for generation in standing.written - readers.keys():
+                        readers[generation] = asyncio.create_task(self._reader(generation, state).run())
+                    for generation in readers.keys() - standing.written:
+                        await end(readers.pop(generation))
+                look = asyncio.create_task(self._looks[0].wait())
+                await asyncio.wait({look, *readers.values()}, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+                await end(look)
+                for reader in readers.values():
+                    if reader.done():
+                        reader.result()
         finally:
-            await end(follower, cleaner)
+            await end(*readers.values())
 
-    async def shadow(self, service: Service[Any]) -> None:
-        """Beside another copy that writes: show the generation that it shows."""
+    def _reader(self, generation: int, state: Any) -> EventReader:
+        return EventReader(
+            self._settings, self._database, GENERATIONS[generation], self._shares, on_applied=self._applied,
+            dead_letters=self._producer, on_state=state, hurry=self.waiters.hurry, notifications=self._notifications,
+        )  # fmt: skip
+
+    async def lead(self) -> None:
+        """At one copy: rebuild when asked, at whichever copy; tell the other copies how it goes. Never ends."""
+        self._caught_up = False
+        try:
+            await together(self._oversee_always(), self._tell_progress(), self._clear_unused())
+        finally:
+            self._shares.leads = self._caught_up = False
+
+    async def _oversee_always(self) -> None:
         while True:
-            await self._show()
-            service.health.set("readmodel", True)
-            await self._wait_to_look(LOOK_EVERY_S)
+            consumer = AIOKafkaConsumer(**connection(self._settings), enable_auto_commit=False,
+                                        isolation_level="read_committed", client_id="mailroom-console-ends")  # fmt: skip
+            try:
+                await consumer.start()
+                await self._oversee(consumer)
+            except Exception as error:
+                if not isinstance(error, DBAPIError) and not is_passing(error):
+                    raise
+                log.warning("readmodel.not_overseen", error=type(error).__name__)
+                await asyncio.sleep(SOON_S)
+            finally:
+                await consumer.stop()
+
+    async def _oversee(self, consumer: AIOKafkaConsumer) -> None:
+        name = topics.TICKET_EVENTS.full_name(self._settings.topic_prefix)
+        partitions = await partitions_for(consumer, name)
+        if not partitions:  # readers say that the topic is missing
+            await asyncio.sleep(LOOK_EVERY_S)
+            return
+        parts = [TopicPartition(name, p) for p in partitions]
+        await self._generations.prepare(self.tables.generation, partitions)
+        self._shares.leads = True
+        begun: dict[int, int] | None = None  # where the topic ended when this copy began to lead
+        before: dict[int, int] = {}  # how far the tables that are shown were a look ago
+        doubted = (False, False)  # whether these tables, and those that are built, were beyond the topic's end then
+        while True:
+            self._looks[1].clear()
+            standing = await self._generations.standing()
+            written = await self._generations.positions()
+            # afterwards, so that what is written meanwhile is not beyond them
+            ends = {tp.partition: offset for tp, offset in (await consumer.end_offsets(parts)).items()}
+            begun = begun or ends
+            shown, other = written[standing.active], written[standing.other] if standing.building else {}
+            doubts = (_beyond(shown, ends), _beyond(other, ends))
+            # twice: a broker that has just become a partition's leader may not know all of it yet
+            gone, useless = (now and then for now, then in zip(doubts, doubted, strict=True))
+            doubted = doubts
+            if gone and not standing.building:
+                log.error("readmodel.offsets_gone", generation=standing.active)
+            if gone or not self._caught_up:
+                self._caught_up = not gone and _reaches(shown, begun)
+                if self._caught_up:
+                    log.info("readmodel.caught_up", generation=standing.active)
+            self._tell_lag(standing, _missing(other, ends) if standing.building else 0, _missing(shown, ends))
+            if useless or (not standing.building and (standing.due or gone)):
+                await self._generations.begin(standing.other, partitions)
+                log.info("readmodel.rebuild_started", generation=standing.other)
+                self._look_now()
+            # all that readers have seen, so that nothing goes back for them
+            elif standing.building and before and _reaches(other, {p: min(before.get(p, 0), ends[p]) for p in ends}):
+                await self._generations.switch(standing.other)
+                log.info("readmodel.rebuilt", generation=standing.other)
+                self._look_now()
+                before = {}
+                continue
+            before = shown
+            waits = standing.building or standing.due or any(doubts) or not self._caught_up
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._looks[1].wait(), SOON_S if waits else LOOK_EVERY_S)
+
+    def _tell_lag(self, standing: Standing, behind: int, lag: int) -> None:
+        self._progress = (behind, lag)
+        metrics.gauge("mailroom_console_lag", "Events that the read model is behind", ["generation"]).labels(
+            standing.active
+        ).set(lag)
+
+    async def _clear_unused(self) -> None:
+        """Empty the tables that are not shown, once nobody reads them any more: another copy looked at them until now."""
+        cleared_beside: int | None = None
+        while True:
+            if cleared_beside != (shown := self.tables.generation):
+                if not self._database.sqlite:
+                    await asyncio.sleep(SEEN_FOR_S)
+                if shown == self.tables.generation:
+                    try:
+                        await self._generations.clear(1 - shown)
+                        cleared_beside = shown
+                    except (DBAPIError, OSError) as error:
+                        log.warning("readmodel.not_cleared", error=type(error).__name__)
+            await asyncio.sleep(LOOK_EVERY_S)
 
     def _told_of_events(self, items: list[tuple[str, str, str]]) -> None:
-        """The copy that writes shows events: [portal, ticket, causation id]."""
+        """Another copy wrote events: [portal, ticket, causation id]."""
         self.waiters.tell((cause, None) for _, _, cause in items)
         for portal_id, ticket_id in dict.fromkeys((portal_id, ticket_id) for portal_id, ticket_id, _ in items):
             self._changes.tell(Change(portal_id, "ticket", ticket_id))
 
     def _told_progress(self, items: list[tuple[int, int]]) -> None:
-        self._elsewhere = items[0]
+        if not self._shares.leads:
+            self._progress = (items[0][0], items[0][1])
 
     async def _tell_progress(self) -> None:
         said = (0, 0)
-        while not self._database.sqlite:
-            now = (self.progress["behind"], self.progress["lag"])
-            if now != said:
-                await self._notifications.say(PROGRESS, [said := now])
+        while True:
+            if self._progress != said:
+                await self._notifications.say(PROGRESS, [said := self._progress])
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _follow(self, state: Any) -> None:
-        self._reader = EventReader(
-            self._settings, self._database, self.tables, on_applied=self._applied, dead_letters=self._producer,
-            on_state=state, hurry=self.waiters.hurry, notifications=self._notifications,
-        )  # fmt: skip
-        await self._reader.run()
-
     async def ask_rebuild(self) -> None:
-        """Rebuild the tables beside those that are shown, then show them: the copy that writes does it."""
-        async with self._database.write() as connection:
-            await connection.execute(update(generations).where(generations.c.state == "empty").values(state="asked"))
-            await notify(connection, SHOWN)
+        """Rebuild the tables beside those that are shown, then show them: the copy that leads begins it."""
+        await self._generations.ask()
         self._under_way = True
-        self._look.set()
+        self._look_now()
 
     @property
     def rebuilding(self) -> bool:
@@ -173,74 +234,20 @@ class ReadModel(ReadCounts):
 
     @property
     def caught_up(self) -> bool:
-        """Whether this copy, which writes the tables, has read the events that there were when it began to."""
-        return self._reader is not None and self._reader.caught_up.is_set()
+        """Whether this copy leads, and all events were read that there were when it began to."""
+        return self._caught_up
 
     @property
     def progress(self) -> dict[str, Any]:
         """How a rebuild stands: events still to read."""
-        behind, lag = self._elsewhere
-        if self._reader is not None:
-            behind, lag = self._builder.lag if self._builder else 0, self._reader.lag
+        behind, lag = self._progress
         return {"rebuilding": self.rebuilding, "behind": behind, "lag": lag, "generation": self.tables.generation}
 
-    async def _build_other(self) -> None:
-        other = GENERATIONS[1 - self.tables.generation]
-        async with self._database.write() as connection:
-            row = (await connection.execute(select(generations).where(generations.c.id == other.generation))).one()
-            if row.state != "building" or row.form != FORM:
-                await connection.run_sync(read_store.clear, other, sqlite_=self._database.sqlite)
-                await connection.execute(
-                    update(generations).where(generations.c.id == other.generation)
-                    .values(state="building", form=FORM, started_at=times.micros(times.now()), finished_at=None)
-                )  # fmt: skip
-        self._under_way = True
-        log.info("readmodel.rebuild_started", generation=other.generation)
-        builder = self._builder = EventReader(
-            self._settings, self._database, other, on_applied=lambda _: None, dead_letters=None,
-            on_state=lambda ok, reason: None,
-        )  # fmt: skip
-        task = asyncio.create_task(builder.run())
-        ready = asyncio.create_task(builder.caught_up.wait())
-        try:
-            await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                task.result()
-        finally:
-            await end(ready, task)
-            self._builder = None
-
-    async def _switch(self) -> None:
-        old, new = self.tables, GENERATIONS[1 - self.tables.generation]
-        now = times.micros(times.now())
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(generations).where(generations.c.id == new.generation).values(state="active", finished_at=now)
-            )
-            await connection.execute(
-                update(generations).where(generations.c.id == old.generation).values(state="empty")
-            )
-            await notify(connection, SHOWN)
-        self.tables = new
-        self._rebuild.clear()
-        self._under_way = False
-        log.info("readmodel.rebuilt", generation=new.generation)
-
-    async def _clear_unused(self) -> None:
-        """Empty the tables that are not shown, once nobody reads them any more: another copy looked at them until now."""
-        if not self._database.sqlite:
-            await asyncio.sleep(SEEN_FOR_S)
-        other = GENERATIONS[1 - self.tables.generation]
-        async with self._database.write() as connection:
-            query = select(generations.c.state).where(generations.c.id == other.generation).with_for_update()
-            if await connection.scalar(query) == "empty":
-                await connection.run_sync(read_store.clear, other, sqlite_=self._database.sqlite)
-
-    def _applied(self, applied: Applied) -> None:
+    def _applied(self, events: list[TicketEvent]) -> None:
         """Tell those who wait, and those who watch."""
         if self.waiters.ids:
             outcomes: dict[str, Outcome] = {}
-            for event in applied.events:
+            for event in events:
                 refused = isinstance(event, CommandRefused | InputIgnored)
                 outcomes.setdefault(
                     event.causation_id,
@@ -254,7 +261,7 @@ class ReadModel(ReadCounts):
             self.waiters.tell(outcomes.items())
         if self._changes.watched:
             seen: set[str] = set()
-            for event in applied.events:
+            for event in events:
                 if event.ticket_id not in seen:
                     seen.add(event.ticket_id)
                     self._changes.tell(Change(event.portal_id, "ticket", event.ticket_id))
@@ -265,3 +272,16 @@ class ReadModel(ReadCounts):
         async with self._database.read() as connection:
             row = (await connection.execute(select(o).where(o.c.causation_id == causation_id))).one_or_none()
         return None if row is None else Outcome(row.type, row.code, row.reason, row.message_id)
+
+
+def _reaches(positions: dict[int, int], ends: dict[int, int]) -> bool:
+    return all(positions.get(p, 0) >= end for p, end in ends.items())
+
+
+def _beyond(positions: dict[int, int], ends: dict[int, int]) -> bool:
+    """The topic ends before what was read last, so it is another one: the tables must be rebuilt."""
+    return any(position > ends[p] for p, position in positions.items() if p in ends)
+
+
+def _missing(positions: dict[int, int], ends: dict[int, int]) -> int:
+    return sum(max(0, end - positions.get(p, 0)) for p, end in ends.items())

@@ -330,10 +330,16 @@ class Batch:
         self.counters.setdefault(key, [0, 0])[0 if incoming else 1] += 1
 
     def _outcome(self, event: TicketEvent) -> None:
-        if (known := self.outcomes.get(event.causation_id)) is not None:
+        """What became of a command, for the one who waits for it or asks again with its Idempotency-Key."""
+        known = self.outcomes.get(event.causation_id)
+        if known is not None and known["ticket_id"] == event.ticket_id:
             if known["message_id"] is None and isinstance(event, ReplyRequested):
                 known["message_id"] = event.message.id  # the ticket was made for it
-        elif (row := outcome_of(event)) is not None:
+            return
+        # of two tickets the earlier event: their partitions are read in no order among each other
+        if known is not None and (micros(event.at), event.ticket_id) >= (known["at"], known["ticket_id"]):
+            return
+        if (row := outcome_of(event)) is not None:
             self.outcomes[event.causation_id] = row
 
 

@@ -13,10 +13,10 @@ from mailroom_contracts import TicketEvent, TicketMessage
 from mailroom_mail import comparable
 from mailroom_runtime.bus.copies import Missed
 from mailroom_runtime.forgotten import Forgotten
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Table, and_, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mailroom_console.storage.read_schema import ReadTables
+from mailroom_console.storage.read_schema import SEQUENCE, ReadTables
 
 from .persons import without_person
 from .projection import Batch, Row, addressed
@@ -61,10 +61,9 @@ def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: b
     for ticket_id, person in batch.forgotten:
         _take_out(connection, tables, ticket_id, person)
     if batch.new_tickets:
-        seq = int(connection.scalar(select(func.max(t.c.seq))) or 0)
-        for row in batch.new_tickets.values():
-            seq += 1
-            row["seq"] = seq
+        numbers = _numbers(connection, t, len(batch.new_tickets), sqlite_)
+        for row, number in zip(batch.new_tickets.values(), numbers, strict=True):
+            row["seq"] = number
         connection.execute(insert(t), [_storable(row) for row in batch.new_tickets.values()])
     if changed := batch.changed_tickets - batch.new_tickets.keys():
         statement = update(t).where(t.c.seq == bindparam("b_seq")).values(
@@ -98,24 +97,28 @@ def save(connection: Connection, tables: ReadTables, batch: Batch, *, sqlite_: b
         _confirm(connection, m, ticket_id, email)
     _once(connection, tables.history, batch.history.values(), ["id", "ticket_id"], sqlite_)
     _once(connection, tables.bounces, batch.bounces.values(), ["id"], sqlite_)
-    _once(connection, tables.outcomes, batch.outcomes.values(), ["causation_id"], sqlite_)
-    _count(connection, tables, batch, sqlite_)
     _search(connection, tables, batch, sqlite_)
+    # last, since other partitions write the same rows: who has changed one holds it up until the transaction ends
+    _outcomes(connection, tables.outcomes, batch, sqlite_)
+    _count(connection, tables, batch, sqlite_)
 
 
 def save_offsets(
-    connection: Connection, table: Table, offsets: dict[int, int], missed: dict[int, Missed], *, sqlite_: bool
-) -> None:
-    """Where each partition goes on, and the offsets of which copies are new to these tables."""
-    rows = [
-        {"partition": p, "next_offset": o, "missed_from": missed[p].first, "missed_to": missed[p].end}
-        for p, o in offsets.items()
-    ]
-    upsert: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)
-    names = ("next_offset", "missed_from", "missed_to")
-    connection.execute(
-        upsert.on_conflict_do_update(index_elements=["partition"], set_={n: upsert.excluded[n] for n in names}), rows
-    )
+    connection: Connection, table: Table, expected: dict[int, int], offsets: dict[int, int], missed: dict[int, Missed]
+) -> bool:
+    """Where each partition goes on, and the offsets of which copies are new to these tables.
+
+    False, and the transaction is to be rolled back, where one does not stand at what is expected: somebody else writes
+    it now. To be called first: from here on nobody else can, until the transaction ends.
+    """
+    for p in sorted(offsets):
+        moved = connection.execute(
+            update(table).where(table.c.partition == p, table.c.next_offset == expected[p])
+            .values(next_offset=offsets[p], missed_from=missed[p].first, missed_to=missed[p].end)
+        )  # fmt: skip
+        if moved.rowcount != 1:
+            return False
+    return True
 
 
 def clear(connection: Connection, tables: ReadTables, *, sqlite_: bool) -> None:
@@ -200,6 +203,33 @@ def _once(connection: Connection, table: Table, rows: Iterable[Row], key: list[s
     if values := [_storable(row) for row in rows]:
         statement: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)
         connection.execute(statement.on_conflict_do_nothing(index_elements=key), values)
+
+
+def _numbers(connection: Connection, t: Table, new: int, sqlite_: bool) -> Sequence[int]:
+    """Numbers for so many new tickets. They say nothing but which came about when: other writers take some between."""
+    if sqlite_:
+        last = int(connection.scalar(select(func.max(t.c.seq))) or 0)
+        return range(last + 1, last + 1 + new)
+    taken = text(f"SELECT nextval('{SEQUENCE}') FROM generate_series(1, :new)")  # noqa: S608 - a name of ours
+    return connection.execute(taken, {"new": new}).scalars().all()
+
+
+def _outcomes(connection: Connection, table: Table, batch: Batch, sqlite_: bool) -> None:
+    """The first event of each cause. Where two tickets have one, on partitions of two writers, whichever writes first:
+    the earlier one stays."""
+    rows = [_storable(batch.outcomes[cause]) for cause in sorted(batch.outcomes)]
+    if not rows:
+        return
+    statement: Any = sqlite.insert(table) if sqlite_ else postgresql.insert(table)
+    new, old = statement.excluded, table.c
+    names = ("ticket_id", "type", "code", "reason", "message_id", "at")
+    earlier = or_(new.at < old.at, and_(new.at == old.at, new.ticket_id < old.ticket_id))
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["causation_id"], set_={name: new[name] for name in names}, where=earlier
+        ),
+        rows,
+    )
 
 
 def _count(connection: Connection, tables: ReadTables, batch: Batch, sqlite_: bool) -> None:

@@ -33,7 +33,7 @@ OUTBOX = "outbox"  # something is to be published: no items
 EVENTS = "events"  # the read model shows events: [portal, ticket, causation id]
 CHANGE = "change"  # for pages that are open: [portal, kind, id]
 SHOWN = "shown"  # another read model is shown, or a rebuild is asked for: no items
-PROGRESS = "progress"  # of the copy that writes: [behind, lag]
+PROGRESS = "progress"  # of the copy that leads: [behind, lag]
 MISSED = "missed"  # never sent: what was said meanwhile is not known
 
 

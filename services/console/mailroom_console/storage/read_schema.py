@@ -12,6 +12,7 @@ from sqlalchemy.types import JSON
 
 from .schema import Id, Serial, metadata
 
+SEQUENCE = "read_model_tickets"  # on PostgreSQL, of `tickets.seq`: several copies write at once
 FORM = 5  # raise it when the projection changes: the tables are then rebuilt in the background
 
 
