@@ -105,7 +105,7 @@ async def app(service: Service[ConsoleSettings]) -> None:
                 publisher, dead = Publisher(database, producer, notifications), DeadLetterReader(settings, database)
                 remover = BlobRemover(settings.blob_url)
                 service.spawn(
-                    lead(database, lambda: [publisher.run(), dead.run(), read.lead(), forwarding.resume(console),
+                    lead(database, read.before_leading, lambda: [publisher.run(), dead.run(), read.lead(), forwarding.resume(console),
                                             upload_purge.run(console, remover), stranded.run(console),
                                             lasting_presence.run(console), Erasing(console, remover).run(),
                                             LogRenewing(console).run(), Retention(console, remover).run()]),

@@ -171,6 +171,11 @@ async def test_copies_come_die_and_rebuild_and_the_rows_are_those_of_one_writer(
 
         await eventually(rebuilt, 90, what="the rebuild")
         await _shared_by(copies, "b", "c", "d")
+        # the one that leads by now hangs, and comes back with what it had in hand
+        copies.running["b"].pause()
+        await _shared_by(copies, "c", "d")
+        copies.running["b"].resume()
+        await _shared_by(copies, "b", "c", "d")
         await asyncio.to_thread(copies.running["c"].terminate)
         await _shared_by(copies, "b", "d")
     finally:

@@ -14,6 +14,7 @@ import pytest
 from mailroom_console.read_model import store
 from mailroom_console.read_model.generations import Generations
 from mailroom_console.storage.database import Database
+from mailroom_console.storage.leadership import lead
 from mailroom_console.storage.read_schema import GENERATIONS, SEQUENCE
 from mailroom_console.storage.shares import PARTITIONS as PARTITIONS_LOCK
 from mailroom_console.storage.shares import Shares
@@ -120,7 +121,8 @@ async def test_new_tickets_are_numbered_beyond_those_that_an_older_version_wrote
             if taken is not None:  # it knows nothing of the sequence
                 back = text(f"SELECT setval('{SEQUENCE}', :last, :called)")
                 await connection.execute(back, {"last": taken.last_value, "called": taken.is_called})
-        await Generations(database).prepare(0, PARTITIONS)
+        if not database.sqlite:
+            await Generations(database).take_numbers()
         for each in range(2):
             new = Story(10 * number + each, portal="p", queue="q", address="ad")
             await database.transact(lambda c, s=new: _write(c, [s.created()], database.sqlite))  # type: ignore[misc]
@@ -135,10 +137,25 @@ async def _locked(database: Database) -> int:
 class Held:
     """A copy's share, held beside the test."""
 
-    def __init__(self, database: Database, *, leads: bool = False) -> None:
+    def __init__(self, database: Database) -> None:
         self.shares = Shares(database)
-        self.shares.partitions, self.shares.leads = PARTITIONS, leads
+        self.shares.partitions = PARTITIONS
         self._task = asyncio.create_task(self.shares.run())
+
+    async def end(self) -> None:
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+
+class Leading:
+    """A copy that leads, and knows that the others write, too."""
+
+    def __init__(self, database: Database) -> None:
+        self._task = asyncio.create_task(lead(database, Generations(database).take_numbers, lambda: [self._for_ever()]))
+
+    async def _for_ever(self) -> None:
+        await asyncio.Event().wait()
 
     async def end(self) -> None:
         self._task.cancel()
@@ -150,6 +167,7 @@ async def test_partitions_are_shared_while_a_copy_leads_and_given_up_when_nobody
     postgres: Postgres,
 ) -> None:
     database = Database(postgres.url(f"held{secrets.token_hex(4)}"))
+    await database.migrate()
     held = [Held(database), Held(database)]
 
     async def parts(*numbers: int) -> Any:
@@ -161,7 +179,8 @@ async def test_partitions_are_shared_while_a_copy_leads_and_given_up_when_nobody
         # an older version leads, and writes everything itself
         await eventually(lambda: len({each.shares._own for each in held}) == 2, 10)
         assert await parts(0, 0)
-        held.append(Held(database, leads=True))
+        leading = Leading(database)
+        held.append(Held(database))
         await eventually(lambda: parts(2, 2, 2), 15)
         # what one still writes, nobody else takes
         for each in held:
@@ -181,10 +200,11 @@ async def test_partitions_are_shared_while_a_copy_leads_and_given_up_when_nobody
         await held.pop(1).end()
         await eventually(lambda: parts(2, 2, 2), 15)
         # the one that leads ends: nobody writes until another leads
-        await held.pop(1).end()
-        await eventually(lambda: parts(0, 0), 15)
-        held[0].shares.leads = True
-        await eventually(lambda: parts(3, 3), 15)
+        await leading.end()
+        await eventually(lambda: parts(0, 0, 0), 15)
+        leading = Leading(database)
+        await eventually(lambda: parts(2, 2, 2), 15)
+        await leading.end()
     finally:
         for each in held:
             await each.end()

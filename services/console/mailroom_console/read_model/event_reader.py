@@ -17,7 +17,7 @@ from mailroom_runtime.bus.kafka import Producer, partitions_for
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.settings import ServiceSettings
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
 from mailroom_console.storage import upload_states
@@ -44,6 +44,7 @@ class _Overtaken(Exception):
 Read = tuple[TopicPartition, ConsumerRecord, TicketEvent | None]  # None: one that is known, or of no known type
 POLL_MS = 500  # so long a partition that is to be given up may be kept
 SHARE_AGAIN_S = 0.2
+HANGS = "30s"  # a process that hangs within a transaction holds up who has its partitions then; it is ended after this
 
 
 class EventReader:
@@ -209,6 +210,8 @@ class EventReader:
         sqlite_, table = self._database.sqlite, self._tables.offsets
         # shared, so that a switch comes before this transaction or after it
         query = select(generations.c.state).where(generations.c.id == self._tables.generation)
+        if not sqlite_:
+            query = query.add_columns(func.set_config("idle_in_transaction_session_timeout", HANGS, True))
         state = connection.scalar(query.with_for_update(read=True))
         if state not in ("active", "building") or not read_store.save_offsets(
             connection, table, self._expected, offsets, self._missed

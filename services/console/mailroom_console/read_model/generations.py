@@ -71,21 +71,24 @@ class Generations:
             await connection.execute(update(generations).where(generations.c.state == "empty").values(state="asked"))
             await notify(connection, SHOWN)
 
+    async def take_numbers(self) -> None:
+        """On PostgreSQL, before anybody writes: new tickets' numbers are beyond all that there are."""
+        async with self._database.write() as connection:
+            tables = [tables.tickets for tables in GENERATIONS]
+            most = max([await connection.scalar(select(func.max(t.c.seq))) or 0 for t in tables])
+            # never back: other copies may be taking numbers
+            await connection.execute(
+                text(
+                    f"SELECT setval('{SEQUENCE}', :most) FROM {SEQUENCE} "  # noqa: S608 - names of ours
+                    "WHERE last_value < :most OR (last_value = :most AND NOT is_called)"
+                ),
+                {"most": most},
+            )
+
     async def prepare(self, active: int, partitions: Iterable[int]) -> None:
-        """Before anybody writes: every partition has its row, and new tickets' numbers are beyond all that there are."""
+        """Every partition has its row: only then can it be written."""
         async with self._database.write() as connection:
             await self._rows(connection, active, partitions)
-            if not self._database.sqlite:
-                tables = [tables.tickets for tables in GENERATIONS]
-                most = max([await connection.scalar(select(func.max(t.c.seq))) or 0 for t in tables])
-                # never back: other copies may be taking numbers
-                await connection.execute(
-                    text(
-                        f"SELECT setval('{SEQUENCE}', :most) FROM {SEQUENCE} "  # noqa: S608 - names of ours
-                        "WHERE last_value < :most OR (last_value = :most AND NOT is_called)"
-                    ),
-                    {"most": most},
-                )
 
     async def begin(self, generation: int, partitions: Iterable[int]) -> None:
         """Empty it; from here on it is built."""

@@ -114,6 +114,10 @@ class ReadModel(ReadCounts):
             dead_letters=self._producer, on_state=state, hurry=self.waiters.hurry, notifications=self._notifications,
         )  # fmt: skip
 
+    async def before_leading(self) -> None:
+        """On PostgreSQL, before copies write while this one leads."""
+        await self._generations.take_numbers()
+
     async def lead(self) -> None:
         """At one copy: rebuild when asked, at whichever copy; tell the other copies how it goes. Never ends."""
         self._caught_up = False

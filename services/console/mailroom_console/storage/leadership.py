@@ -7,7 +7,7 @@ copy that dies is followed by another one. With SQLite there is one console only
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from mailroom_runtime.process.logs import get_logger
@@ -19,13 +19,15 @@ from .database import Database
 log = get_logger()
 LOCK = 7229102
 LOOK_EVERY_S = 2.0
-# a machine that vanished says nothing: its locks end 11 s later, instead of two hours
-KEEPALIVE = ("SET tcp_keepalives_idle = 5", "SET tcp_keepalives_interval = 2", "SET tcp_keepalives_count = 3")
+OPEN = (
+    7229106  # held with it by a copy that shares the writing of the read model: one of an older version writes it all
+)
 Work = Callable[[], Sequence[Coroutine[Any, Any, None]]]
 
 
-async def lead(database: Database, work: Work) -> None:
-    """Run `work` while this copy leads. Raises what the work raises."""
+async def lead(database: Database, before: Callable[[], Awaitable[None]], work: Work) -> None:
+    """Run `work` while this copy leads; `before`, on PostgreSQL, ahead of all that other copies write while it does. Raises
+    what the work raises."""
     if database.sqlite:
         await together(*work())
         return
@@ -33,13 +35,13 @@ async def lead(database: Database, work: Work) -> None:
         try:
             async with database.engine.connect() as raw:
                 connection = await raw.execution_options(isolation_level="AUTOCOMMIT")
-                for statement in KEEPALIVE:
-                    await connection.exec_driver_sql(statement)
                 while True:
                     if (await connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK})")).scalar():
                         break
                     await asyncio.sleep(LOOK_EVERY_S)
                 log.info("console.leading")
+                await before()
+                await connection.exec_driver_sql(f"SELECT pg_advisory_lock_shared({OPEN})")
                 leading = asyncio.create_task(together(*work()))
                 try:
                     while not leading.done():
