@@ -17,7 +17,7 @@ from mailroom_runtime.bus.kafka import Producer, partitions_for
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
-from mailroom_runtime.process.tasks import end, together
+from mailroom_runtime.process.tasks import end, lasting, together
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
@@ -96,7 +96,7 @@ class ReadModel(ReadCounts):
                     log.warning("readmodel.not_looked", error=type(error).__name__)
                 else:
                     for generation in standing.written - readers.keys():
-                        readers[generation] = asyncio.create_task(self._reader(generation, state).run())
+                        readers[generation] = lasting(self._reader(generation, state).run, f"reader-{generation}")
                     for generation in readers.keys() - standing.written:
                         await end(readers.pop(generation))
                 look = asyncio.create_task(self._looks[0].wait())
