@@ -18,7 +18,7 @@ ADDRESS = "erased@erased.invalid"  # RFC 2606: never anybody's
 TEXT = "[erased]"
 # in these lists a place-holder would be written to, or would take part
 _LEFT_OUT = frozenset(
-    (
+    [
         "answers",
         "answer_to",
         "participants",
@@ -30,12 +30,13 @@ _LEFT_OUT = frozenset(
         "recipients",
         "envelope",
         "orders",
-    )
+    ]
 )
 _ALL_BELOW = frozenset(("answers", "before", "orders"))  # these, and all lists in them
 _AUTHORS = ("from", "written_by", "from_email", "redirected")
 _CONTENT = ("text", "text_ref", "html", "html_ref", "reply_text", "attachments", "raw", "quote", "quotes", "body_ref")
-_IN_TEXT = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*")
+_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]"
+_IN_TEXT = re.compile(rf"(?<!{_LOCAL}){_LOCAL}++@[\w-]++(?:\.[\w-]++)*+")  # begins at the beginning of a word only
 
 
 @lru_cache(20_000)

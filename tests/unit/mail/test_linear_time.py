@@ -18,6 +18,7 @@ import pytest
 from mailroom_mail import classify, conversation_root, extract_reply, html_to_text, identity, read, sanitize
 from mailroom_mail.reading.addresses import parse
 from mailroom_mail.reading.pgp_armour import key_ids
+from mailroom_runtime.forgotten import Forgotten
 from mailroom_runtime.smtp.refusals import of_login
 from support import doubling
 from support.doubling import Slow, Unit
@@ -122,6 +123,7 @@ FOUND: list[tuple[str, Unit, Callable[[str], object]]] = [
     *(("sanitize", Unit(word, before=before), sanitize) for word in ("Prix\xa0: 9\xa0€ ", "Smith &amp; Co ")
       for before in ("<pre>", "<xmp>", "<p title='", "<p style='", "<a href='http://a.example/?")),
     ("key_ids", Unit("Hash: a\n"), key_ids),
+    ("forgotten", Unit("a", behind=" @"), Forgotten("p1", "d").without),
     ("of_login", Unit("smtpclientauth"), partial(of_login, 535, token=False, told=None, private=False)),
 ]  # fmt: skip
 
