@@ -36,13 +36,12 @@ hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 # piece begins first there, so that the processes end together.
 QUICK_FIRST = ("unit", "contract", "fuzz", "integration", "e2e", "load", "browser")
 LONG_FIRST = (
-    "browser", "load", "integration/router", "integration/outbound", "integration/ingest_gmail", "e2e", "integration",
-    "contract", "fuzz", "unit",
+    "browser", "load", "integration/router", "integration/outbound", "integration/ingest_gmail", "e2e",
+    "integration/console", "integration", "contract", "fuzz", "unit",
 )  # fmt: skip
 # What one process runs in one piece, since its tests share something that is dear to start: these folders and files,
 # and elsewhere a file, but for tests that start everything for themselves.
-TOGETHER = ("browser", "integration/console", "integration/runtime/test_rights.py",
-            "integration/runtime/test_secured_kafka.py")  # fmt: skip
+TOGETHER = ("browser", "integration/runtime/test_rights.py", "integration/runtime/test_secured_kafka.py")
 APART = ("load", "e2e", "integration/router", "integration/outbound", "integration/ingest_gmail", "integration/runtime",
          "integration/local_stack", "integration/cli")  # fmt: skip
 
