@@ -65,6 +65,6 @@ NAMES: tuple[str, ...] = (
     f"<script>{_DO}</script>",
     f'"><img src=x onerror={_DO}>',
     f"'-{_DO}-'",
-    "{{7*7}}${7*7}<%= 7*7 %>",
+    "{{7919*7907}}${7919*7907}<%= 7919*7907 %>",
     f"</title><svg onload={_DO}>",
 )

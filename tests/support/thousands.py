@@ -15,7 +15,7 @@ from mailroom_console.read_model import store
 from mailroom_console.storage.database import Database
 from mailroom_console.storage.read_schema import GENERATIONS, ReadTables
 from mailroom_console.storage.schema import metadata
-from mailroom_contracts import Actor
+from mailroom_contracts import Actor, Expire
 from sqlalchemy import Connection, Table, insert, select, update
 
 from .console_story import Story
@@ -108,6 +108,11 @@ def _fill(connection: Connection, crowd: Crowd, number: int, sqlite: bool) -> No
     rows.add("erasures", number, lambda i: {
         "id": f"{portal}e{i}", "portal_id": portal, "kind": "person", "subject": _digest("erased", i), "state": "done",
         "asked_at": at, "done_at": at, "removed": {}, "unreadable_at": at, "gone_at": at})  # fmt: skip
+    expire = Expire(id="x", ticket_id="x", portal_id=portal, actor=Actor(kind="console"), at=times.moment(at),
+                    closed_before=times.moment(at))  # fmt: skip
+    rows.add("expiries", number, lambda i: {
+        "ticket_id": f"{portal}x{i}", "portal_id": portal, "kind": "ticket", "command_id": f"{portal}x{i}",
+        "command": expire.model_dump_json(by_alias=True, exclude_none=True), "blobs": [], "messages": 1})  # fmt: skip
     rows.add("log_renewals", number, lambda i: {
         "partition": i, "state": "idle", "asked_at": at, "asked_by": "x", "renewed_to": at, "problem": ""})  # fmt: skip
     rows.add("idempotency", number, lambda i: {"command_id": f"{portal}i{i}", "digest": "x", "at": at})

@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mailroom_console.read_model.projection import Batch, addressed
+from mailroom_console.read_model.addressed import addressed
+from mailroom_console.read_model.projection import Batch
 from mailroom_console.times import micros
 from mailroom_contracts import (
     Actor,

@@ -6,7 +6,6 @@ only by an event whose version is not below the ticket's; a delivery only by one
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,20 +53,6 @@ from .told import TELLING, excerpt, searched
 Row = dict[str, Any]
 FAILED_STATES = frozenset({"failed", "bounced", "refused"})
 _BASE = {"id", "type", "ticket_id", "portal_id", "version", "at", "causation_id"}
-
-
-def addressed(events: Iterable[TicketEvent]) -> tuple[set[str], set[str]]:
-    """The ids of the tickets and of the messages whose rows `Batch` needs to apply these events."""
-    tickets, messages = set[str](), set[str]()
-    for event in events:
-        tickets.add(event.ticket_id)
-        if isinstance(event, MessageAdded | NoteAdded | ReplyRequested | AutoReplied | Forwarded):
-            messages.add(event.message.id)
-        elif isinstance(event, DeliveryChanged):
-            messages.add(event.message_id)
-            if event.bounce is not None:
-                messages.add(event.bounce.id)
-    return tickets, messages
 
 
 @dataclass(slots=True)

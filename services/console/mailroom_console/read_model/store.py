@@ -18,8 +18,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mailroom_console.storage.read_schema import SEQUENCE, ReadTables
 
+from .addressed import addressed
 from .persons import without_person
-from .projection import Batch, Row, addressed
+from .projection import Batch, Row
 from .told import TELLING, excerpt, searched
 from .words import APART, indexed
 
