@@ -16,6 +16,7 @@ from mailroom_contracts import (
     CommandRefused,
     Delivery,
     DeliveryChanged,
+    Erased,
     InputIgnored,
     MessageAdded,
     Person,
@@ -129,6 +130,14 @@ def test_a_refusal_is_an_outcome_and_touches_no_ticket() -> None:
 def test_mail_makes_no_outcome_rows() -> None:
     assert applied(created(), mail(2)).outcomes == {}
     assert set(applied(created(), reply(2)).outcomes) == {"c2"}
+
+
+def test_of_an_erased_ticket_only_the_erasing_has_an_outcome() -> None:
+    asked = reply(2)
+    erased = Erased(**common(3, "ticket.erased", causation_id="erase", actor=Actor(kind="console")), reason="person")
+    batch = applied(created(), asked, erased)
+    assert asked.causation_id != erased.causation_id
+    assert set(batch.outcomes) == {"erase"}
 
 
 def test_an_event_of_an_unknown_ticket_is_counted_and_skipped() -> None:

@@ -90,7 +90,7 @@ class Batch:
             self._created(event)
             return
         if isinstance(event, Erased):
-            self._erase(event.ticket_id)
+            self._erase(event.ticket_id, event.causation_id)
             return
         ticket = self.tickets.get(event.ticket_id)
         if ticket is None:
@@ -160,7 +160,7 @@ class Batch:
         )
         self.changed_tickets.add(event.ticket_id)
 
-    def _erase(self, ticket_id: str) -> None:
+    def _erase(self, ticket_id: str, causation_id: str) -> None:
         """Nothing of the ticket is written, and what is there is deleted."""
         self.erased.add(ticket_id)
         self.tickets.pop(ticket_id, None)
@@ -178,6 +178,9 @@ class Batch:
         self.confirmed = [one for one in self.confirmed if one[0] != ticket_id]
         self.history = {key: row for key, row in self.history.items() if row["ticket_id"] != ticket_id}
         self.bounces = {key: row for key, row in self.bounces.items() if row["ticket_id"] != ticket_id}
+        self.outcomes = {
+            cause: row for cause, row in self.outcomes.items() if row["ticket_id"] != ticket_id or cause == causation_id
+        }
 
     def _without_person(self, ticket: Row, person: Forgotten) -> None:
         """Taken out of what is not stored yet; `store` does it in what is."""
