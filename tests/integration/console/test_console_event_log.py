@@ -149,6 +149,43 @@ async def listed(console: RunningConsole) -> dict[str, Any]:
     return {item["id"]: await console.get(f"/tickets/{item['id']}") for item in items}
 
 
+def routing(start_service: Any, kafka: str, topics: str, folder: Path, valkey: ValkeyServer) -> ServiceProcess:
+    """A real router, its tables below the folder."""
+    settings = {"KAFKA": kafka, "REDIS": valkey.url, "TOPIC_PREFIX": topics, "PARTITIONS": "4", "DATA": str(folder / "data"),
+                "MESSAGE_ID_KEYS": f"k1:{KEY}"}  # fmt: skip
+    router: ServiceProcess = start_service("router", {f"MAILROOM_{k}": v for k, v in settings.items()})
+    return router
+
+
+async def nowhere_but_in_tables(
+    words: list[str], console: RunningConsole, topics: str, folder: Path, valkey: ValkeyServer
+) -> None:
+    """The words are on no broker's disk but in what ends in 30 days, in no blob, in none of the router's tables, and in no key."""
+
+    async def gone() -> bool:
+        left = topics_with(words, folder / "kafka" / "log", topics)
+        assert left <= KEPT_30_DAYS, f"still in {left - KEPT_30_DAYS}"
+        return True
+
+    await eventually(gone, 60, every=0.5, what="the brokers' disks")
+    for word in words:
+        assert blobs_with(word, Path(console.settings.blob_url)) == [], word
+        assert blobs_with(word, folder / "data" / "router") == [], word
+    assert keys_with(words, valkey) == []
+
+
+async def rebuilt_the_same(console: RunningConsole) -> None:
+    """Who begins at the beginning now sees what everybody sees."""
+    before = await listed(console)
+    assert (await console.api.post("/rebuild")).status_code in (200, 202)
+
+    async def rebuilt() -> bool:
+        return not (await console.get("/rebuild"))["rebuilding"]
+
+    await eventually(rebuilt, 60, what="the rebuild")
+    assert await listed(console) == before
+
+
 @pytest.mark.timeout(400)
 async def test_nothing_of_a_person_or_a_portal_is_left_but_what_ends_in_thirty_days(
     start_console: Starter, bus: Bus, kafka: str, topics: str, tmp_path: Path, valkey: ValkeyServer,
@@ -157,9 +194,7 @@ async def test_nothing_of_a_person_or_a_portal_is_left_but_what_ends_in_thirty_d
     monkeypatch.setattr(event_log, "FINISHED", 0)  # segments end after a second here
     await hurry(kafka, topics)
     console = await start_console()
-    environment = {"KAFKA": kafka, "REDIS": valkey.url, "TOPIC_PREFIX": topics, "PARTITIONS": "4", "DATA": str(tmp_path / "data"),
-                   "MESSAGE_ID_KEYS": f"k1:{KEY}"}  # fmt: skip
-    router: ServiceProcess = start_service("router", {f"MAILROOM_{k}": v for k, v in environment.items()})
+    router = routing(start_service, kafka, topics, tmp_path, valkey)
     town = Town(console, bus)
     disks = tmp_path / "kafka" / "log"
     await town.writes("jo@marked.example", f"{WORD}: where is it?")
@@ -206,25 +241,9 @@ async def test_nothing_of_a_person_or_a_portal_is_left_but_what_ends_in_thirty_d
 
     words += ["zebra", "Zebra", "striped"]
 
-    async def gone() -> Any:
-        left = topics_with(words, disks, topics)
-        assert left <= KEPT_30_DAYS, f"still in {left - KEPT_30_DAYS}"
-        return True
-
-    await eventually(gone, 60, every=0.5, what="the brokers' disks")
+    await nowhere_but_in_tables(words, console, topics, tmp_path, valkey)
     for word in words:
         found = [t for t in tables_with(word, console.settings.data / "console.db") if t not in ("erasures", "audit")]
         assert found == [], word
-        assert blobs_with(word, Path(console.settings.blob_url)) == [], word
-        assert blobs_with(word, tmp_path / "data" / "router") == [], word
-    assert keys_with(words, valkey) == []
-    # who begins at the beginning now sees what everybody sees
-    before = await listed(console)
-    assert (await console.api.post("/rebuild")).status_code in (200, 202)
-
-    async def rebuilt() -> bool:
-        return not (await console.get("/rebuild"))["rebuilding"]
-
-    await eventually(rebuilt, 60, what="the rebuild")
-    assert await listed(console) == before
+    await rebuilt_the_same(console)
     assert router.running

@@ -10,23 +10,20 @@ from mailroom_console.erasing import event_log
 from mailroom_console.storage.database import Database
 from mailroom_contracts import AttachmentRef, BlobRef, Person
 from mailroom_contracts import topics as all_topics
-from support.processes import ServiceProcess
 from support.router_world import mail
 from support.servers import ValkeyServer
 from support.waiting import eventually
 
-from .conftest import KEY, Bus, Starter
-from .test_console_erasing import blobs_with
+from .conftest import Bus, Starter
 from .test_console_event_log import (  # noqa: F401 - `kafka` is a broker whose disks are looked at
-    KEPT_30_DAYS,
     Town,
     erased,
     hurry,
     kafka,
-    keys_with,
-    listed,
+    nowhere_but_in_tables,
+    rebuilt_the_same,
     renewed,
-    topics_with,
+    routing,
 )
 from .test_console_retention import tables_with
 
@@ -62,9 +59,7 @@ async def test_nothing_of_a_participant_is_left_in_other_peoples_tickets(
     await hurry(kafka, topics)
     more = {"database": request.getfixturevalue("postgres").url("participants")} if kind == "postgresql" else {}
     console = await start_console(**more)
-    environment = {"KAFKA": kafka, "REDIS": valkey.url, "TOPIC_PREFIX": topics, "PARTITIONS": "4", "DATA": str(tmp_path / "data"),
-                   "MESSAGE_ID_KEYS": f"k1:{KEY}"}  # fmt: skip
-    router: ServiceProcess = start_service("router", {f"MAILROOM_{k}": v for k, v in environment.items()})
+    router = routing(start_service, kafka, topics, tmp_path, valkey)
     town = Guests(console, bus)
     await town.says("kim@customer.example", "Where is my order?")
     (kims,) = await town.shows(1)
@@ -104,28 +99,10 @@ async def test_nothing_of_a_participant_is_left_in_other_peoples_tickets(
     assert len((await console.get("/tickets", q="Thanks"))["items"]) == 1
     await renewed(console.api)
 
-    words, disks = [WORD, PAT, "Pat@marked", "Pat Doe", '"Pat"'], tmp_path / "kafka" / "log"
-
-    async def gone() -> bool:
-        left = topics_with(words, disks, topics)
-        assert left <= KEPT_30_DAYS, f"still in {left - KEPT_30_DAYS}"
-        return True
-
-    await eventually(gone, 60, every=0.5, what="the brokers' disks")
+    words = [WORD, PAT, "Pat@marked", "Pat Doe", '"Pat"']
+    await nowhere_but_in_tables(words, console, topics, tmp_path, valkey)
     database = Database(console.settings.database_url)
     assert await tables_with(words, database) == set()
-    for word in words:
-        assert blobs_with(word, Path(console.settings.blob_url)) == [], word
-        assert blobs_with(word, tmp_path / "data" / "router") == [], word
-    assert keys_with(words, valkey) == []
-    # who begins at the beginning now sees what everybody sees
-    before = await listed(console)
-    assert (await console.api.post("/rebuild")).status_code in (200, 202)
-
-    async def rebuilt() -> bool:
-        return not (await console.get("/rebuild"))["rebuilding"]
-
-    await eventually(rebuilt, 60, what="the rebuild")
-    assert await listed(console) == before
+    await rebuilt_the_same(console)
     assert router.running
     await database.close()

@@ -27,21 +27,19 @@ from mailroom_contracts import topics as all_topics
 from mailroom_runtime.blobs.store import BlobStore
 from sqlalchemy import func, inspect, select, text
 from support.console_story import Story
-from support.processes import ServiceProcess
 from support.servers import ValkeyServer
 from support.waiting import eventually
 
-from .conftest import KEY, Bus, RunningConsole, Starter
+from .conftest import Bus, RunningConsole, Starter
 from .test_console_erasing import blobs_with
 from .test_console_event_log import (  # noqa: F401 - `kafka` is a broker whose disks are looked at
-    KEPT_30_DAYS,
     WORD,
     Town,
     hurry,
     kafka,
-    keys_with,
+    nowhere_but_in_tables,
     renewed,
-    topics_with,
+    routing,
 )
 
 
@@ -90,9 +88,7 @@ async def test_of_a_ticket_whose_time_is_over_nothing_is_left(
     await hurry(kafka, topics)
     more = {"database": request.getfixturevalue("postgres").url("retention")} if kind == "postgresql" else {}
     console = await start_console(**more)
-    environment = {"KAFKA": kafka, "REDIS": valkey.url, "TOPIC_PREFIX": topics, "PARTITIONS": "4", "DATA": str(tmp_path / "data"),
-                   "MESSAGE_ID_KEYS": f"k1:{KEY}"}  # fmt: skip
-    router: ServiceProcess = start_service("router", {f"MAILROOM_{k}": v for k, v in environment.items()})
+    router = routing(start_service, kafka, topics, tmp_path, valkey)
     town = Town(console, bus)
     await town.writes("jo@marked.example", f"{WORD}: where is it?")
     await town.writes("lee@customer.example", "Opened again")
@@ -136,19 +132,9 @@ async def test_of_a_ticket_whose_time_is_over_nothing_is_left(
 
     await renewed(console.api)
     assert (await console.get("/erasures"))["items"][0]["event_log"]["state"] == "gone"
-    words, disks = [WORD, "jo@marked.example", '"Jo"'], tmp_path / "kafka" / "log"
-
-    async def gone() -> bool:
-        there = topics_with(words, disks, topics)
-        assert there <= KEPT_30_DAYS, f"still in {there - KEPT_30_DAYS}"
-        return True
-
-    await eventually(gone, 60, every=0.5, what="the brokers' disks")
+    words = [WORD, "jo@marked.example", '"Jo"']
+    await nowhere_but_in_tables(words, console, topics, tmp_path, valkey)
     assert await tables_with(words, database) == set()
-    for word in words:
-        assert blobs_with(word, Path(console.settings.blob_url)) == [], word
-        assert blobs_with(word, tmp_path / "data" / "router") == [], word
-    assert keys_with(words, valkey) == []
     assert await tables_with(["lee@customer.example"], database) != set()
     assert len(blobs_with("kim@customer.example", Path(console.settings.blob_url))) == 1
     assert router.running

@@ -11,7 +11,7 @@ from mailroom_contracts import Actor, ForgetPerson, ids, topics
 from mailroom_mail import comparable
 from mailroom_runtime.blobs.removal import BlobRemover
 from mailroom_runtime.forgotten import Forgotten, digest_of
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from mailroom_console import times
 from mailroom_console.context import Console
@@ -19,9 +19,9 @@ from mailroom_console.languages import say
 from mailroom_console.mailboxes import recipient
 from mailroom_console.principals import Principal
 from mailroom_console.problems import invalid
-from mailroom_console.storage.schema import erasures
 from mailroom_console.tickets.reading import own_addresses
 
+from . import counts
 from .blobs import blob_keys
 
 AGAIN_S = 30.0  # between two looks at all messages of a portal, and before a command is sent again
@@ -101,7 +101,8 @@ class OtherTickets:
             wrote = sum(map(person.wrote, messages))
             if (row.id, ticket) not in self._counted:
                 self._counted.add((row.id, ticket))
-                await self._count(row.id, {"other_tickets": 1, "messages": wrote, "blobs": blobs})
+                async with self._console.database.write() as connection:
+                    await counts.add(connection, row.id, {"other_tickets": 1, "messages": wrote, "blobs": blobs})
         return bool(found)
 
     async def _is_under_way(self, erasure: str) -> bool:
@@ -119,14 +120,4 @@ class OtherTickets:
         keys: set[str] = set()
         for message in messages:
             keys |= set(blob_keys(message if person.wrote(message) else message.get("raw")))
-        mine = {key for key in keys if key.startswith(f"{portal_id}/")}
-        for key in sorted(mine):
-            await self._remover.forget(key)
-        return len(mine)
-
-    async def _count(self, erasure: str, counted: dict[str, int]) -> None:
-        e = erasures
-        async with self._console.database.write() as connection:
-            removed = dict(await connection.scalar(select(e.c.removed).where(e.c.id == erasure)) or {})
-            removed |= {name: removed.get(name, 0) + number for name, number in counted.items()}
-            await connection.execute(update(e).where(e.c.id == erasure).values(removed=removed))
+        return await self._remover.forget_in(portal_id, keys)

@@ -24,6 +24,7 @@ from mailroom_console.access import audit
 from mailroom_console.context import Console
 from mailroom_console.storage.schema import drafts, erasures, expiries, portals
 
+from . import counts
 from .asked import DONE
 from .blobs import file_keys, used_keys
 from .due import FILES, TICKET, Keeping, Standing, closed_before, due
@@ -97,12 +98,10 @@ class Retention:
 
     async def _forget(self, row: Any, gone: bool) -> int:
         """Remove the blobs, but for those that a ticket which stays needs, too; how many went."""
-        keys = {key for key, _ in row.blobs if key.startswith(f"{row.portal_id}/")}
-        keys -= await self._used_elsewhere(row, {at for _, at in row.blobs})
-        for key in sorted(keys):
-            await self._remover.forget(key)
+        keys = {key for key, _ in row.blobs} - await self._used_elsewhere(row, {at for _, at in row.blobs})
+        forgotten = await self._remover.forget_in(row.portal_id, keys)
         under = await self._remover.forget_under(f"{row.portal_id}/{row.ticket_id}") if gone else 0
-        return len(keys) + under
+        return forgotten + under
 
     async def _used_elsewhere(self, row: Any, at: set[int]) -> set[str]:
         """A mail to two queues is in two tickets, and one that was split off is, too: with the same time."""
@@ -210,22 +209,19 @@ async def _count(connection: AsyncConnection, row: Any, blobs: int, now: int) ->
     """In the record of this portal and day, which is made, and stands in the audit trail, with the first one."""
     kind, day, e = KIND[row.kind], times.moment(now).date().isoformat(), erasures
     erasure = ids.derive("erasure", kind, row.portal_id, day)
-    removed = await connection.scalar(select(e.c.removed).where(e.c.id == erasure))
-    if removed is None:
-        removed = {}
+    if await connection.scalar(select(e.c.id).where(e.c.id == erasure)) is None:
         await connection.execute(
             insert(e).values(id=erasure, kind=kind, portal_id=row.portal_id, subject=day, state=DONE, asked_at=now,
-                             asked_by="Mailroom", removed=removed)
+                             asked_by="Mailroom", removed={})
         )  # fmt: skip
         await audit.record(
             connection, portal_id=row.portal_id, by=None, action=f"{kind}.removed", kind=kind, subject_id=erasure,
             name=day, now=now,
         )  # fmt: skip
-    counted = {"tickets": 1, "messages": row.messages, "blobs": blobs}
-    values: dict[str, Any] = {"removed": {name: removed.get(name, 0) + number for name, number in counted.items()}}
+    await counts.add(connection, erasure, {"tickets": 1, "messages": row.messages, "blobs": blobs})
     # files were never in the event log; a ticket is in it until it is renewed after this
     log = {"unreadable_at": now, "gone_at": now} if row.kind == FILES else {"unreadable_at": None, "gone_at": None}
-    await connection.execute(update(e).where(e.c.id == erasure).values(done_at=now, **values, **log))
+    await connection.execute(update(e).where(e.c.id == erasure).values(done_at=now, **log))
 
 
 def _chunks(values: list[int]) -> Iterable[list[int]]:

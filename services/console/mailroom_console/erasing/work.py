@@ -23,6 +23,7 @@ from mailroom_console.context import Console
 from mailroom_console.storage.read_schema import GENERATIONS
 from mailroom_console.storage.schema import dead_letters, drafts, erasures
 
+from . import counts
 from .asked import DONE, GOING, PERSON
 from .blobs import blob_keys
 from .other_tickets import OtherTickets
@@ -98,20 +99,15 @@ class Erasing:
                 found = await connection.scalars(select(table.c.document).where(table.c.ticket_id == ticket))
                 documents += [document for document in found if document]
         keys = {key for document in documents for key in blob_keys(json.loads(document))}
-        for key in sorted(keys):
-            if key.startswith(f"{portal_id}/"):  # a file of an own upload or mail, never another portal's
-                await self._remover.forget(key)
+        await self._remover.forget_in(portal_id, keys)
         return len(keys) + await self._remover.forget_under(f"{portal_id}/{ticket}"), len(documents)
 
     async def _count(self, erasure: str, counted: dict[str, int], *, drafts_of: str | None = None) -> None:
         async with self._console.database.write() as connection:
-            removed = dict(await connection.scalar(select(erasures.c.removed).where(erasures.c.id == erasure)) or {})
             if drafts_of is not None:
                 gone = await connection.execute(delete(drafts).where(drafts.c.ticket_id == drafts_of))
                 counted = counted | {"drafts": gone.rowcount}
-            for name, number in counted.items():
-                removed[name] = removed.get(name, 0) + number
-            await connection.execute(update(erasures).where(erasures.c.id == erasure).values(removed=removed))
+            await counts.add(connection, erasure, counted)
 
     async def _finish(self, row: Any) -> None:
         """No ticket is left: the rest of it, and the request is done. Its target is not kept."""
