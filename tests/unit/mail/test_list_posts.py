@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mailroom_mail import ListPost, classify, read
 from mailroom_mail.threads.list_post import is_list_control, list_post
@@ -187,6 +187,8 @@ _FIELD = st.sampled_from(
 )  # fmt: skip
 
 
+@example([("From", "users@lists.example"), *[("List-Id", "users@lists.example")] * 5], None)
+@example([("From", "users@lists.example"), *[("List-Id", f"w{n}.rita") for n in range(12)]], None)
 @given(st.lists(st.tuples(_FIELD, _BOX), max_size=12), st.sampled_from([None, "", "users+bounces-4-a=b@lists.example"]))
 def test_a_lists_address_is_never_its_author(fields: list[tuple[str, str]], path: str | None) -> None:
     """Whatever stands in the fields: who is named as the author is none of the list's addresses, nor its program's."""

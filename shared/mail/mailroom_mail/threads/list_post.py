@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
+from itertools import islice
 
 from mailroom_mail.reading.domain_names import comparable
 from mailroom_mail.reading.model import ListPost, Mail, Mailbox
@@ -38,6 +39,7 @@ _NAMING = ("x-beenthere", "x-mailing-list", "mailing-list")
 _ID_FIELDS = ("list-id", "list-post", *_NAMING)
 _TELLING_FIELDS = frozenset((*_ID_FIELDS, "x-original-from", "x-original-sender"))
 _LONGEST = 2_000
+_MOST_VALUES = 50  # of a field
 _LONGEST_NAME = 700  # of an address that is remembered
 # mlmmj marks its mails by the envelope alone: LIST+bounces-NUMBER-member=host@ for posts, LIST+bounces-WORD[…]@ for its own.
 _MLMMJ_PATH = re.compile(
@@ -136,19 +138,22 @@ class _Names:
         self.known: set[str] = set()
         self._ids: set[str] = set()
         if "list-post" in names:
-            for value in mail.all_headers("list-post")[:5]:
-                self.known.update(comparable(found) for found in _MAILTO.findall(value[:_LONGEST]))
-        if "list-id" in names:
-            self._ids.update(i for value in mail.all_headers("list-id")[:5] if (i := list_id(value)))
+            self.known.update(comparable(box) for value in self._values("list-post") for box in _MAILTO.findall(value))
+        if "list-id" in names:  # some write the list's address in it
+            self._ids.update(i.replace("@", ".") for value in self._values("list-id") if (i := list_id(value)))
         for name in _NAMING:
             if name in names:
-                for value in mail.all_headers(name)[:5]:
-                    self.known.update(comparable(found) for found in _ADDRESS.findall(value[:_LONGEST])[:1])
+                found = (_ADDRESS.search(value) for value in self._values(name))
+                self.known.update(comparable(box[0]) for box in found if box)
         self.known.update(self.mentioned())
         for one in () if self.known else self._ids:  # RFC 2919: LIST.HOST, which most lists have as LIST@HOST
             local, _, host = one.partition(".")
             if "." in host:
                 self.known.add(f"{local}@{host}")
+
+    def _values(self, name: str) -> Iterable[str]:
+        """The different values of a field: one said many times must not push another out of sight."""
+        return islice(dict.fromkeys(value[:_LONGEST] for value in self._mail.all_headers(name)), _MOST_VALUES)
 
     def has(self, address: str) -> bool:
         """Whether an address is the list's: named as such, or List-Id with its first dot for the @ (RFC 2919 section 2)."""
