@@ -22,9 +22,10 @@ if [[ $kind == editor ]]; then
   for pair in node:nodejs npm:npm; do has "${pair%%:*}" || missing+=("${pair##*:}"); done
 fi
 if [[ $kind == test ]]; then
-  for pair in chromium-headless-shell:chromium-headless-shell postfix:postfix dovecot:dovecot-core swaks:swaks node:nodejs npm:npm; do
+  for pair in chromium-headless-shell:chromium-headless-shell postfix:postfix dovecot:dovecot-core swaks:swaks nginx:nginx node:nodejs npm:npm; do
     has "${pair%%:*}" || missing+=("${pair##*:}")
   done
+  [[ -e /usr/lib/nginx/modules/ngx_mail_module.so ]] || missing+=(libnginx-mod-mail)
   [[ -e /usr/lib/dovecot/imap ]] || missing+=(dovecot-imapd)
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 fi
@@ -36,7 +37,7 @@ if [[ $(id -u) != 0 ]] || ! has apt-get; then
 fi
 
 echo "Installing ${missing[*]} …"
-# Postfix and Dovecot are for the tests, which start their own: the packages must not start a daemon here.
+# Postfix, Dovecot and nginx are for the tests, which start their own: the packages must not start a daemon here.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
   trap 'rm -f "$policy"' EXIT

@@ -40,6 +40,7 @@ async def app(service: Service[IngestSmtpSettings]) -> None:
         settings.smtp_max_connections_per_client,
         settings.smtp_memory_mb * 1024 * 1024,
         settings.front_networks,
+        settings.proxy_networks,
     )
     metrics.gauge("mailroom_smtp_connections", "Open connections").set_function(lambda: len(house))
     metrics.gauge("mailroom_smtp_held_bytes", "Mail held in memory").set_function(lambda: house.held)

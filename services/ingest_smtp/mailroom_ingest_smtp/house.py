@@ -14,9 +14,16 @@ from .settings import Network
 class House:
     """Counts guests. `limit` in all, `per_client` of one address (IPv6: one /64), `memory` bytes of mail at once."""
 
-    def __init__(self, limit: int, per_client: int, memory: int, fronts: Iterable[Network] = ()) -> None:
+    def __init__(
+        self,
+        limit: int,
+        per_client: int,
+        memory: int,
+        fronts: Iterable[Network] = (),
+        proxies: Iterable[Network] = (),
+    ) -> None:
         self._limit, self._per_client, self._memory = limit, per_client, memory
-        self._fronts = tuple(fronts)
+        self._fronts, self._proxies = tuple(fronts), tuple(proxies)
         self._clients: Counter[str] = Counter()
         self._held = 0
         self._listeners: set[Callable[[], None]] = set()
@@ -39,7 +46,7 @@ class House:
         if len(self) >= self._limit:
             return TOO_MANY_CONNECTIONS
         key = _key(client_ip)
-        if self._clients[key] >= self._per_client and not self.is_front(client_ip):
+        if self._clients[key] >= self._per_client and not (self.is_front(client_ip) or self.is_proxy(client_ip)):
             return TOO_MANY_OF_CLIENT
         self._clients[key] += 1
         self._empty.clear()
@@ -60,13 +67,11 @@ class House:
 
     def is_front(self, client_ip: str) -> bool:
         """Whether it is a front server whose word about spam and senders counts."""
-        if not self._fronts:
-            return False
-        try:
-            address = ip_address(client_ip)
-        except ValueError:
-            return False
-        return any(address in network for network in self._fronts if network.version == address.version)
+        return _is_among(client_ip, self._fronts)
+
+    def is_proxy(self, client_ip: str) -> bool:
+        """Whether it is a proxy that may say by XCLIENT for whom it speaks, and is believed nothing else."""
+        return _is_among(client_ip, self._proxies)
 
     def hold(self, size: int) -> bool:
         """Take `size` bytes of memory (negative: give back). False: there is not that much, nothing was taken."""
@@ -85,6 +90,16 @@ class House:
         self.stopping = True
         for listener in list(self._listeners):
             listener()
+
+
+def _is_among(client_ip: str, networks: tuple[Network, ...]) -> bool:
+    if not networks:
+        return False
+    try:
+        address = ip_address(client_ip)
+    except ValueError:
+        return False
+    return any(address in network for network in networks if network.version == address.version)
 
 
 def _key(client_ip: str) -> str:

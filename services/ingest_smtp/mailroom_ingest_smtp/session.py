@@ -32,7 +32,7 @@ class Delivery:
     raw: bytes
     mail_from: str
     recipients: Sequence[Recipient]
-    client_ip: str
+    client_ip: str  # "" where a proxy did not say for whom it speaks
     client_name: str
     tls: bool
     lmtp: bool
@@ -62,7 +62,6 @@ class Session(FrontConversation):
         super().__init__(settings, house, tls, loop)
         self._directory = directory
         self._intake = intake
-        self._name = ""
         self._sender: Path | None = None
         self._recipients: list[Recipient] = []
 
@@ -71,7 +70,7 @@ class Session(FrontConversation):
         return self._sender is not None
 
     def _set_rset_state(self) -> None:
-        super()._set_rset_state()  # type: ignore[no-untyped-call]
+        super()._set_rset_state()
         self._sender = None
         self._recipients = []
 
@@ -143,8 +142,7 @@ class Session(FrontConversation):
         self.session = self._create_session()
         self.session.peer = transport.get_extra_info("peername")
         self.session.ssl = {"cipher": transport.get_extra_info("cipher")}
-        self._name = ""
-        self._set_rset_state()
+        self._forget_client()
 
     def _take_mail(self, arg: str) -> None:
         reply = self._mail(arg)
@@ -234,7 +232,7 @@ class Session(FrontConversation):
         try:
             fits, held = await self._receive(data)
             self._mail_until = float("inf")
-            recipients, sender = self._recipients, self._sender
+            recipients, sender, client = self._recipients, self._sender, self.client()
             self._set_rset_state()
             if not fits:
                 self._answer([replies.OUT_OF_MEMORY] * len(recipients))
@@ -250,13 +248,13 @@ class Session(FrontConversation):
                 raw=raw,
                 mail_from=str(sender),
                 recipients=recipients,
-                client_ip=self._client_ip,
-                client_name=self._name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
+                client_ip=client.ip,
+                client_name=client.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
                 tls=self.session is not None and self.session.ssl is not None,
                 lmtp=self.lmtp,
-                from_front=self._house.is_front(self._client_ip),
+                from_front=self._house.is_front(client.ip),
                 connection=id(self),
-                told=self.take_told(),
+                told=client.told,
             )
             del raw
             self._flush()

@@ -72,6 +72,11 @@ class IngestSmtpSettings(ServiceSettings):
         description="Networks (CIDR, separated by commas) of front servers whose marks of spam (X-Spam-Flag, X-Spam, "
         "X-Spam-Status, the subject), Authentication-Results and word about their client are believed.",
     )
+    trusted_proxies: str = Field(
+        "",
+        description="Networks (CIDR, by commas) of proxies that hand connections on and say for whom by XCLIENT. "
+        "Nothing else of them is believed: what they hand on is their client's.",
+    )
     trusted_authserv_ids: str = Field(
         "", description="Names that trusted front servers put first in Authentication-Results (RFC 8601), by commas."
     )
@@ -88,7 +93,7 @@ class IngestSmtpSettings(ServiceSettings):
                 raise ValueError(f"cannot read the file: {error.strerror}") from None
         return value
 
-    @field_validator("trusted_fronts")
+    @field_validator("trusted_fronts", "trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:
         networks(value)
@@ -118,6 +123,11 @@ class IngestSmtpSettings(ServiceSettings):
     def front_networks(self) -> tuple[Network, ...]:
         """Networks of trusted front servers."""
         return networks(self.trusted_fronts)
+
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """Networks of trusted proxies."""
+        return networks(self.trusted_proxies)
 
     @property
     def authserv_ids(self) -> frozenset[str]:

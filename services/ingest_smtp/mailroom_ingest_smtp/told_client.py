@@ -1,19 +1,21 @@
-"""Whom a trusted front server took the mail from, as it says itself: XFORWARD and XCLIENT, the extensions of Postfix."""
+"""For whom a trusted front or proxy speaks, as it says itself: XFORWARD and XCLIENT, the extensions of Postfix.
+
+A front is a mail server: its marks and results count, and XFORWARD (or XCLIENT) adds whom it took the mail from. A proxy
+hands on what its client says, byte for byte: by XCLIENT the client stands in its place, and nothing else of it is believed.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from . import replies
 from .conversation import Conversation, Handler
 from .replies import Reply
 
-OFFERS = (
-    "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE",
-    "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT",
-)
+OFFERS_PROXY = ("XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT",)
+OFFERS_FRONT = ("XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE", *OFFERS_PROXY)
 _XTEXT = re.compile(r"\+([0-9A-Fa-f]{2})")  # RFC 3461 section 4
 _NOT_KNOWN = ("[UNAVAILABLE]", "[TEMPUNAVAIL]")
 
@@ -24,6 +26,16 @@ class Told:
 
     client_ip: str
     helo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who brings a mail: the client, or who stands in its place; "" where a proxy does not say. `told` is whom a front
+    took the mail from, where it says so."""
+
+    ip: str
+    name: str
+    told: Told | None = None
 
 
 def told(argument: str, before: Told | None) -> Told | None:
@@ -42,8 +54,9 @@ def told(argument: str, before: Told | None) -> Told | None:
 
 
 class FrontConversation(Conversation):
-    """A conversation in which a trusted front may say for whom it speaks. Of others the commands are not known."""
+    """A conversation in which a trusted front or proxy may say for whom it speaks. Of others the commands are not known."""
 
+    _name: str = ""  # what the client called itself
     _next: Told | None = None  # XFORWARD: for the next mail
     _lasting: Told | None = None  # XCLIENT: for all that follow
 
@@ -52,16 +65,34 @@ class FrontConversation(Conversation):
 
     @property
     def front_offers(self) -> tuple[str, ...]:
-        """What EHLO offers to a front."""
-        return OFFERS if self._house.is_front(self._client_ip) else ()
+        """What EHLO offers to a front or a proxy."""
+        if self._house.is_front(self._client_ip):
+            return OFFERS_FRONT
+        return OFFERS_PROXY if self._house.is_proxy(self._client_ip) else ()
 
-    def take_told(self) -> Told | None:
-        """Whom the mail that is taken now comes from, as the front said; XFORWARD's word is used up by it."""
-        found, self._next = self._next or self._lasting, None
-        return found if found is not None and found.client_ip else None
+    def client(self) -> Client:
+        """Who brings the mail that is taken now. After XCLIENT it is the client itself that greets."""
+        lasting = self._lasting
+        if lasting is not None and not lasting.helo:
+            lasting = replace(lasting, helo=self._name)
+        if self._house.is_front(self._client_ip):
+            told = self._next or lasting
+            return Client(self._client_ip, self._name, told if told is not None and told.client_ip else None)
+        if self._house.is_proxy(self._client_ip):
+            return Client(lasting.client_ip, lasting.helo) if lasting is not None else Client("", self._name)
+        return Client(self._client_ip, self._name)
+
+    def _set_rset_state(self) -> None:
+        super()._set_rset_state()  # type: ignore[no-untyped-call]
+        self._next = None
+
+    def _forget_client(self) -> None:
+        """Begin the conversation again: what was said in clear is not believed after STARTTLS (RFC 3207 section 4.2)."""
+        self._name, self._lasting = "", None
+        self._set_rset_state()
 
     def _xforward(self, arg: str) -> None:
-        if not self._may_tell(arg):
+        if not self._may_tell(arg, self._house.is_front(self._client_ip)):
             return
         try:
             self._next = told(arg, self._next)
@@ -71,18 +102,19 @@ class FrontConversation(Conversation):
         self._say(replies.OK)
 
     def _xclient(self, arg: str) -> None:
-        if not self._may_tell(arg):
+        if not self._may_tell(arg, bool(self.front_offers)):
             return
         try:
-            self._lasting = told(arg, self._lasting)
+            lasting = told(arg, self._lasting)
         except ValueError:
             self._refuse(replies.BAD_PARAMETER)
             return
-        self._set_rset_state()  # type: ignore[no-untyped-call]
+        self._forget_client()
+        self._lasting = lasting
         self._say(Reply(f"220 {self.hostname} {'LMTP' if self.lmtp else 'ESMTP'} Mailroom"))
 
-    def _may_tell(self, arg: str) -> bool:
-        if not self._house.is_front(self._client_ip):
+    def _may_tell(self, arg: str, allowed: bool) -> bool:
+        if not allowed:
             self._refuse(replies.UNRECOGNIZED)
         elif not arg:
             self._refuse(replies.BAD_PARAMETER)

@@ -67,6 +67,18 @@ async def test_behind_a_front_the_client_is_whom_the_front_names(
     assert (found.spf, found.dmarc, found.dmarc_policy, found.source) == (spf, dmarc, "reject", "computed")
 
 
+@pytest.mark.parametrize("told", [None, "127.0.0.1", "::1", "203.0.113.77"])
+async def test_a_filter_that_hands_mail_back_to_its_front_is_not_the_client(
+    zone: Any, resolver: Resolver, told: str | None
+) -> None:
+    """XFORWARD names the filter of the front, which gave the mail back by SMTP: Received says who brought it."""
+    head = (
+        b"Received: from localhost (localhost [127.0.0.1]) by front.acme.example (Postfix)\r\n" + FRONT % b"192.0.2.1"
+    )
+    found = await judge(resolver, head + RAW.partition(b"\r\n")[2], client_ip=told, helo="localhost", is_front=NOBODY)
+    assert (found.spf, found.dmarc) == ("pass", "pass")
+
+
 async def test_what_a_front_left_out_is_found_out_here(zone: Any, resolver: Resolver) -> None:
     line = b"Authentication-Results: front.acme.example; spf=pass smtp.mailfrom=ann@sender.test\r\n"
     trusted: dict[str, Any] = {"authserv_trusted": ["front.acme.example"], "is_front": NOBODY, "client_ip": None}

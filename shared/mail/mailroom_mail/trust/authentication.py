@@ -22,7 +22,7 @@ from .arc_chain import Chain, verify_chain
 from .dkim_signatures import verify_signatures
 from .dmarc import Policy, discover, evaluate, organisation
 from .dns_lookup import Deadline, Known, LookupFailedError, Lookups, NotRememberedError, Resolver
-from .front_fields import front_fields, header_block, is_local
+from .front_fields import front_fields, header_block, is_local, is_of_front
 from .restored_author import is_author_proven
 from .trusted_results import Stated, trusted_results
 from .verdict_records import DkimVerdict, Verdicts
@@ -180,7 +180,7 @@ async def verdicts(
     if is_front is not None:
         front = front_fields(raw, is_front)
         stated = trusted_results(front, authserv_trusted) if authserv_trusted else None
-        if client_ip is None or is_front(client_ip):
+        if client_ip is None or is_of_front(client_ip, is_front):
             client_ip, helo = front.client_ip, front.helo
         if client_ip is not None and not local_clients and is_local(client_ip):
             client_ip = None

@@ -56,7 +56,7 @@ def front_fields(raw: bytes, is_front: Callable[[str], bool]) -> FrontFields:
             if _WITHIN.match(value) is not None:
                 continue
             client_ip, helo = received_from(value)
-            entered = client_ip is None or not (ip_address(client_ip).is_loopback or is_front(client_ip))
+            entered = client_ip is None or not is_of_front(client_ip, is_front)
             if not entered:
                 client_ip = helo = None
         elif entered:
@@ -68,6 +68,12 @@ def front_fields(raw: bytes, is_front: Callable[[str], bool]) -> FrontFields:
         pairs = {key.lower(): value.strip('"') for key, value in _SPF_PAIR.findall(said[:2000])}
         client_ip, helo = _address(pairs.get("client-ip", "")), pairs.get("helo")
     return FrontFields(found.certain, found.below, client_ip, helo)
+
+
+def is_of_front(client_ip: str, is_front: Callable[[str], bool]) -> bool:
+    """Whether a client that a front names is itself a front, or one of its own filters, which hand mail back on loopback."""
+    address = _address(client_ip)
+    return address is not None and (ip_address(address).is_loopback or is_front(address))
 
 
 @lru_cache(maxsize=4096)
