@@ -260,6 +260,32 @@ async def test_a_domain_that_was_seen_costs_no_question(
     assert dns_server.zone.asked == []
 
 
+@pytest.mark.parametrize(
+    ("domain", "changes"),
+    [
+        ("sender.test", {"client_ip": "203.0.113.9"}),  # SPF with include, a and mx, to its end
+        ("sender.test", {"client_ip": "198.51.100.7"}),
+        ("sender.test", {"mail_from": ""}),
+        ("sender.test", {"mail_from": "x@bounces.elsewhere.test"}),
+        ("tax-refund.gov.test", {}),  # does not exist, below a registry
+        ("a.b.c.d.e.f.g.h.nowhere.test", {}),
+        ("nothing.test", {}),
+    ],
+)
+async def test_what_fails_or_has_no_records_costs_no_second_question(
+    zone: Any, resolver: Resolver, dns_server: Any, domain: str, changes: dict[str, Any]
+) -> None:
+    zone.txt("_dmarc.gov.test", "v=DMARC1; p=none; np=reject; psd=y")
+    zone.txt("nothing.test", "no record that counts")
+    question: dict[str, Any] = {"mail_from": f"one@{domain}", "from_domain": domain, **changes}
+    first = await judge(resolver, RAW.replace(b"ann@sender.test", b"one@" + domain.encode()), **question)
+    assert 0 < len(dns_server.zone.asked) < 20
+    dns_server.zone.asked.clear()
+    question |= {} if "mail_from" in changes else {"mail_from": f"another@{domain}"}
+    again = await judge(resolver, RAW.replace(b"ann@sender.test", b"another@" + domain.encode()), **question)
+    assert (again, dns_server.zone.asked) == (first, [])
+
+
 async def test_a_forged_name_below_a_registry_that_asks_for_reject(zone: Any, resolver: Resolver) -> None:
     zone.txt("_dmarc.gov.test", "v=DMARC1; p=none; sp=none; np=reject; psd=y")
     zone.add("real.gov.test", "A", "192.0.2.7")
