@@ -8,6 +8,8 @@ it was. What others quoted or wrote of the person in other words cannot be known
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -35,8 +37,17 @@ _LEFT_OUT = frozenset(
 _ALL_BELOW = frozenset(("answers", "before", "orders"))  # these, and all lists in them
 _AUTHORS = ("from", "written_by", "from_email", "redirected")
 _CONTENT = ("text", "text_ref", "html", "html_ref", "reply_text", "attachments", "raw", "quote", "quotes", "body_ref")
-_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]"
-_IN_TEXT = re.compile(rf"(?<!{_LOCAL}){_LOCAL}++@[\w-]++(?:\.[\w-]++)*+")  # begins at the beginning of a word only
+# what combines with the character before it, which `\w` leaves out: an ö in two characters, vowels of Hindi and Thai
+_MARKS = "".join(mark for mark in map(chr, range(0x300, 0x10000)) if unicodedata.category(mark)[0] == "M")
+_LOCAL = rf"[\w{_MARKS}.!#$%&'*+/=?^`{{|}}~-]"
+_LABEL = rf"[\w{_MARKS}-]++"
+_IN_TEXT = re.compile(rf"(?<!{_LOCAL}){_LOCAL}++@{_LABEL}(?:\.{_LABEL})*+")  # begins at the beginning of a word only
+_AROUND = ".'`"
+
+
+def addresses_in(text: str) -> Iterator[str]:
+    """What stands in a text and looks like an address, each by itself."""
+    return (match[0].strip(_AROUND) for match in _IN_TEXT.finditer(text))
 
 
 @lru_cache(20_000)
@@ -95,7 +106,7 @@ class Forgotten:
     def _text(self, text: str) -> str:
         if self._is(text):
             return ADDRESS
-        found = _IN_TEXT.sub(lambda m: ADDRESS if self._is(m[0].strip(".'`")) else m[0], text)
+        found = _IN_TEXT.sub(lambda m: ADDRESS if self._is(m[0].strip(_AROUND)) else m[0], text)
         return text if found == text else found
 
 

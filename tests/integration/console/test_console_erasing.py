@@ -6,9 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from mailroom_contracts import BlobRef, Erase, Erased, TicketCommand, TicketEvent, ids, topics
+import pytest
+from mailroom_contracts import (
+    AttachmentRef,
+    BlobRef,
+    Erase,
+    Erased,
+    ForgetPerson,
+    Person,
+    PersonForgotten,
+    TicketCommand,
+    TicketEvent,
+    ids,
+    topics,
+)
 from mailroom_runtime.blobs.removal import BlobRemover
 from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.forgotten import digest_of
 from sqlalchemy import create_engine, inspect, text
 from support.console_story import Story
 from support.waiting import eventually
@@ -20,6 +34,11 @@ WORD = "xylophone"
 
 def erasing(command: TicketCommand) -> list[TicketEvent]:
     """As the router does."""
+    if isinstance(command, ForgetPerson):
+        digest = digest_of(command.portal_id, command.email)
+        return [PersonForgotten(id=ids.event_id(command.id, "ticket.person_forgotten", ticket=command.ticket_id), version=99,
+                                at=command.at, ticket_id=command.ticket_id, portal_id=command.portal_id,
+                                causation_id=command.id, actor=command.actor, person=digest)]  # fmt: skip
     assert isinstance(command, Erase)
     return [Erased(id=ids.event_id(command.id, "ticket.erased", ticket=command.ticket_id), version=99, at=command.at,
                    ticket_id=command.ticket_id, portal_id=command.portal_id, causation_id=command.id,
@@ -91,6 +110,80 @@ async def test_a_person_is_exported_and_forgotten_and_nobody_else(
     assert (await console.get("/people/export", email="jo@customer.example"))["items"] == []
 
 
+def database_of(kind: str, name: str, request: pytest.FixtureRequest) -> dict[str, Any]:
+    return {"database": request.getfixturevalue("postgres").url(name)} if kind == "postgresql" else {}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_blobs_stay_while_somebody_elses_ticket_needs_them(
+    kind: str, start_console: Starter, bus: Bus, request: pytest.FixtureRequest
+) -> None:
+    """Kim's mail in Jo's conversation was split off into a ticket of hers: both name the same blobs."""
+    console = await start_console(**database_of(kind, "shared_blobs", request))
+    portal, store = console.ids["portal"], BlobStore(console.settings.blob_url)
+    about: dict[str, Any] = {"portal": portal, "queue": console.ids["queue"], "address": console.ids["address"]}
+    jo, kim = Story(1, customer="jo@customer.example", **about), Story(2, customer="kim@customer.example", **about)
+    raw = await store.add(f"{portal}/r1/raw.eml", f"raw {WORD} of kim".encode())
+    # a file that was uploaded lies under the ticket that it was written in
+    blob = await store.put(f"{portal}/{jo.ticket}/att-1", f"file {WORD} of kim".encode())
+    kims = {"raw": raw, "attachments": [AttachmentRef(filename="a.pdf", size=blob.size, blob=blob.model_dump())]}
+    jos = await store.put(f"{portal}/{jo.ticket}/att-2", f"file {WORD} of jo".encode())
+    copied = jo.mail("Kim here", **kims)
+    own = jo.mail("Jo here", attachments=[AttachmentRef(filename="b.pdf", size=jos.size, blob=jos.model_dump())])
+    message = copied.message.model_copy(update={"from_": Person(email=kim.customer, name="Kim")})
+    await bus.events(jo.created(), copied.model_copy(update={"message": message}), own)
+    begun, added = kim.created(), kim.mail("Kim here", **kims)
+    message = message.model_copy(update={"id": added.message.id, "split_from": message.id})
+    await bus.events(begun, added.model_copy(update={"message": message}))
+    await eventually(lambda: _shown(console, 2), 30)
+    root = Path(console.settings.blob_url)
+    async with bus.answering(console, erasing):
+        assert (await console.api.post("/people/erase", json={"email": jo.customer})).status_code == 202
+        removed = (await all_done(console.api))["removed"]
+    assert (removed["tickets"], removed["messages"], removed["blobs"]) == (1, 2, 1)
+    assert blobs_with(f"{WORD} of jo", root) == []
+    (shown,) = (await console.get(f"/tickets/{kim.ticket}"))["messages"]
+    file = await console.api.get(shown["attachments"][0]["url"].removeprefix("/api/v1"))
+    source = await console.api.get(shown["raw_url"].removeprefix("/api/v1"))
+    assert (file.content, source.content) == (f"file {WORD} of kim".encode(), f"raw {WORD} of kim".encode())
+    async with bus.answering(console, erasing):
+        assert (await console.api.post("/people/erase", json={"email": kim.customer})).status_code == 202
+        await eventually(lambda: _shown(console, 0), 30)
+        await all_done(console.api)
+    assert blobs_with(WORD, root) == [], "with the last ticket they go"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_a_person_is_found_in_every_spelling_of_the_address(
+    kind: str, start_console: Starter, bus: Bus, request: pytest.FixtureRequest
+) -> None:
+    console = await start_console(**database_of(kind, "spellings", request))
+    about: dict[str, Any] = {key: console.ids[key] for key in ("portal", "queue", "address")}
+    spelt = ("J\u00d6rg@B\u00fccher.example", "j\u00f6rg@xn--bcher-kva.example", "jo\u0308rg@B\u00dcCHER.EXAMPLE")
+    for number, email in enumerate(spelt, 1):
+        story = Story(number, customer=email, **about)
+        await bus.events(story.created(), story.mail("Where is it?"))
+    other = Story(4, customer="jorg@xn--bcher-kva.example", **about)
+    named = other.mail("Ask j\u00d6rg@b\u00dccher.example, please")
+    cc = named.message.model_copy(update={"cc": [Person(email="J\u00d6RG@b\u00fccher.example", name="J\u00f6rg")]})
+    await bus.events(other.created(), named.model_copy(update={"message": cc}))
+    await eventually(lambda: _shown(console, 4), 30)
+    for email in spelt:
+        told = (await console.get("/people/export", email=email))["items"]
+        assert {item["customer"]["email"] for item in told} == set(spelt)
+        (others,) = (await console.get("/people/export", email=email, next="others"))["items"]
+        assert (others["id"], others["named_in"]) == (other.ticket, 1)
+    async with bus.answering(console, erasing):
+        assert (await console.api.post("/people/erase", json={"email": spelt[1]})).status_code == 202
+        removed = (await all_done(console.api))["removed"]
+    assert (removed["tickets"], removed["other_tickets"]) == (3, 1)
+    (left,) = (await console.get("/tickets"))["items"]
+    assert (left["id"], left["customer"]["email"]) == (other.ticket, "jorg@xn--bcher-kva.example")
+    (shown,) = (await console.get(f"/tickets/{other.ticket}"))["messages"]
+    assert shown["text"] == "Ask erased@erased.invalid, please"
+    assert [person["email"] for person in shown["cc"]] == ["erased@erased.invalid"]
+
+
 async def test_a_portal_is_deleted_with_everything_of_it(start_console: Starter, bus: Bus, tmp_path: Path) -> None:
     first = await start_console()
     made = (await first.api.post("/portals", json={"name": "Zebra Ltd", "domains": ["zebra.example"]})).json()
@@ -150,6 +243,11 @@ async def test_packed_blobs_of_one_folder_are_blanked_and_their_neighbours_are_n
     for name in ("p10/a/raw", "p2/a/raw"):
         assert await store.get(refs[name]) == f"{WORD} {name}".encode()
     assert set(await store.get(refs["p1/b/raw"])) == {0}
+    kept = await store.put("p2/d/file", WORD.encode())
+    await store.put("p2/d/other", WORD.encode())
+    assert await remover.forget_under("p2", {kept.key, refs["p2/a/raw"].key}) == 1
+    assert await store.get(kept) == WORD.encode()
+    assert await store.get(refs["p2/a/raw"]) == f"{WORD} p2/a/raw".encode()
     await remover.forget(refs["p2/a/raw"].key)
     assert set(await store.get(refs["p2/a/raw"])) == {0}
 

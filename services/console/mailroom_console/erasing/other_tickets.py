@@ -11,7 +11,7 @@ from mailroom_contracts import Actor, ForgetPerson, ids, topics
 from mailroom_mail import comparable
 from mailroom_runtime.blobs.removal import BlobRemover
 from mailroom_runtime.forgotten import Forgotten, digest_of
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from mailroom_console import times
 from mailroom_console.context import Console
@@ -23,6 +23,7 @@ from mailroom_console.tickets.reading import own_addresses
 
 from . import counts
 from .blobs import blob_keys
+from .spellings import customer_spellings, may_name
 
 AGAIN_S = 30.0  # between two looks at all messages of a portal, and before a command is sent again
 AT_ONCE = 100
@@ -46,12 +47,12 @@ async def messages_with(console: Console, portal_id: str, email: str) -> dict[st
     query = (
         select(m.c.ticket_id, m.c.document)
         .join(t, t.c.id == m.c.ticket_id)
-        .where(m.c.portal_id == portal_id, func.lower(t.c.customer_email) != email)
-        .where(func.lower(m.c.document).contains(email, autoescape=True))
+        .where(m.c.portal_id == portal_id, may_name(m.c.document, email))
         .order_by(t.c.seq, m.c.at, m.c.id)
     )
     async with console.database.read() as connection:
-        rows = (await connection.execute(query)).all()
+        spelt = await customer_spellings(connection, console.read.tables, portal_id, email)
+        rows = (await connection.execute(query.where(t.c.customer_email.not_in(spelt)))).all()
     person = Forgotten(portal_id, digest_of(portal_id, email))
     return await asyncio.to_thread(_of, rows, person)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from mailroom_contracts import Actor, Expire, RemoveFiles, TicketCommand, ids, topics
@@ -28,6 +27,7 @@ from . import counts
 from .asked import DONE
 from .blobs import file_keys, used_keys
 from .due import FILES, TICKET, Keeping, Standing, closed_before, due
+from .shared_blobs import needed_elsewhere
 from .steps import steps
 
 REST_S = 600.0  # between two walks through all closed tickets
@@ -98,23 +98,11 @@ class Retention:
 
     async def _forget(self, row: Any, gone: bool) -> int:
         """Remove the blobs, but for those that a ticket which stays needs, too; how many went."""
-        keys = {key for key, _ in row.blobs} - await self._used_elsewhere(row, {at for _, at in row.blobs})
-        forgotten = await self._remover.forget_in(row.portal_id, keys)
-        under = await self._remover.forget_under(f"{row.portal_id}/{row.ticket_id}") if gone else 0
-        return forgotten + under
-
-    async def _used_elsewhere(self, row: Any, at: set[int]) -> set[str]:
-        """A mail to two queues is in two tickets, and one that was split off is, too: with the same time."""
-        m = self._console.read.tables.messages
-        used: set[str] = set()
-        async with self._console.database.read() as connection:
-            for some in _chunks(sorted(at)):
-                query = select(m.c.document, m.c.files_removed).where(
-                    m.c.at.in_(some), m.c.portal_id == row.portal_id, m.c.ticket_id != row.ticket_id
-                )
-                for one in await connection.execute(query):
-                    used |= used_keys(json.loads(one.document), files_removed=one.files_removed is not None)
-        return used
+        others = self._console.read.tables.messages.c.ticket_id != row.ticket_id
+        needed = await needed_elsewhere(self._console, row.portal_id, [at for _, at in row.blobs], others)
+        forgotten = await self._remover.forget_in(row.portal_id, {key for key, _ in row.blobs} - needed)
+        folder = f"{row.portal_id}/{row.ticket_id}"
+        return forgotten + (await self._remover.forget_under(folder, needed) if gone else 0)
 
     # what is to be begun
     async def _begin(self) -> None:
@@ -222,7 +210,3 @@ async def _count(connection: AsyncConnection, row: Any, blobs: int, now: int) ->
     # files were never in the event log; a ticket is in it until it is renewed after this
     log = {"unreadable_at": now, "gone_at": now} if row.kind == FILES else {"unreadable_at": None, "gone_at": None}
     await connection.execute(update(e).where(e.c.id == erasure).values(done_at=now, **log))
-
-
-def _chunks(values: list[int]) -> Iterable[list[int]]:
-    return (values[start : start + 500] for start in range(0, len(values), 500))

@@ -15,8 +15,10 @@ from mailroom_contracts import Actor, Erase, ids, topics
 from mailroom_runtime.blobs.removal import BlobRemover
 from mailroom_runtime.blobs.store import BlobsDown
 from mailroom_runtime.bus.kafka import BusDown
+from mailroom_runtime.forgotten import Forgotten, digest_of
 from mailroom_runtime.process.logs import get_logger
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Column, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailroom_console import times
 from mailroom_console.context import Console
@@ -28,6 +30,8 @@ from .asked import DONE, GOING, PERSON
 from .blobs import blob_keys
 from .other_tickets import OtherTickets
 from .portal_rows import remove_portal
+from .shared_blobs import needed_elsewhere
+from .spellings import customer_spellings, may_name, record_names
 from .steps import steps
 
 log = get_logger()
@@ -59,22 +63,29 @@ class Erasing:
 
     async def _tickets(self, row: Any) -> list[str]:
         """Some that are left; and what stands for one of each bounce without a ticket, whose event is kept, too."""
-        t, b = self._console.read.tables.tickets, self._console.read.tables.bounces
+        tables = self._console.read.tables
+        t, b = tables.tickets, tables.bounces
         query = select(t.c.id).where(t.c.portal_id == row.portal_id)
-        bounces = select(b.c.ticket_id).where(b.c.portal_id == row.portal_id, b.c.ticket_id.is_not(None))
-        if row.kind == PERSON:
-            query = query.where(func.lower(t.c.customer_email) == row.target)
-            bounces = bounces.where(func.lower(b.c.document).contains(row.target, autoescape=True))
+        bounces = select(b.c.ticket_id, b.c.document).where(b.c.portal_id == row.portal_id, b.c.ticket_id.is_not(None))
         async with self._console.database.read() as connection:
+            if row.kind == PERSON:
+                spelt = await customer_spellings(connection, tables, row.portal_id, row.target)
+                query = query.where(t.c.customer_email.in_(spelt))
+                bounces = bounces.where(may_name(b.c.document, row.target))
             found = list((await connection.execute(query.order_by(t.c.seq).limit(AT_ONCE))).scalars())
-            return found or list((await connection.execute(bounces.limit(AT_ONCE))).scalars())
+            if found:
+                return found
+            rows = (await connection.execute(bounces)).all()
+        return [each.ticket_id for each in rows if row.kind != PERSON or record_names(each.document, row.target)][
+            :AT_ONCE
+        ]
 
     async def _erase(self, row: Any, tickets: list[str]) -> None:
         now = asyncio.get_running_loop().time()
         for ticket in tickets:
             if now - self._asked_at.get(ticket, -AGAIN_S) < AGAIN_S:
                 continue
-            blobs, messages = await self._forget_blobs(row.portal_id, ticket)
+            blobs, messages = await self._forget_blobs(row, ticket)
             whole = await self._is_ticket(ticket)
             command = Erase(
                 id=ids.command_id(row.portal_id, ticket, f"erasure {row.id} {times.micros(times.now()) if ticket in self._asked_at else ''}"),
@@ -91,16 +102,29 @@ class Erasing:
         async with self._console.database.read() as connection:
             return await connection.scalar(select(func.count()).select_from(t).where(t.c.id == ticket)) or 0
 
-    async def _forget_blobs(self, portal_id: str, ticket: str) -> tuple[int, int]:
-        """Of each message its source, attachments and long bodies; how many these were, and how many messages."""
-        documents: list[str] = []
+    async def _forget_blobs(self, row: Any, ticket: str) -> tuple[int, int]:
+        """Of each message its source, attachments and long bodies, but for what somebody else's ticket needs, too; how many
+        these were, and how many messages."""
+        found: list[Any] = []
         async with self._console.database.read() as connection:
             for table in (self._console.read.tables.messages, self._console.read.tables.bounces):
-                found = await connection.scalars(select(table.c.document).where(table.c.ticket_id == ticket))
-                documents += [document for document in found if document]
-        keys = {key for document in documents for key in blob_keys(json.loads(document))}
-        await self._remover.forget_in(portal_id, keys)
-        return len(keys) + await self._remover.forget_under(f"{portal_id}/{ticket}"), len(documents)
+                query = select(table.c.document, table.c.at).where(table.c.ticket_id == ticket)
+                found += [each for each in await connection.execute(query) if each.document]
+        needed = await self._needed_by_others(row, [each.at for each in found]) if row.kind == PERSON else set[str]()
+        keys = {key for each in found for key in blob_keys(json.loads(each.document))} - needed
+        await self._remover.forget_in(row.portal_id, keys)
+        under = await self._remover.forget_under(f"{row.portal_id}/{ticket}", needed)
+        return len(keys) + under, len(found)
+
+    async def _needed_by_others(self, row: Any, at: list[int]) -> set[str]:
+        """What the person wrote into other people's tickets is not: there it is emptied afterwards."""
+        tables = self._console.read.tables
+        t, m = tables.tickets, tables.messages
+        async with self._console.database.read() as connection:
+            spelt = await customer_spellings(connection, tables, row.portal_id, row.target)
+        mine = select(t.c.id).where(t.c.portal_id == row.portal_id, t.c.customer_email.in_(spelt))
+        person = Forgotten(row.portal_id, digest_of(row.portal_id, row.target))
+        return await needed_elsewhere(self._console, row.portal_id, at, m.c.ticket_id.not_in(mine), person.wrote)
 
     async def _count(self, erasure: str, counted: dict[str, int], *, drafts_of: str | None = None) -> None:
         async with self._console.database.write() as connection:
@@ -130,10 +154,18 @@ class Erasing:
         async with self._console.database.write() as connection:
             for tables in GENERATIONS:
                 b = tables.bounces
-                named = func.lower(b.c.document).contains(row.target, autoescape=True)
-                await connection.execute(delete(b).where(b.c.portal_id == row.portal_id, named))
+                query = select(b.c.id, b.c.document).where(b.c.portal_id == row.portal_id)
+                bounces = await connection.execute(query.where(may_name(b.c.document, row.target)))
+                await _delete(
+                    connection, b.c.id, [each.id for each in bounces if record_names(each.document, row.target)]
+                )
             d = dead_letters
             letters = await connection.execute(select(d.c.seq, d.c.value).where(d.c.portal_id == row.portal_id))
-            gone = [each.seq for each in letters if row.target.encode() in (each.value or b"").lower()]
-            for start in range(0, len(gone), 500):
-                await connection.execute(delete(d).where(d.c.seq.in_(gone[start : start + 500])))
+            await _delete(
+                connection, d.c.seq, [each.seq for each in letters if record_names(each.value or b"", row.target)]
+            )
+
+
+async def _delete(connection: AsyncConnection, key: Column[Any], values: list[Any]) -> None:
+    for start in range(0, len(values), 500):
+        await connection.execute(delete(key.table).where(key.in_(values[start : start + 500])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +43,24 @@ class BlobRemover:
             await self.forget(key)
         return len(inside)
 
-    async def forget_under(self, folder: str) -> int:
-        """Delete every blob whose key begins with this folder (`p1` or `p1/9f2c`); how many. Raises `BlobsDown`."""
+    async def forget_under(self, folder: str, but: Collection[str] = ()) -> int:
+        """Delete every blob whose key begins with this folder (`p1` or `p1/9f2c`), `but` for these; how many. Raises
+        `BlobsDown`."""
         if not folder or folder.startswith("/") or ".." in folder.split("/"):
             raise ValueError(f"not a folder of blobs: {folder!r}")
-        count = 0
+        count = left = 0
         try:
             async for some in obstore.list(self._store, prefix=f"{folder}/"):
-                for one in some:
-                    await self.remove(str(one["path"]))
+                for path in (str(one["path"]) for one in some):
+                    if path in but:
+                        left += 1
+                        continue
+                    await self.remove(path)
                     count += 1
             if self._root is not None:
-                count += await asyncio.to_thread(_blank_under, self._root, f"{folder}/")
-                await asyncio.to_thread(shutil.rmtree, self._root / folder, True)  # folders that are empty now
+                count += await asyncio.to_thread(_blank_under, self._root, f"{folder}/", set(map(place_of, but)))
+                if not left:
+                    await asyncio.to_thread(shutil.rmtree, self._root / folder, True)  # folders that are empty now
         except (OSError, obstore.exceptions.BaseError) as error:
             raise BlobsDown(f"the blob store cannot delete: {type(error).__name__}") from error
         return count
@@ -71,11 +76,12 @@ class BlobRemover:
             raise BlobsDown(f"the blob store cannot delete: {type(error).__name__}") from error
 
 
-def _blank_under(root: Path, begin: str) -> int:
+def _blank_under(root: Path, begin: str, but: Container[object]) -> int:
     count = 0
     for file in sorted((root / "packs").glob("*/*.pack")):
         name = file.relative_to(root).as_posix()
         for offset, size in places_of(file, begin):
-            blank(root, (name, offset, size))
-            count += 1
+            if (place := (name, offset, size)) not in but:
+                blank(root, place)
+                count += 1
     return count

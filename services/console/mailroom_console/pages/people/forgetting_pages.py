@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mailroom_mail import comparable
 from starlette.responses import Response
 
 from mailroom_console.erasing import asked, export
@@ -58,7 +59,7 @@ async def save(visit: Visit) -> Response:
 async def erase(visit: Visit) -> Response:
     """Forget it, when it was typed again."""
     email = visit.text("email").strip()
-    if visit.text("again").strip().lower() != email.lower():
+    if comparable(visit.text("again").strip()) != comparable(email):
         found = await export.known(visit.console, visit.who, email)
         problem = say("That is another address. Nothing was done.")
         return await _show(visit, email=email, found=found, problems={"again": problem}, status=422)
