@@ -19,19 +19,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .database import Database
-from .leadership import OPEN
+from .leadership import OPEN, faithful
 
 log = get_logger()
 COPIES, PARTITIONS = 7229104, 7229105
 LOOK_EVERY_S = 0.5
-# The connection is asked for something twice a second. A machine that vanished loses its locks after 11 s instead of
-# two hours, a process that hangs after 10 s (PostgreSQL 14 and newer know that).
-FAITHFUL = (
-    "SET tcp_keepalives_idle = 5",
-    "SET tcp_keepalives_interval = 2",
-    "SET tcp_keepalives_count = 3",
-    "SELECT set_config(name, '10s', false) FROM pg_settings WHERE name = 'idle_session_timeout'",
-)
+GONE_S = 11  # after which the others have the share of a copy whose machine vanished
 _LOCKS = text(
     "SELECT classid::bigint AS kind, objid::bigint AS number FROM pg_locks WHERE locktype = 'advisory' AND granted "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -85,8 +78,7 @@ class Shares:
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def _hold(self, connection: AsyncConnection) -> None:
-        for statement in FAITHFUL:
-            await connection.exec_driver_sql(statement)
+        await faithful(connection, GONE_S)
         await connection.exec_driver_sql(f"SELECT pg_advisory_lock({COPIES}, {self._own})")
         while True:
             locks = {(row.kind, row.number) for row in await connection.execute(_LOCKS)}
