@@ -10,6 +10,7 @@ import uvicorn
 from mailroom_oauth import Keeper, Providers, TokenTopic, load_settings
 from mailroom_runtime.blobs.removal import BlobRemover
 from mailroom_runtime.blobs.store import BlobStore
+from mailroom_runtime.bus.fenced import FencedProducer
 from mailroom_runtime.bus.kafka import Producer
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service, Stopped
@@ -31,10 +32,10 @@ from mailroom_console.live.live import Live
 from mailroom_console.people import lasting_presence
 from mailroom_console.read_model.model import ReadModel
 from mailroom_console.storage.database import Database
-from mailroom_console.storage.leadership import lead
+from mailroom_console.storage.leadership import Leadership
 from mailroom_console.storage.notifications import Notifications
 from mailroom_console.storage.only_copy import OnlyCopy, SecondCopy
-from mailroom_console.storage.outbox import Publisher
+from mailroom_console.storage.outbox import OUTBOX_PRODUCER, Publisher
 from mailroom_console.tickets import stranded
 from mailroom_console.uploads import purge as upload_purge
 
@@ -102,10 +103,12 @@ async def app(service: Service[ConsoleSettings]) -> None:
                 service.spawn(console.live.run(service), "live")
                 service.spawn(notifications.run(), "notifications")
                 service.spawn(read.run(service), "readmodel")
-                publisher, dead = Publisher(database, producer, notifications), DeadLetterReader(settings, database)
+                leadership, dead = Leadership(database), DeadLetterReader(settings, database)
+                fenced = FencedProducer(settings, OUTBOX_PRODUCER)
+                publisher = Publisher(database, producer, notifications, fenced, leadership.holds)
                 remover = BlobRemover(settings.blob_url)
                 service.spawn(
-                    lead(database, read.before_leading, lambda: [publisher.run(), dead.run(), read.lead(), forwarding.resume(console),
+                    leadership.lead(read.before_leading, lambda: [publisher.run(), dead.run(), read.lead(), forwarding.resume(console),
                                             upload_purge.run(console, remover), stranded.run(console),
                                             lasting_presence.run(console), Erasing(console, remover).run(),
                                             LogRenewing(console).run(), Retention(console, remover).run()]),

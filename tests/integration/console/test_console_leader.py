@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from mailroom_console.storage.database import Database
-from mailroom_console.storage.leadership import lead
+from mailroom_console.storage.leadership import Leadership
 from mailroom_runtime.process.tasks import end
 from sqlalchemy import text
 from support.silent_proxy import SilentProxy
@@ -26,7 +26,7 @@ class Copy:
     def __init__(self, url: str) -> None:
         self.database = Database(url)
         self.began = self.ended = float("inf")
-        self.task = asyncio.create_task(lead(self.database, self._before, self._work))
+        self.task = asyncio.create_task(Leadership(self.database).lead(self._before, self._work))
 
     async def _before(self) -> None:
         pass

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mailroom_console.storage.database import Database
 from mailroom_console.storage.notifications import Notifications
-from mailroom_console.storage.outbox import Publisher, publish
-from mailroom_console.storage.schema import outbox
-from mailroom_contracts import Queue, topics
+from mailroom_console.storage.outbox import OUTBOX_PRODUCER, Publisher, publish
+from mailroom_console.storage.schema import dead_letters, outbox
+from mailroom_contracts import Queue, Record, topics
+from mailroom_runtime.bus.fenced import Fenced, FencedProducer
 from mailroom_runtime.bus.kafka import BusDown, Producer
 from sqlalchemy import func, select
 from support.console_story import START
 from support.waiting import eventually
 
 from .conftest import Bus, RunningConsole, Starter
+from .postgres import Postgres
 
 
 class Stuttering(Producer):
@@ -73,6 +78,86 @@ async def test_a_break_between_sending_and_marking_loses_nothing_and_keeps_the_o
     assert len(seen) == 27
     latest = await bus.latest(topics.QUEUES)
     assert {key: m.revision for key, m in latest.items() if isinstance(m, Queue)} == {f"q{n}": 4 for n in range(5)}
+
+
+class Paused(FencedProducer):
+    """A producer whose process is stopped just before it writes."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.reached, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def write(self, records: Sequence[Record]) -> None:
+        self.reached.set()
+        await self.goes_on.wait()
+        await super().write(records)
+
+
+async def test_a_leader_that_was_paused_never_writes_an_older_row_last(
+    postgres: Postgres, start_console: Starter, bus: Bus
+) -> None:
+    await start_console()  # whose topics these are
+    database = Database(postgres.url(f"fence{secrets.token_hex(4)}"))
+    await database.migrate()
+    leads = {"first": True, "second": True}
+
+    async def of(name: str) -> bool:
+        return leads[name]
+
+    async def changed(revision: int) -> None:
+        async with database.write() as connection:
+            await publish(connection, topics.QUEUES, _queue(1, revision), now=START)
+
+    plain = Producer(bus.settings, "console")  # which nobody uses: it is not connected
+    paused, other = Paused(bus.settings, OUTBOX_PRODUCER), FencedProducer(bus.settings, OUTBOX_PRODUCER)
+    first = Publisher(database, plain, Notifications(database), paused, lambda: of("first"))
+    second = Publisher(database, plain, Notifications(database), other, lambda: of("second"))
+    try:
+        await changed(1)
+        stopped = asyncio.create_task(first.publish_batch())
+        await asyncio.wait_for(paused.reached.wait(), 30)
+        leads["first"] = False  # its lock is another's
+        assert await second.publish_batch() == 1
+        await changed(2)
+        assert await second.publish_batch() == 1
+        paused.goes_on.set()
+        with pytest.raises(Fenced):
+            await stopped
+        assert (await bus.latest(topics.QUEUES))["q1"].revision == 2
+        with pytest.raises(BusDown, match="leads"):
+            await first.publish_batch()  # it opens the producer again, and learns that it may not
+        await changed(3)
+        with pytest.raises(Fenced):
+            await second.publish_batch()
+        assert await second.publish_batch() == 1, "it was fenced off for a moment, and leads"
+        assert (await bus.latest(topics.QUEUES))["q1"].revision == 3
+    finally:
+        await paused.close()
+        await other.close()
+        await database.close()
+
+
+async def test_what_is_too_large_is_set_aside_and_the_rest_is_written(
+    postgres: Postgres, start_console: Starter, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await start_console()
+    database = Database(postgres.url(f"large{secrets.token_hex(4)}"))
+    await database.migrate()
+    monkeypatch.setattr("mailroom_console.storage.outbox.LARGEST", 10_000_000)
+    async with database.write() as connection:
+        for number, name in ((1, "small"), (2, "x" * 1_100_000), (3, "small")):
+            queue = _queue(number).model_copy(update={"name": name})
+            await publish(connection, topics.QUEUES, queue, now=START)
+    fenced = FencedProducer(bus.settings, OUTBOX_PRODUCER)
+    publisher = Publisher(database, Producer(bus.settings, "console"), Notifications(database), fenced)
+    try:
+        assert await publisher.publish_batch() == 3
+        assert {"q1", "q3"} <= set(await bus.latest(topics.QUEUES))
+        async with database.read() as connection:
+            assert await connection.scalar(select(func.count()).select_from(dead_letters)) == 1
+    finally:
+        await fenced.close()
+        await database.close()
 
 
 async def test_what_was_changed_before_a_crash_is_published_after_it(

@@ -14,7 +14,7 @@ import pytest
 from mailroom_console.read_model import store
 from mailroom_console.read_model.generations import Generations
 from mailroom_console.storage.database import Database
-from mailroom_console.storage.leadership import lead
+from mailroom_console.storage.leadership import Leadership
 from mailroom_console.storage.read_schema import GENERATIONS, SEQUENCE
 from mailroom_console.storage.shares import PARTITIONS as PARTITIONS_LOCK
 from mailroom_console.storage.shares import Shares
@@ -152,7 +152,9 @@ class Leading:
     """A copy that leads, and knows that the others write, too."""
 
     def __init__(self, database: Database) -> None:
-        self._task = asyncio.create_task(lead(database, Generations(database).take_numbers, lambda: [self._for_ever()]))
+        self._task = asyncio.create_task(
+            Leadership(database).lead(Generations(database).take_numbers, lambda: [self._for_ever()])
+        )
 
     async def _for_ever(self) -> None:
         await asyncio.Event().wait()

@@ -29,6 +29,10 @@ OPEN = (
 _NOTICED_WITHIN = text(
     "SELECT set_config(name, :within, false) FROM pg_settings WHERE name IN ('tcp_user_timeout', 'idle_session_timeout')"
 )
+_HOLDER = text(
+    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = :lock AND objsubid = 1 "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 Work = Callable[[], Sequence[Coroutine[Any, Any, None]]]
 _T = TypeVar("_T")
 
@@ -45,33 +49,53 @@ async def faithful(connection: AsyncConnection, within_s: int) -> None:
     await connection.execute(_NOTICED_WITHIN, {"within": f"{within_s}s"})
 
 
-async def lead(database: Database, before: Callable[[], Awaitable[None]], work: Work) -> None:
-    """Run `work` while this copy leads; `before`, on PostgreSQL, ahead of all that other copies write while it does. Raises
-    what the work raises."""
-    if database.sqlite:
-        await together(*work())
-        return
-    while True:
-        try:
-            async with database.engine.connect() as raw:
-                connection = await raw.execution_options(isolation_level="AUTOCOMMIT")
-                try:
-                    await faithful(connection, GONE_S)
-                    while True:
-                        if await _asked(connection, f"SELECT pg_try_advisory_lock({LOCK})"):
-                            break
-                        await asyncio.sleep(LOOK_EVERY_S)
-                    log.info("console.leading")
-                    await _while_held(connection, before())
-                    await connection.exec_driver_sql(f"SELECT pg_advisory_lock_shared({OPEN})")
-                    await _while_held(connection, together(*work()))
-                    return
-                finally:
-                    # closed, not given back to the pool: the lock lives as long as the connection
-                    await raw.invalidate()
-        except (DBAPIError, OSError) as error:  # a TimeoutError, too
-            log.warning("console.leadership_lost", error=type(error).__name__)
+class Leadership:
+    """Of one copy: `lead` runs what one copy alone may do."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._session = 0  # PostgreSQL's process of the connection that holds the lock
+
+    async def lead(self, before: Callable[[], Awaitable[None]], work: Work) -> None:
+        """Run `work` while this copy leads; `before`, on PostgreSQL, ahead of all that other copies write while it does.
+        Raises what the work raises."""
+        if self._database.sqlite:
+            await together(*work())
+            return
+        while True:
+            try:
+                async with self._database.engine.connect() as raw:
+                    connection = await raw.execution_options(isolation_level="AUTOCOMMIT")
+                    try:
+                        await self._lead(connection, before, work)
+                        return
+                    finally:
+                        self._session = 0
+                        # closed, not given back to the pool: the lock lives as long as the connection
+                        await raw.invalidate()
+            except (DBAPIError, OSError) as error:  # a TimeoutError, too
+                log.warning("console.leadership_lost", error=type(error).__name__)
+                await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _lead(self, connection: AsyncConnection, before: Callable[[], Awaitable[None]], work: Work) -> None:
+        await faithful(connection, GONE_S)
+        while True:
+            if await _asked(connection, f"SELECT pg_try_advisory_lock({LOCK})"):
+                break
             await asyncio.sleep(LOOK_EVERY_S)
+        self._session = await _asked(connection, "SELECT pg_backend_pid()")
+        log.info("console.leading")
+        await _while_held(connection, before())
+        await connection.exec_driver_sql(f"SELECT pg_advisory_lock_shared({OPEN})")
+        await _while_held(connection, together(*work()))
+
+    async def holds(self) -> bool:
+        """Whether this copy leads, as PostgreSQL says at this moment. Raises what the database does."""
+        if self._database.sqlite:
+            return True
+        async with asyncio.timeout(ANSWER_S), self._database.read() as connection:
+            found = await connection.scalar(_HOLDER, {"lock": LOCK})
+        return found is not None and found == self._session
 
 
 async def _asked(connection: AsyncConnection, statement: str) -> Any:

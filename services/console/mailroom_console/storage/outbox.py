@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
 from mailroom_contracts import Message, Record, Topic, encode, tombstone
 from mailroom_contracts.topics import by_name
+from mailroom_runtime.bus.fenced import FencedProducer, NotAllowed
 from mailroom_runtime.bus.kafka import BusDown, Producer, RecordTooLarge
 from mailroom_runtime.bus.tracing import new_traceparent
 from mailroom_runtime.process import metrics
@@ -29,6 +31,7 @@ from .schema import dead_letters, outbox
 
 log = get_logger()
 SOURCE = "console"
+OUTBOX_PRODUCER = "console.outbox"
 BATCH = 200
 ALONE_S = 60.0  # on SQLite there is no other copy
 KEEP_US = 7 * times.DAY
@@ -65,10 +68,20 @@ class Publisher:
     """Sends what the outbox holds, in order; a row is marked once Kafka acknowledged it.
 
     A crash between the two sends a row again, which changes nothing: the topics are compacted and the event ids equal.
+    Where there may be several copies, `fenced` writes and `leads` says whether this copy may: it is asked after the others
+    were fenced off, and the rows are read after that, so who was paused in between never has an older row written last.
     """
 
-    def __init__(self, database: Database, producer: Producer, notifications: Notifications) -> None:
+    def __init__(
+        self,
+        database: Database,
+        producer: Producer,
+        notifications: Notifications,
+        fenced: FencedProducer | None = None,
+        leads: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
         self._database, self._producer = database, producer
+        self._fenced, self._leads = None if database.sqlite else fenced, leads
         self._wake = asyncio.Event()
         database.on_commit.append(self._wake.set)
         notifications.on(OUTBOX, lambda _: self._wake.set())
@@ -76,21 +89,27 @@ class Publisher:
     async def run(self) -> None:
         """Publish for ever; Kafka away is waited out."""
         backoff = Backoff(longest_s=5.0)
-        while True:
-            self._wake.clear()
-            try:
-                while await self.publish_batch():
-                    backoff.reset()
-            except BusDown as error:
-                log.warning("outbox.waiting", reason=str(error))
-                await backoff.wait()
-                continue
-            with contextlib.suppress(TimeoutError):
-                # another copy of the console may have written and not been heard, so look now and then without being woken
-                await asyncio.wait_for(self._wake.wait(), ALONE_S if self._database.sqlite else 2.0)
+        try:
+            while True:
+                self._wake.clear()
+                try:
+                    while await self.publish_batch():
+                        backoff.reset()
+                except BusDown as error:
+                    log.warning("outbox.waiting", reason=str(error))
+                    await backoff.wait()
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    # another copy of the console may have written and not been heard, so look now and then without being woken
+                    await asyncio.wait_for(self._wake.wait(), ALONE_S if self._database.sqlite else 2.0)
+        finally:
+            if self._fenced is not None:
+                await self._fenced.close()
 
     async def publish_batch(self) -> int:
         """Publish the oldest rows; how many. Raises `BusDown`."""
+        if self._fenced is not None and not self._fenced.is_open:
+            await self._fence_off(self._fenced)
         async with self._database.read() as connection:
             rows = (
                 await connection.execute(
@@ -99,12 +118,14 @@ class Publisher:
             ).all()
         if not rows:
             return 0
+        records: list[tuple[Any, Record]] = []
         for row in rows:
             try:
                 headers = [(name, value.encode()) for name, value in row.headers]
-                await self._producer.send_record(Record(by_name(row.topic), row.key.encode(), row.value, headers))
-            except (RecordTooLarge, KeyError, ValueError) as error:
+                records.append((row, Record(by_name(row.topic), row.key.encode(), row.value, headers)))
+            except (KeyError, ValueError) as error:
                 await self._set_aside(row, error)
+        await self._write(records)
         now = times.micros(times.now())
         async with self._database.engine.begin() as connection:
             await connection.execute(
@@ -113,6 +134,37 @@ class Publisher:
             await connection.execute(delete(outbox).where(outbox.c.published_at < now - KEEP_US))
         metrics.counter("mailroom_outbox_published_total", "Configuration records published").inc(len(rows))
         return len(rows)
+
+    async def _fence_off(self, fenced: FencedProducer) -> None:
+        """The one producer of all copies is this one's, if this copy leads."""
+        try:
+            await fenced.open()
+        except NotAllowed as error:  # the rights of an older release
+            log.error("outbox.not_fenced", transactional_id=str(error), do="run deploy/kafka/acls again")
+            self._fenced = None
+            return
+        if self._leads is not None and not await self._leads():
+            await fenced.close()
+            raise BusDown("another copy of the console leads")
+
+    async def _write(self, records: list[tuple[Any, Record]]) -> None:
+        """In order; what Kafka will never take is set aside."""
+        if self._fenced is not None:
+            try:
+                await self._fenced.write([record for _, record in records])
+                return
+            except RecordTooLarge:  # one of them: none was written
+                for row, record in records:
+                    try:
+                        await self._fenced.write([record])
+                    except RecordTooLarge as error:
+                        await self._set_aside(row, error)
+                return
+        for row, record in records:
+            try:
+                await self._producer.send_record(record)
+            except RecordTooLarge as error:
+                await self._set_aside(row, error)
 
     async def _set_aside(self, row: Any, error: Exception) -> None:
         """Among the dead letters, where *Activity* shows it: it can never be published and must not hold up others."""

@@ -119,7 +119,8 @@ SERVICES: dict[str, Rights] = {
     ),
     # shows everything, publishes the configuration, and puts dead letters back on whatever topic they came from
     "console": Rights(buries=(topics.TICKET_EVENTS,), writes=TOPICS, watches=tuple(GROUPS),
-                      everything=(("topic", ("read",)),)),
+                      everything=(("topic", ("read",)),),
+                      transactional="console"),
     "topics": Rights(everything=_MAKES_TOPICS),
     # who runs `mailroom doctor`, `records skip`, `dead replay`, `load`
     "operator": Rights(everything=(("topic", ("create", "describe", "describe_configs", "read", "write")),
