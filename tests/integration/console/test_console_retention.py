@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mailroom_contracts import (
     Erased,
     Expire,
     FilesRemoved,
+    Merged,
     RemoveFiles,
     SetStatus,
     TicketCommand,
@@ -41,6 +43,8 @@ from .test_console_event_log import (  # noqa: F401 - `kafka` is a broker whose 
     renewed,
     routing,
 )
+from .test_console_forms_again import forms_of
+from .test_console_own_things import signed_in
 
 
 async def tables_with(words: list[str], database: Database) -> set[str]:
@@ -221,6 +225,71 @@ async def test_files_go_before_their_tickets_but_for_those_that_another_ticket_n
     kinds = {e["kind"]: e for e in (await console.get("/erasures"))["items"]}
     assert kinds["files"]["event_log"]["state"] == "gone", "files were never in the event log"
     assert kinds["retention"]["removed"]["tickets"] == 3
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_how_much_would_go_is_told_before_it_is_saved(
+    kind: str, start_console: Starter, bus: Bus, request: pytest.FixtureRequest
+) -> None:
+    more = {"database": request.getfixturevalue("postgres").url("preview")} if kind == "postgresql" else {}
+    console = await start_console(**more)
+    about = {"portal": console.ids["portal"], "queue": console.ids["queue"], "address": console.ids["address"]}
+    file = AttachmentRef(filename="a.pdf", content_type="application/pdf", size=1,
+                         blob={"key": f"{about['portal']}/r/att-1", "size": 1})  # fmt: skip
+    # closed so many days ago, with a file or without; the last one is open
+    for number, (days, files) in enumerate(
+        ((100, [file]), (100, []), (20, [file]), (20, []), (3, [file]), (None, [])), 1
+    ):
+        story = Story(number, **about)
+        story.at = now() - timedelta(days=days or 200)
+        events: list[TicketEvent] = [story.created(), story.mail("x", attachments=files), story.mail("y")]
+        await bus.events(*events, *([story.status("closed")] if days is not None else []))
+    # what was merged goes after the ticket that it is shown in, which stays
+    merged = Story(7, **about)
+    merged.at = now() - timedelta(days=100)
+    into = Story(6, **about)
+    await bus.events(
+        merged.created(),
+        merged.mail("z"),
+        Merged(**merged._common("m", "ticket.merged", Actor(kind="api")), into=into.ticket),
+    )
+
+    async def there() -> bool:
+        return len((await console.get("/tickets"))["items"]) == 6
+
+    await eventually(there, 30)
+
+    async def told(**days: int) -> tuple[int, int, int]:
+        found = await console.get("/portals/current/would-go", **days)
+        return found["tickets"], found["messages"], found["files_of_tickets"]
+
+    assert await told() == (0, 0, 0)
+    assert await told(tickets_kept_days=30) == (2, 4, 0)
+    assert await told(tickets_kept_days=30, attachments_kept_days=10) == (2, 4, 1)
+    assert await told(attachments_kept_days=2) == (0, 0, 3)
+    wrong = await console.api.get("/portals/current/would-go", params={"tickets_kept_days": 0})
+    assert wrong.status_code == 422
+    assert (await console.get("/portals/current"))["tickets_kept_days"] is None
+
+    async with signed_in(console, console.at("bea"), role="administrator") as browser:
+        form = forms_of(await browser.get("/portal"))["/portal"]
+        for language, days, words in (
+            ("en", "28", "Not saved yet"),
+            ("de", "29", "Noch nicht gespeichert"),
+            ("vi", "30", "Chưa lưu"),
+        ):
+            asked = await browser.post(
+                "/portal", data=form | {"tickets_kept_days": [days]}, headers={"Accept-Language": language}
+            )
+            assert asked.status_code == 200
+            assert words in asked.text
+            assert ("Tickets: 2," in asked.text) == (language != "vi")
+        assert (await console.get("/portals/current"))["tickets_kept_days"] is None, "nothing is saved yet"
+        again = forms_of(asked)["/portal"]
+        assert (await browser.post("/portal", data=again | {"tickets_kept_days": ["2"]})).status_code == 200, "others"
+        saved = await browser.post("/portal", data=again)
+        assert saved.status_code == 303, saved.text[-2000:]
+    assert (await console.get("/portals/current"))["tickets_kept_days"] == 30
 
 
 async def test_what_cannot_be_kept_so_is_refused(start_console: Starter) -> None:

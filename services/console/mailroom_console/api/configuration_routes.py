@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Response
 from mailroom_console.addresses import account_check, forwarding, google, sign_ins, smtp_accounts
 from mailroom_console.addresses import records as addresses
 from mailroom_console.addresses import trial_mails as test_mails
+from mailroom_console.erasing import preview
 from mailroom_console.mailboxes import email_address
 from mailroom_console.people import agents, queues
 from mailroom_console.portals import records as portals
@@ -69,6 +70,17 @@ async def portal_change(body: PortalChange, console: ConsoleDep, principal: Prin
         attachments_kept_days=body.attachments_kept_days if "attachments_kept_days" in body.model_fields_set else UNSET,
         office_hours=body.office_hours if "office_hours" in body.model_fields_set else UNSET,
     )  # fmt: skip
+
+
+@router.get("/portals/current/would-go", tags=["portals"])
+async def portal_would_go(
+    console: ConsoleDep, principal: PrincipalDep, tickets_kept_days: int | None = None,
+    attachments_kept_days: int | None = None,
+) -> Json:  # fmt: skip
+    """What would go at once if these days were saved: `tickets` with `messages`, and the files of `files_of_tickets`."""
+    return await preview.would_go(
+        console, principal, tickets_kept_days=tickets_kept_days, attachments_kept_days=attachments_kept_days
+    )
 
 
 @router.get("/portals/{portal_id}", tags=["portals"])

@@ -116,7 +116,7 @@ async def change(
             "undo_send_s": _undo(undo_send_s, before["undo_send_s"]),
             "office_hours": before["office_hours"] if isinstance(office_hours, Unset) else checked_hours(office_hours),
         }
-        _check_kept(after["tickets_kept_days"], after["attachments_kept_days"])
+        check_kept(after["tickets_kept_days"], after["attachments_kept_days"])
         changes = audit.changes_between(before, after)
         for gone in set(before["domains"]) - set(after["domains"]):
             await _check_unused(connection, principal.portal_id, gone)
@@ -216,14 +216,14 @@ def _days(name: str, wanted: int | None, present: int) -> int:
 
 
 def _kept(name: str, wanted: int | Unset | None, before: dict[str, Any]) -> int | None:
-    if isinstance(wanted, Unset):
-        return before[name]  # type: ignore[no-any-return]
-    if wanted is not None and not 1 <= wanted <= 3650:
-        raise invalid(name, say("Days are 1 to 3650, or none: then it is kept for ever."))
-    return wanted
+    return before[name] if isinstance(wanted, Unset) else wanted
 
 
-def _check_kept(tickets: int | None, attachments: int | None) -> None:
+def check_kept(tickets: int | None, attachments: int | None) -> None:
+    """Raises `Problem` 422 for days that closed tickets and their files cannot be kept for; None: for ever."""
+    for name, days in (("tickets_kept_days", tickets), ("attachments_kept_days", attachments)):
+        if days is not None and not 1 <= days <= 3650:
+            raise invalid(name, say("Days are 1 to 3650, or none: then it is kept for ever."))
     if tickets is not None and attachments is not None and attachments > tickets:
         raise invalid(
             "attachments_kept_days",

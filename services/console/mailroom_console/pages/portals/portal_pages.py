@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from mailroom_console.erasing import preview
 from mailroom_console.languages import say
 from mailroom_console.pages.frame.visit import Page, Visit, field_problems
 from mailroom_console.portals import dkim_keys, mail_dns
@@ -43,6 +44,8 @@ async def update(visit: Visit) -> Response:
             "attachments_kept_days": visit.text("attachments_kept_days"),
             "zone": visit.text("zone").strip(), "hours": visit.text("hours"), "holidays": visit.text("holidays")}  # fmt: skip
     try:
+        if (goes := await _not_told_yet(visit, portal, form)) is not None:
+            return await _show(visit, portal, form, {}, goes=goes)
         await portals.change(
             visit.console, visit.who, name=form["name"], mail_domains=form["domains"].replace(",", " ").split(),
             follow_up_after_days=visit.number("follow_up_after_days"), undo_send_s=visit.number("undo_send_s"),
@@ -61,6 +64,20 @@ async def update(visit: Visit) -> Response:
             shown = {"domains": problem.detail}
         return await _show(visit, portal, form, shown, problem.status)
     return visit.go("/portal", say("Saved."))
+
+
+async def _not_told_yet(visit: Visit, portal: dict[str, Any], form: dict[str, Any]) -> dict[str, int] | None:
+    """What would go with the days typed: before they are saved, whoever saves them has seen it."""
+    days = {name: _kept(visit, name) for name in ("tickets_kept_days", "attachments_kept_days")}
+    asked = "/".join(str(each or "") for each in days.values())
+    if visit.text("seen") == asked or all(portal[name] == each for name, each in days.items()):
+        return None
+    goes = await preview.would_go(
+        visit.console, visit.who, tickets_kept_days=days["tickets_kept_days"],
+        attachments_kept_days=days["attachments_kept_days"],
+    )  # fmt: skip
+    form["seen"] = asked
+    return goes if any(goes.values()) else None
 
 
 async def check(visit: Visit) -> Response:
@@ -96,11 +113,11 @@ def _kept(visit: Visit, name: str) -> int | None:
 
 async def _show(
     visit: Visit, portal: dict[str, Any], form: dict[str, Any], problems: dict[str, Any], status: int = 200,
-    results: dict[str, list[Check]] | None = None,
+    results: dict[str, list[Check]] | None = None, goes: dict[str, int] | None = None,
 ) -> Response:  # fmt: skip
     wanted = await mail_dns.wanted(visit.console, visit.who, portal["domains"])
     domains = [
         {"domain": domain, "records": dns_view.both(records, (results or {}).get(domain))}
         for domain, records in wanted.items()
     ]
-    return await visit.show("portal.html", "portal", status, form=form, problems=problems, domains=domains)
+    return await visit.show("portal.html", "portal", status, form=form, problems=problems, domains=domains, goes=goes)
