@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from support.made_records import made
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "contracts"
 SUBSCRIBING = (FOLDER.parent / "subscribing.md").read_text()
+asyncapi = cache(schemas.asyncapi)
 
 
 def test_the_committed_schemas_are_current_and_compatible() -> None:
@@ -140,7 +142,7 @@ def test_times_are_written_in_utc_with_z() -> None:
 def test_the_ce_type_that_is_sent_is_told(name: str) -> None:
     """A dispatcher made from the document knows every record."""
     topic, model = schemas.models()[name]
-    message = schemas.asyncapi()["components"]["messages"][name.split("/")[-1]]
+    message = asyncapi()["components"]["messages"][name.split("/")[-1]]
     (*_, told) = message["headers"]["allOf"]
     said = told["properties"]["ce_type"]
     known = [said["const"]] if "const" in said else said["examples"]
@@ -154,7 +156,7 @@ def test_the_ce_type_that_is_sent_is_told(name: str) -> None:
 
 
 def test_asyncapi_has_every_topic_and_resolves() -> None:
-    document = schemas.asyncapi()
+    document = asyncapi()
     addresses = {channel["address"] for channel in document["channels"].values()}
     assert addresses == {"{prefix}." + topic.name + ".v1" + end for topic in TOPICS for end in ("", ".dead")}
     deleting = [topic.name for topic in TOPICS if topic.tombstone_type is not None]
