@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from mailroom_contracts.topics import DEAD_RETENTION_MS, TOPICS, Topic
 
 from mailroom_runtime.process.settings import ServiceSettings
@@ -18,6 +18,7 @@ from .groups import GROUPS, offsets_of
 from .kafka import partitions_for
 
 MIN_INSYNC = "min.insync.replicas"
+BROKERS_TELL_S = 60.0
 
 
 @dataclass(slots=True)
@@ -133,7 +134,7 @@ async def _start_groups(settings: ServiceSettings, created: set[str], forced: di
         if not new:
             continue
         async with offsets_of(settings, group) as consumer:
-            parts = [TopicPartition(name, p) for name in new for p in await partitions_for(consumer, name)]
+            parts = [TopicPartition(name, p) for name in new for p in await _there(consumer, name)]
             consumer.assign(parts)
             at_end = forced.get(group) == "end"
             offsets = await (consumer.end_offsets(parts) if at_end else consumer.beginning_offsets(parts))
@@ -143,6 +144,18 @@ async def _start_groups(settings: ServiceSettings, created: set[str], forced: di
             if start:
                 await consumer.commit(start)
                 report.groups_started.append(group)
+
+
+async def _there(consumer: AIOKafkaConsumer, name: str) -> list[int]:
+    """The partitions of a topic that Kafka said it made: its brokers may take seconds to tell of it.
+
+    Raises KafkaError where they do not.
+    """
+    found = await partitions_for(consumer, name, wait_s=BROKERS_TELL_S)
+    if not found:
+        raise KafkaError(f"no broker tells of {name} within {BROKERS_TELL_S:g} s; its groups have no offsets: "
+                         "see `mailroom topics create --start-group` once it is there")  # fmt: skip
+    return found
 
 
 async def drift(admin: AIOKafkaAdminClient, settings: ServiceSettings, have: set[str]) -> tuple[list[str], list[str]]:
