@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from support.processes import REPOSITORY
 
 HERE = Path(__file__).parent / "axe"
 SERIOUS = ("serious", "critical")
+COLOURS = ("color-contrast", "link-in-text-block")  # the rules that look at colours
 
 
 @cache
@@ -37,10 +39,12 @@ def source() -> str:
     return script.read_text()
 
 
-def findings(page: Page) -> list[str]:
-    """Serious and critical findings of a page, one line each."""
-    page.evaluate(source())
-    result: dict[str, Any] = page.evaluate("axe.run(document, {iframes: false, resultTypes: ['violations']})")
+def findings(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """Serious and critical findings of a page, one line each; by these rules of axe, or all."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(source())
+    options = {"iframes": False, "resultTypes": ["violations"], **({"runOnly": [*rules]} if rules else {})}
+    result: dict[str, Any] = page.evaluate("options => axe.run(document, options)", options)
     return [
         f"{v['impact']} {v['id']}: {v['help']}: {node['html'][:160]}"
         for v in result["violations"] if v["impact"] in SERIOUS
