@@ -1,4 +1,4 @@
-"""Fixtures for every kind of test: a real Kafka for the run, a real Valkey per test, topics under a prefix of its own.
+"""Fixtures for every kind of test: a real Kafka for the run, all its processes together, a real Valkey per test, topics under a prefix of its own.
 
 Kafka, in this order: `MAILROOM_TEST_KAFKA` (a bootstrap address), a container when a Docker engine answers
 (`MAILROOM_TEST_ENGINE=local` forbids that), else a local broker on free ports. Fault tests take `kafka_server`, a broker of their own that they may stop and pause.
@@ -10,6 +10,7 @@ import gc
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from support.authorities import know_nobody
 from support.containers import KafkaContainer, ValkeyContainer, engine_problem
 from support.processes import ServiceProcess
 from support.servers import KafkaServer, ValkeyServer
+from support.sharing import shared_by_workers
 from support.topics import create_topics, delete_topics, run_apart
 
 HERE = Path(__file__).parent
@@ -41,7 +43,8 @@ LONG_FIRST = (
 )  # fmt: skip
 # What one process runs in one piece, since its tests share something that is dear to start: these folders and files,
 # and elsewhere a file, but for tests that start everything for themselves.
-TOGETHER = ("browser", "integration/runtime/test_rights.py", "integration/runtime/test_secured_kafka.py")
+TOGETHER = ("browser", "integration/runtime/test_rights.py", "integration/runtime/test_secured_kafka.py",
+            "integration/cli/test_schema_registry.py")  # fmt: skip
 APART = ("load", "e2e", "integration/router", "integration/outbound", "integration/ingest_gmail", "integration/runtime",
          "integration/local_stack", "integration/cli")  # fmt: skip
 
@@ -103,7 +106,14 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             container.remove()
         return
-    server = KafkaServer(tmp_path_factory.mktemp("kafka"), heap_mb=640)
+    # a broker that has worked a while makes a test's topics with a third of what they cost a new one
+    with shared_by_workers(tmp_path_factory.getbasetemp(), "kafka", _local_kafka) as bootstrap:
+        yield bootstrap
+
+
+@contextmanager
+def _local_kafka(folder: Path) -> Iterator[str]:
+    server = KafkaServer(folder, heap_mb=768)
     try:
         yield server.start().bootstrap
     finally:
@@ -145,9 +155,15 @@ def topic_prefix() -> str:
 
 
 @pytest.fixture
-def topics(kafka: str, topic_prefix: str) -> Iterator[str]:
-    """Every topic of Mailroom on the run's Kafka, 4 partitions each, under the prefix that this gives; deleted after."""
-    run_apart(create_topics(kafka, topic_prefix, 4))
+def partitions() -> int:
+    """How many partitions `topics` have: what a broker has to do for a test grows with them."""
+    return 4
+
+
+@pytest.fixture
+def topics(kafka: str, topic_prefix: str, partitions: int) -> Iterator[str]:
+    """Every topic of Mailroom on the run's Kafka under the prefix that this gives; deleted after."""
+    run_apart(create_topics(kafka, topic_prefix, partitions))
     yield topic_prefix
     run_apart(delete_topics(kafka, topic_prefix))
 

@@ -62,7 +62,7 @@ class Copies:
             "MAILROOM_CONSOLE_PORT": str(port), "MAILROOM_URL": f"http://127.0.0.1:{port}", "MAILROOM_SERVICES": "{}",
             "MAILROOM_SECRET_KEYS": f"k1:{self.key}", "MAILROOM_MESSAGE_ID_KEYS": f"k1:{self.key}",
         }  # fmt: skip
-        process = ServiceProcess("console", env, self.folder / f"{name}.log")
+        process = ServiceProcess("console", env, self.folder / f"{name}.log", forked=True)
         self.running[name], self.urls[name] = process, env["MAILROOM_URL"]
         await asyncio.to_thread(process.start)
         return process

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
+from broker import LIGHT, Broker
 from mailroom_console.app import app
 from mailroom_console.settings import ConsoleSettings
 from mailroom_console.storage.schema import addresses
@@ -32,13 +33,15 @@ from mailroom_runtime.process.tasks import end
 from sqlalchemy import create_engine, insert
 from support.console_story import Story
 from support.processes import ServiceProcess, free_port
-from support.servers import ValkeyServer
+from support.servers import KafkaServer, ValkeyServer
+from support.sharing import shared_by_workers
 from support.topics import create_topics, delete_topics, run_apart
 from support.waiting import eventually
 
 from .postgres import Postgres
 
 KEY = base64.b64encode(b"k" * 32).decode()
+PARTITIONS = 2
 
 
 @dataclass
@@ -98,7 +101,7 @@ Starter = Callable[..., Awaitable[RunningConsole]]
 def console_settings(kafka: str, prefix: str, folder: Path, redis: str, **more: Any) -> ConsoleSettings:
     port = free_port()
     values: dict[str, Any] = {
-        "kafka": kafka, "topic_prefix": prefix, "partitions": 4, "redis": redis, "data": folder, "seed": "local",
+        "kafka": kafka, "topic_prefix": prefix, "partitions": PARTITIONS, "redis": redis, "data": folder, "seed": "local",
         "console_port": port, "url": f"http://127.0.0.1:{port}", "secret_keys": f"k1:{KEY}",
         "message_id_keys": f"k1:{KEY}", "services": {}, "allow_private_hosts": True,
     }  # fmt: skip
@@ -108,6 +111,41 @@ def console_settings(kafka: str, prefix: str, folder: Path, redis: str, **more: 
 def _client(settings: ConsoleSettings, token: str) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.AsyncClient(base_url=f"{settings.url}/api/v1", headers=headers, timeout=20, trust_env=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TidyBroker(Broker):
+    """One that deletes what is due at once, instead of within minutes."""
+
+    def properties(self) -> str:
+        return Broker.properties(self) + (
+            "log.retention.check.interval.ms=500\nlog.initial.task.delay.ms=100\nlog.cleaner.backoff.ms=200\n"
+            "log.segment.delete.delay.ms=100\n"
+        )
+
+
+@pytest.fixture(scope="session")
+def tidy_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Bootstrap address of a broker of this machine that deletes at once, and where its logs lie. Shared, as `kafka` is."""
+
+    @contextlib.contextmanager
+    def made(folder: Path) -> Iterator[str]:
+        server = KafkaServer(folder)
+        server.broker = TidyBroker(free_port(), free_port(), folder, 384, (LIGHT,))
+        server.start()
+        try:
+            yield f"{server.bootstrap} {folder}"
+        finally:
+            server.kill()
+
+    with shared_by_workers(tmp_path_factory.getbasetemp(), "tidy-kafka", made) as given:
+        bootstrap, _, folder = given.partition(" ")
+        yield bootstrap, Path(folder) / "log"
+
+
+@pytest.fixture
+def partitions() -> int:
+    return PARTITIONS
 
 
 @pytest.fixture
@@ -155,7 +193,7 @@ def console_process(kafka: str, folder: Path, **more: Any) -> Iterator[tuple[Con
     prefix = f"t{secrets.token_hex(5)}"
     valkey = ValkeyServer(folder / "valkey")
     valkey.start()
-    run_apart(create_topics(kafka, prefix, 4))
+    run_apart(create_topics(kafka, prefix, PARTITIONS))
     settings = console_settings(kafka, prefix, folder / "data", valkey.url, **more)
     names = ("kafka", "redis", "topic_prefix", "data", "seed", "console_port", "url", "allow_private_hosts", *more)
     env = {f"MAILROOM_{name.upper()}": str(getattr(settings, name)) for name in names}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +9,31 @@ import httpx
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from broker import LIGHT, Broker
 from mailroom_console.erasing import event_log
 from mailroom_contracts import BlobRef, BounceInfo, EmailReceived, RecipientReport, topics
 from mailroom_contracts.topics import TOPICS
 from mailroom_runtime.blobs.store import BlobStore
-from support.processes import ServiceProcess, free_port
+from support.processes import ServiceProcess
 from support.router_world import mail
-from support.servers import KafkaServer, ValkeyServer
+from support.servers import ValkeyServer
 from support.waiting import eventually
 
-from .conftest import KEY, Bus, RunningConsole, Starter
+from .conftest import KEY, PARTITIONS, Bus, RunningConsole, Starter
 from .test_console_erasing import blobs_with, tables_with
 
 WORD = "xylophone"
 KEPT_30_DAYS = {t.name for t in TOPICS if t.retention_ms not in (None, -1)}
 
 
-@dataclass(frozen=True, slots=True)
-class TidyBroker(Broker):
-    """One that deletes what is due at once, instead of within minutes."""
-
-    def properties(self) -> str:
-        return Broker.properties(self) + (
-            "log.retention.check.interval.ms=500\nlog.initial.task.delay.ms=100\nlog.cleaner.backoff.ms=200\n"
-            "log.segment.delete.delay.ms=100\n"
-        )
+@pytest.fixture
+def kafka(tidy_kafka: tuple[str, Path]) -> str:
+    return tidy_kafka[0]
 
 
 @pytest.fixture
-def kafka(tmp_path: Path) -> Iterator[str]:
-    server = KafkaServer(tmp_path / "kafka")
-    server.broker = TidyBroker(free_port(), free_port(), tmp_path / "kafka", 384, (LIGHT,))
-    server.start()
-    yield server.bootstrap
-    server.kill()
+def disks(tidy_kafka: tuple[str, Path]) -> Path:
+    """Where the broker's logs lie."""
+    return tidy_kafka[1]
 
 
 async def hurry(kafka: str, prefix: str) -> None:
@@ -138,7 +126,7 @@ async def renewed(api: httpx.AsyncClient) -> None:
     async def idle() -> Any:
         rows = (await api.get("/event-log")).json()["partitions"]
         assert not [row for row in rows if row["problem"]], rows
-        return len(rows) == 4 and all(row["state"] == "idle" for row in rows)
+        return len(rows) == PARTITIONS and all(row["state"] == "idle" for row in rows)
 
     await eventually(idle, 90, what="the event log being renewed")
 
@@ -151,19 +139,19 @@ async def listed(console: RunningConsole) -> dict[str, Any]:
 
 def routing(start_service: Any, kafka: str, topics: str, folder: Path, valkey: ValkeyServer) -> ServiceProcess:
     """A real router, its tables below the folder."""
-    settings = {"KAFKA": kafka, "REDIS": valkey.url, "TOPIC_PREFIX": topics, "PARTITIONS": "4", "DATA": str(folder / "data"),
+    settings = {"KAFKA": kafka, "REDIS": valkey.url, "TOPIC_PREFIX": topics, "PARTITIONS": str(PARTITIONS), "DATA": str(folder / "data"),
                 "MESSAGE_ID_KEYS": f"k1:{KEY}"}  # fmt: skip
     router: ServiceProcess = start_service("router", {f"MAILROOM_{k}": v for k, v in settings.items()})
     return router
 
 
 async def nowhere_but_in_tables(
-    words: list[str], console: RunningConsole, topics: str, folder: Path, valkey: ValkeyServer
+    words: list[str], console: RunningConsole, topics: str, disks: Path, folder: Path, valkey: ValkeyServer
 ) -> None:
     """The words are on no broker's disk but in what ends in 30 days, in no blob, in none of the router's tables, and in no key."""
 
     async def gone() -> bool:
-        left = topics_with(words, folder / "kafka" / "log", topics)
+        left = topics_with(words, disks, topics)
         assert left <= KEPT_30_DAYS, f"still in {left - KEPT_30_DAYS}"
         return True
 
@@ -188,15 +176,14 @@ async def rebuilt_the_same(console: RunningConsole) -> None:
 
 @pytest.mark.timeout(400)
 async def test_nothing_of_a_person_or_a_portal_is_left_but_what_ends_in_thirty_days(
-    start_console: Starter, bus: Bus, kafka: str, topics: str, tmp_path: Path, valkey: ValkeyServer,
-    start_service: Any, monkeypatch: pytest.MonkeyPatch,
+    start_console: Starter, bus: Bus, kafka: str, topics: str, disks: Path, tmp_path: Path,
+    valkey: ValkeyServer, start_service: Any, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(event_log, "FINISHED", 0)  # segments end after a second here
     await hurry(kafka, topics)
     console = await start_console()
     router = routing(start_service, kafka, topics, tmp_path, valkey)
     town = Town(console, bus)
-    disks = tmp_path / "kafka" / "log"
     await town.writes("jo@marked.example", f"{WORD}: where is it?")
     await town.writes("jo@marked.example", f"another {WORD}")
     for number in range(8):
@@ -241,7 +228,7 @@ async def test_nothing_of_a_person_or_a_portal_is_left_but_what_ends_in_thirty_d
 
     words += ["zebra", "Zebra", "striped"]
 
-    await nowhere_but_in_tables(words, console, topics, tmp_path, valkey)
+    await nowhere_but_in_tables(words, console, topics, disks, tmp_path, valkey)
     for word in words:
         found = [t for t in tables_with(word, console.settings.data / "console.db") if t not in ("erasures", "audit")]
         assert found == [], word

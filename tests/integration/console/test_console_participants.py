@@ -15,8 +15,9 @@ from support.servers import ValkeyServer
 from support.waiting import eventually
 
 from .conftest import Bus, Starter
-from .test_console_event_log import (  # noqa: F401 - `kafka` is a broker whose disks are looked at
+from .test_console_event_log import (  # noqa: F401 - `kafka` is a broker whose `disks` are looked at
     Town,
+    disks,
     erased,
     hurry,
     kafka,
@@ -52,8 +53,8 @@ class Guests(Town):
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_nothing_of_a_participant_is_left_in_other_peoples_tickets(
-    kind: str, start_console: Starter, bus: Bus, kafka: str, topics: str, tmp_path: Path, valkey: ValkeyServer,  # noqa: F811
-    start_service: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest,
+    kind: str, start_console: Starter, bus: Bus, kafka: str, topics: str, disks: Path, tmp_path: Path,  # noqa: F811
+    valkey: ValkeyServer, start_service: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(event_log, "FINISHED", 0)  # segments end after a second here
     await hurry(kafka, topics)
@@ -100,7 +101,7 @@ async def test_nothing_of_a_participant_is_left_in_other_peoples_tickets(
     await renewed(console.api)
 
     words = [WORD, PAT, "Pat@marked", "Pat Doe", '"Pat"']
-    await nowhere_but_in_tables(words, console, topics, tmp_path, valkey)
+    await nowhere_but_in_tables(words, console, topics, disks, tmp_path, valkey)
     database = Database(console.settings.database_url)
     assert await tables_with(words, database) == set()
     await rebuilt_the_same(console)

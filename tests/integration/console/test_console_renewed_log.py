@@ -9,7 +9,7 @@ from mailroom_runtime.bus.kafka import read_to_end
 from support.console_story import Story
 from support.waiting import eventually
 
-from .conftest import Bus, RunningConsole, Starter
+from .conftest import PARTITIONS, Bus, RunningConsole, Starter
 from .test_console_readmodel import _rows
 
 
@@ -17,7 +17,7 @@ async def renew(bus: Bus, *, delete: bool = True) -> None:
     """Every partition, as the router does; nothing is left out."""
     name = topics.TICKET_EVENTS.full_name(bus.settings.topic_prefix)
     records = [r async for r in read_to_end(bus.settings, [name])]
-    parts = [TopicPartition(name, n) for n in range(4)]
+    parts = [TopicPartition(name, n) for n in range(PARTITIONS)]
     async with AIOKafkaConsumer(bootstrap_servers=bus.settings.kafka) as consumer:
         ends = await consumer.end_offsets(parts)
         begins = await consumer.beginning_offsets(parts)

@@ -39,6 +39,11 @@ PARTITIONS = 4
 AGENT = Actor(kind="agent", id="a1", name="Ana")
 
 
+@pytest.fixture
+def partitions() -> int:
+    return PARTITIONS
+
+
 def _copies(folder: Path, kafka: str, prefix: str, redis: str, postgres: Postgres) -> Iterator[Copies]:
     made = Copies(kafka, prefix, redis, folder, postgres.url(f"shared{secrets.token_hex(4)}"))
     yield made
@@ -106,7 +111,7 @@ class Going:
 
     async def run(self) -> None:
         while not self._stop.is_set():
-            for _ in range(6):
+            for _ in range(3):
                 await self._bus.events(*_events(self.tickets, self._portal, self._queue))
                 self.tickets += 1
             with contextlib.suppress(TimeoutError):
