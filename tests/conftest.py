@@ -39,7 +39,7 @@ hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 QUICK_FIRST = ("unit", "contract", "fuzz", "integration", "e2e", "load", "browser")
 LONG_FIRST = (
     "browser", "load", "integration/router", "integration/outbound", "integration/ingest_gmail", "e2e",
-    "integration/console", "integration", "contract", "fuzz", "unit",
+    "integration/console", "integration", "contract", "fuzz", "unit/support", "unit",
 )  # fmt: skip
 # What one process runs in one piece, since its tests share something that is dear to start: these folders and files,
 # and elsewhere a file, but for tests that start everything for themselves.

@@ -43,7 +43,7 @@ async def test_one_that_cannot_be_read_stops_its_partition_of_commands_until_it_
     await eventually(world.states, 20)
     (state,) = (await world.states()).values()
     name = topics.TICKET_COMMANDS.full_name(world.settings.topic_prefix)
-    partition = partition_of(state.id.encode(), 4)
+    partition = partition_of(state.id.encode(), world.settings.partitions)
     offset = await put_unreadable(world.settings.kafka, name, partition, key=state.id.encode())
     await world.producer.send(topics.TICKET_COMMANDS, note(state, "behind"))
 

@@ -27,6 +27,11 @@ Starter = Callable[..., ServiceProcess]
 WORD = "xylophone"
 
 
+@pytest.fixture
+def partitions() -> int:
+    return 4
+
+
 def renew(number: int, partitions: int, key: str = "1") -> RenewEvents:
     """The command, under a name that lies on that partition."""
     name = next(i for n in range(10_000) if partition_of(i := ids.derive("log", str(n)), partitions) == number)

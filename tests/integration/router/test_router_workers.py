@@ -20,6 +20,11 @@ from support.waiting import eventually, wait_until, while_it_moves
 Starter = Callable[..., ServiceProcess]
 
 
+@pytest.fixture
+def partitions() -> int:
+    return 4
+
+
 def metric(process: ServiceProcess, name: str) -> float:
     lines = [line for line in process.metrics().splitlines() if line.startswith(name) and "_created" not in line]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
