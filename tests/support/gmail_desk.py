@@ -92,6 +92,6 @@ class GmailDesk:
 @asynccontextmanager
 async def gmail_desk(kafka: str, redis: str, prefix: str, folder: Path, google: Proxy) -> AsyncIterator[GmailDesk]:
     """Topics, the portal p1, its queue q1."""
-    async with installation(kafka, redis, prefix, str(folder), partitions=4) as office:
+    async with installation(kafka, redis, prefix, str(folder)) as office:
         await office.producer.send(topics.QUEUES, Queue(id="q1", portal_id="p1", name="Support", agent_ids=["a1"]))
         yield GmailDesk(office, google)

@@ -19,6 +19,7 @@ from mailroom_runtime.bus.kafka import partitions_for
 from support.processes import ServiceProcess, free_port
 from support.topics import create_topics, delete_topics, run_apart
 
+PARTITIONS = 2
 PORTALS = [
     Portal(id="p1", name="Acme", domains=["acme.example", "xn--bcher-kva.example"]),
     Portal(id="p2", name="Beta", domains=["beta.example"]),
@@ -225,16 +226,21 @@ def shared_intake(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """One intake with the settings as they come, for all tests that need no other."""
     folder = tmp_path_factory.mktemp("intake")
     prefix = f"t{secrets.token_hex(5)}"
-    run_apart(create_topics(kafka, prefix, 4))
+    run_apart(create_topics(kafka, prefix, PARTITIONS))
     run_apart(publish(kafka, prefix, configuration()))
     env = environment(kafka, prefix, folder)
-    process = ServiceProcess("ingest_smtp", env, folder / "ingest_smtp.log")
+    process = ServiceProcess("ingest_smtp", env, folder / "ingest_smtp.log", forked=True)
     try:
         process.start()
         yield surround(env, process)
     finally:
         process.kill()
         run_apart(delete_topics(kafka, prefix))
+
+
+@pytest.fixture
+def partitions() -> int:
+    return PARTITIONS
 
 
 @pytest.fixture

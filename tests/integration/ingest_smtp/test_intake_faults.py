@@ -14,7 +14,7 @@ from support.servers import KafkaServer
 from support.topics import create_topics, run_apart
 from support.waiting import wait_until
 
-from .conftest import Intake, configuration, environment, everything, publish, surround
+from .conftest import PARTITIONS, Intake, configuration, environment, everything, publish, surround
 
 MAIL = b"Subject: %d\r\nMessage-ID: <%d@customer.example>\r\nFrom: jo@customer.example\r\n\r\ntext\r\n"
 
@@ -33,7 +33,7 @@ def attempt(intake: Intake, number: int) -> str:
 def test_kafka_stopped_during_intake(
     kafka_server: KafkaServer, topic_prefix: str, tmp_path: Path, start_service: Callable[..., ServiceProcess]
 ) -> None:
-    run_apart(create_topics(kafka_server.bootstrap, topic_prefix, 4))
+    run_apart(create_topics(kafka_server.bootstrap, topic_prefix, PARTITIONS))
     run_apart(publish(kafka_server.bootstrap, topic_prefix, configuration()))
     env = environment(kafka_server.bootstrap, topic_prefix, tmp_path, smtp_accept_timeout_s=3)
     intake = surround(env, start_service("ingest_smtp", env))
@@ -108,7 +108,7 @@ def test_blob_store_full(make_intake: Callable[..., Intake]) -> None:
 def test_before_the_tables_are_known_nobody_is_refused_for_good(
     kafka_server: KafkaServer, topic_prefix: str, tmp_path: Path, start_service: Callable[..., ServiceProcess]
 ) -> None:
-    run_apart(create_topics(kafka_server.bootstrap, topic_prefix, 4))
+    run_apart(create_topics(kafka_server.bootstrap, topic_prefix, PARTITIONS))
     run_apart(publish(kafka_server.bootstrap, topic_prefix, configuration()))
     kafka_server.stop()
     env = environment(kafka_server.bootstrap, topic_prefix, tmp_path)
