@@ -14,7 +14,7 @@ from load.faults import BROKERS, IN_TURN, schedule
 
 @pytest.mark.timeout(420)
 def test_a_short_seeded_run_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RATE", "5")  # mails a second: one is on the way at each fault, and the rest costs other tests time
+    monkeypatch.setenv("RATE", "5")  # mails a second: enough for each fault to find some on their way
     result = run(seed=14, duration_s=55, console=Console(stderr=True))
     assert {row["target"] for row in result["rows"]} >= {"partitions", "database"}
     assert good(result), {k: v for k, v in result.items() if k != "rows"}
