@@ -39,6 +39,7 @@ def _seen(page: Page, path: str, *, dark: bool) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(480)  # all pages, three ways each
 def test_no_serious_finding(site: StandingStack, browser: Browser, ids: dict[str, str]) -> None:
     page, troubles = site.desk(browser)
     found: list[str] = []
