@@ -168,7 +168,7 @@ class World:
         await consumer.start()
         try:
             name = topic.full_name(self.settings.topic_prefix)
-            parts = [TopicPartition(name, n) for n in await partitions_for(consumer, name)]
+            parts = [TopicPartition(name, n) for n in await partitions_for(consumer, name, wait_s=60)]
             consumer.assign(parts)
             await consumer.commit(await consumer.end_offsets(parts))
         finally:
@@ -184,7 +184,7 @@ class World:
         await consumer.start()
         found: list[Any] = []
         try:
-            parts = [TopicPartition(name, n) for n in await partitions_for(consumer, name)]
+            parts = [TopicPartition(name, n) for n in await partitions_for(consumer, name, wait_s=60)]
             consumer.assign(parts)
             await consumer.seek_to_beginning(*parts)
             ends = await consumer.end_offsets(parts)

@@ -59,7 +59,7 @@ async def everything(bootstrap: str, name: str, since: dict[int, int]) -> Found:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
     await consumer.start()
     try:
-        parts = [TopicPartition(name, p) for p in await partitions_for(consumer, name)]
+        parts = [TopicPartition(name, p) for p in await partitions_for(consumer, name, wait_s=60)]
         consumer.assign(parts)
         for part in parts:
             consumer.seek(part, since.get(part.partition, 0))
@@ -78,7 +78,7 @@ async def end_of(bootstrap: str, name: str, offsets: dict[int, int]) -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     await consumer.start()
     try:
-        parts = [TopicPartition(name, p) for p in await partitions_for(consumer, name)]
+        parts = [TopicPartition(name, p) for p in await partitions_for(consumer, name, wait_s=60)]
         for part, end in (await consumer.end_offsets(parts)).items():
             offsets[part.partition] = end
     finally:
