@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import redis.asyncio
@@ -18,6 +19,7 @@ from .draft import Wanted
 from .facts import Facts
 
 REMEMBERED_S = 2 * 86_400
+AT_ONCE = 500  # tickets in one command
 
 # KEYS: choice, then per agent: presence, load, idle. ARGV: ticket, now (µs), seconds to remember, agents.
 _CHOOSE = """
@@ -107,6 +109,20 @@ class Agents:
                 pipe.sadd(self._load(facts.portal_id, facts.joins), facts.ticket_id)
         if len(pipe):
             await pipe.execute()
+
+    async def move(self, left: Iterable[tuple[tuple[str, str], str]], joined: Mapping[str, tuple[str, str]]) -> None:
+        """Take tickets out of the loads of (portal, agent) that they left, then put each into that which it joined."""
+        out: dict[str, list[str]] = {}
+        into: dict[str, list[str]] = {}
+        for load, ticket in left:
+            out.setdefault(self._load(*load), []).append(ticket)
+        for ticket, load in joined.items():
+            into.setdefault(self._load(*load), []).append(ticket)
+        for write, moves in ((self._client.srem, out), (self._client.sadd, into)):
+            for key, tickets in moves.items():
+                rest = iter(tickets)
+                while some := list(islice(rest, AT_ONCE)):
+                    await write(key, *some)
 
     async def forget_loads(self) -> None:
         """Empty all loads, before they are rebuilt."""

@@ -20,7 +20,7 @@ from .learning import Learning
 from .offsets import check_offsets
 from .packed import is_over
 from .placing import Placing
-from .rebuild import rebuild
+from .rebuild import Rebuilding
 from .redis_gate import RedisGate
 from .redis_index import KEPT_DAYS, Index
 from .second_step import SecondStep
@@ -58,7 +58,7 @@ async def app(service: Service[RouterSettings]) -> None:
         metrics.gauge("mailroom_router_redis_up", "Redis answers").set(int(up))
         metrics.gauge("mailroom_router_index_ready", "The index is whole").set(int(ready))
 
-    service.spawn(gate.watch(lambda: rebuild(settings, index, agents), redis_state), "redis-gate")
+    service.spawn(gate.watch(lambda: Rebuilding(settings, client, index, agents).run(), redis_state), "redis-gate")
     service.spawn(learning.run(), "index-writer")
 
     def gone(portal: str, closed: date | None) -> bool:

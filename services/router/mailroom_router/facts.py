@@ -75,21 +75,37 @@ def holder(state: TicketState | None) -> str | None:
     return state.assignee_id if state is not None and state.status == "open" else None
 
 
+def message_ids_of(state: TicketState) -> dict[str, None]:
+    """Every Message-ID that leads to a ticket, each once."""
+    found = dict.fromkeys([m.message_id for m in state.messages if m.message_id])
+    for message in state.messages:
+        if message.other_ids:
+            found.update(dict.fromkeys(message.other_ids))
+    if state.root and not state.root.startswith(("identity:", "unproven:")):
+        found[state.root] = None
+    return found
+
+
+def thread_of(state: TicketState) -> str | None:
+    """The Gmail thread, by the account's address."""
+    return f"{state.address_id}:{state.gmail_thread_id}" if state.gmail_thread_id else None
+
+
 def facts(old: TicketState | None, new: TicketState, events: Iterable[TicketEvent] = ()) -> Facts:
     """What changed between two states; with `old` None everything of the ticket."""
     before = {m.id: m for m in old.messages} if old is not None else {}
-    fresh = [m for m in new.messages if m.id not in before]
-    message_ids = [m.message_id for m in fresh if m.message_id]
-    message_ids += [i for m in new.messages if m.other_ids for i in m.other_ids if i not in _others(before.get(m.id))]
+    if old is None:
+        message_ids = list(message_ids_of(new))
+    else:
+        message_ids = [m.message_id for m in new.messages if m.message_id and m.id not in before]
+        message_ids += [
+            i for m in new.messages if m.other_ids for i in m.other_ids if i not in _others(before.get(m.id))
+        ]
     message_ids += [e.rfc_message_id for e in events if isinstance(e, DeliveryChanged) and e.rfc_message_id]
-    if old is None and new.root and not new.root.startswith(("identity:", "unproven:")):
-        message_ids.append(new.root)
     ordered = [m for m in new.messages if m.outbound_id and m.message_id and _newly(before.get(m.id), m)]
     clue = clue_of(new)
     told = old is None or (clue, closed_on(new)) != (clue_of(old), closed_on(old))
-    thread = None
-    if new.gmail_thread_id and (old is None or old.gmail_thread_id != new.gmail_thread_id):
-        thread = f"{new.address_id}:{new.gmail_thread_id}"
+    thread = thread_of(new) if old is None or old.gmail_thread_id != new.gmail_thread_id else None
     left, joined = holder(old), holder(new)
     return Facts(
         ticket_id=new.id,

@@ -17,6 +17,9 @@ BUCKETS = 1 << 17
 TICKET_BUCKETS = 1 << 16
 INLINE = 48
 """Bytes of an entry that names tickets: three of 16; where it is full, or empty, a set of its own has (further) ones."""
+SPOT_BYTES = 3 + 8
+TOGETHER = 1_000
+"""Entries of one bucket in one piece: Lua takes at most 8,000 arguments."""
 _HEX = re.compile(r"[0-9a-f]{32}")
 _DAY_ONE = date(2020, 1, 1)
 _PLACE, _CUSTOMER, _DAY = 5, 6, 2
@@ -29,8 +32,14 @@ def digest(*parts: str, size: int) -> bytes:
 
 def spot(kind: str, portal: str, name: str) -> tuple[int, bytes]:
     """Bucket and field of what names tickets: 17 bits and 8 bytes of one digest, so that none is met by chance."""
-    whole = digest(kind, portal, name, size=11)
+    whole = name_digest(kind, portal, name)
     return int.from_bytes(whole[:3], "big") % BUCKETS, whole[3:]
+
+
+def name_digest(kind: str, portal: str, name: str) -> bytes:
+    """What `spot` is made of: 3 bytes for the bucket, 8 of field."""
+    whole = f"{kind}\0{portal}\0{name}".encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(whole, digest_size=SPOT_BYTES).digest()
 
 
 def packed(ticket: str) -> bytes:
@@ -102,30 +111,101 @@ def is_over(closed: date | None, kept_days: int) -> bool:
 
 # The buckets' scripts. Each entry's set of further tickets has the bucket's key and the field as its name.
 
+# Adds a ticket to what a field names; `has` is what it has inline (false: there is no such field).
+_ADD_ONE = """
+local function add(key, field, has, ticket, most)
+  for at = 1, #(has or ''), 16 do if string.sub(has, at, at + 15) == ticket then return has end end
+  if #ticket == 16 and (not has or (#has > 0 and #has < 48)) then
+    has = (has or '') .. ticket
+    redis.call('HSET', key, field, has)
+    return has
+  end
+  local more = key .. ':' .. field
+  if not has then redis.call('HSET', key, field, '') end
+  if redis.call('SCARD', more) + #(has or '') / 16 < most then redis.call('SADD', more, ticket) end
+  return has or ''
+end
+"""
+
 # KEYS: buckets. ARGV: the most tickets of one entry, then for each key 8 bytes of field and the packed ticket: what a
 # client writes costs it by the piece.
-ADD = """
+ADD = (
+    _ADD_ONE
+    + """
+local most = tonumber(ARGV[1])
 for i = 1, #KEYS do
-  local field, ticket = string.sub(ARGV[i + 1], 1, 8), string.sub(ARGV[i + 1], 9)
-  local has = redis.call('HGET', KEYS[i], field) or ''
-  local known = false
-  for at = 1, #has, 16 do known = known or string.sub(has, at, at + 15) == ticket end
-  if not known then
-    if #ticket == 16 and #has < 48 then
-      if not (has == '' and redis.call('HEXISTS', KEYS[i], field) == 1) then
-        redis.call('HSET', KEYS[i], field, has .. ticket)
-        known = true
-      end
-    end
-    if not known then
-      local more = KEYS[i] .. ':' .. field
-      if has == '' then redis.call('HSET', KEYS[i], field, '') end
-      if redis.call('SCARD', more) + #has / 16 < tonumber(ARGV[1]) then redis.call('SADD', more, ticket) end
-    end
-  end
+  local field = string.sub(ARGV[i + 1], 1, 8)
+  add(KEYS[i], field, redis.call('HGET', KEYS[i], field), string.sub(ARGV[i + 1], 9), most)
 end
 return #KEYS
 """
+)
+
+# For filling an index from all tickets. A client pays for each argument, so there is one: `DATA`, in which there are for
+# each bucket 3 bytes of its number, 2 of how many entries follow (at most `TOGETHER`), and these. KEYS: what the buckets'
+# names begin with. A bucket is read and written as a whole: nine of ten fields are new, or name one ticket.
+_EACH_BUCKET = """
+local begin, data, at = KEYS[1], ARGV[1], 1
+local function bucket(size)
+  local a, b, c, d, e = string.byte(data, at, at + 4)
+  local first = at + 5
+  at = first + (d * 256 + e) * size
+  return begin .. string.format('%x', (a * 256 + b) * 256 + c), first, at - 1
+end
+"""
+
+# Entries: 8 bytes of field, 16 of ticket. ARGV[2]: the most tickets of one entry.
+ADD_MANY = (
+    _ADD_ONE
+    + _EACH_BUCKET
+    + """
+local most = tonumber(ARGV[2])
+while at <= #data do
+  local key, first, last = bucket(24)
+  local fields, named, more = {}, {}, {}
+  for i = first, last, 24 do
+    local field, ticket = string.sub(data, i, i + 7), string.sub(data, i + 8, i + 23)
+    if named[field] then
+      more[#more + 1] = field
+      more[#more + 1] = ticket
+    else
+      named[field] = ticket
+      fields[#fields + 1] = field
+    end
+  end
+  local there, pairs = redis.call('HMGET', key, unpack(fields)), {}
+  for n, field in ipairs(fields) do
+    local has, ticket = there[n], named[field]
+    if not has then
+      pairs[#pairs + 1] = field
+      pairs[#pairs + 1] = ticket
+    elseif has ~= ticket then
+      add(key, field, has, ticket, most)
+    end
+  end
+  if #pairs > 0 then redis.call('HSET', key, unpack(pairs)) end
+  for i = 1, #more, 2 do add(key, more[i], redis.call('HGET', key, more[i]), more[i + 1], most) end
+end
+return 1
+"""
+)
+
+# Entries: 14 bytes of field and 13 of value. The last of a field counts.
+SET_MANY = (
+    _EACH_BUCKET
+    + """
+while at <= #data do
+  local key, first, last = bucket(27)
+  local pairs = {}
+  for i = first, last, 27 do
+    pairs[#pairs + 1] = string.sub(data, i, i + 13)
+    pairs[#pairs + 1] = string.sub(data, i + 14, i + 26)
+  end
+  redis.call('HSET', key, unpack(pairs))
+end
+return 1
+"""
+)
 
 # KEYS: buckets. ARGV: a field for each. Answers 0, packed tickets in one string, or that and the further ones.
 FIND = """

@@ -1,74 +1,103 @@
-"""Filling an empty index: every ticket's facts and the agents' loads, from the topic `tickets`."""
+"""Filling an empty index: every ticket's facts and the agents' loads, from the topic `tickets`.
+
+Mail goes on meanwhile, and whoever decides on it tells the index, too: so when all was read and written, what was added
+to the topic in that time is read as well, until that is little. Without it an older state, read before, could stand in
+the place of what was told since.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-from mailroom_contracts import TicketState, Undecodable, decode_as, topics
-from mailroom_runtime.bus.kafka import read_to_end
+import redis.asyncio
+from aiokafka import ConsumerRecord
+from mailroom_contracts import Undecodable, topics
+from mailroom_runtime.bus.kafka import Reading
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.settings import ServiceSettings
 
 from .agents import Agents
-from .facts import Facts, facts
+from .facts import holder
+from .filling import AT_ONCE, Filling, Load
+from .lean_state import read_state
 from .redis_index import BOUNCE_DAYS, Index
 
 log = get_logger()
-AT_ONCE = 500
-SENT_S = 0.001  # time for a batch to leave: reading gives the loop no turn by itself, and Redis would wait for it
+FEW = 200  # states: what came while so many were read is told twice at the most, which changes nothing
+ROUNDS = 20
+YIELD_EVERY = 50
+TOLD_EVERY = 100_000
 
 
-async def rebuild(settings: ServiceSettings, index: Index, agents: Agents) -> None:
-    """Read `tickets` to its end and write what it says. Raises `REDIS_DOWN` and KafkaError."""
-    await agents.forget_loads()
-    batch: dict[str, Facts] = {}
-    held: dict[str, str] = {}  # a ticket's older state may have given it to somebody else
-    bounced_since = datetime.now(UTC) - timedelta(days=BOUNCE_DAYS)
-    writing: asyncio.Task[None] | None = None
-    count = 0
+class Rebuilding:
+    """One rebuild. `run` raises `REDIS_DOWN` and KafkaError."""
 
-    async def write(many: Sequence[Facts]) -> None:
-        await index.learn(many)
-        await agents.learn(many)
+    def __init__(self, settings: ServiceSettings, client: redis.asyncio.Redis, index: Index, agents: Agents) -> None:
+        self._settings, self._client, self._index, self._agents = settings, client, index, agents
+        self._bounced_since = datetime.now(UTC) - timedelta(days=BOUNCE_DAYS)
+        self._filling = self._empty()
+        self._held: dict[str, Load] = {}  # a ticket's older state may have given it to somebody else
+        self._writing: asyncio.Task[None] | None = None
+        self._count = 0
 
-    async def flush() -> None:
-        """Write what was read while more is read: in order, one batch at a time."""
-        nonlocal writing
-        if writing is not None:
-            await writing
-        writing = asyncio.create_task(write(list(batch.values())))
-        batch.clear()
-        await asyncio.sleep(SENT_S)
+    async def run(self) -> None:
+        """Read `tickets` to its end and write what it says."""
+        await self._agents.forget_loads()
+        names = [topics.TICKETS.full_name(self._settings.topic_prefix)]
+        try:
+            async with Reading(self._settings, names, required=True) as reading:
+                for _ in range(ROUNDS):
+                    before = self._count
+                    async for record in _evenly(reading):
+                        self._take(record)
+                        if len(self._filling) >= AT_ONCE:
+                            await self._flush()
+                    await self._flush()
+                    await self._written()
+                    if self._count - before <= FEW:
+                        break
+        finally:
+            if self._writing is not None:
+                self._writing.cancel()
+        log.info("index.filled", states=self._count)
 
-    try:
-        async for record in read_to_end(settings, [topics.TICKETS.full_name(settings.topic_prefix)], required=True):
-            key = (record.key or b"").decode("utf-8", "replace")
-            if record.value is None:
-                batch.pop(key, None)
-                continue
-            try:
-                state = decode_as(TicketState, record.value)
-            except Undecodable as error:
-                log.error("index.broken_state", ticket_id=key, error=str(error))
-                continue
-            found = facts(None, state)
-            if state.updated_at < bounced_since:
-                found = replace(found, ordered=())  # nothing that it sent comes back any more
-            if (before := held.pop(key, None)) is not None and before != found.joins:
-                found = replace(found, leaves=before)
-            if found.joins:
-                held[key] = found.joins
-            batch[key] = found
-            count += 1
-            if len(batch) >= AT_ONCE:
-                await flush()
-        await flush()
-        if writing is not None:
-            await writing
-    finally:
-        if writing is not None:
-            writing.cancel()
-    log.info("index.filled", states=count)
+    def _take(self, record: ConsumerRecord) -> None:
+        key = (record.key or b"").decode("utf-8", "replace")
+        self._count += 1
+        if self._count % TOLD_EVERY == 0:
+            log.info("index.filling", states=self._count)
+        if record.value is None:
+            self._filling.forget(key, self._held.pop(key, None))
+            return
+        try:
+            state = read_state(record.value)
+        except Undecodable as error:
+            log.error("index.broken_state", ticket_id=key, error=str(error))
+            return
+        self._filling.take(key, state, self._held.pop(key, None))
+        if (agent := holder(state)) is not None:
+            self._held[key] = state.portal_id, agent
+
+    def _empty(self) -> Filling:
+        return Filling(self._index.kept_days, self._bounced_since)
+
+    async def _flush(self) -> None:
+        """Write what was read while more is read: in order, one after the other."""
+        await self._written()
+        filling, self._filling = self._filling, self._empty()
+        self._writing = asyncio.create_task(filling.write(self._client, self._index, self._agents))
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            await self._writing
+
+
+async def _evenly(reading: Reading) -> AsyncIterator[ConsumerRecord]:
+    """The records up to the topic's end as it is now, with a turn for everybody else after a few."""
+    async for _, records in reading.to_end():
+        for number, record in enumerate(records):
+            if number % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+            yield record

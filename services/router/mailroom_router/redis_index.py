@@ -94,17 +94,27 @@ class Index:
         self._learnt = f"{self._prefix}learnt"
         self._places = f"{self._prefix}places"
         self._receipt_s = receipt_days * 86_400
-        self._kept_days = kept_days
+        self.kept_days = kept_days
         self._known_places: dict[bytes, str] = {}
 
     # keys
+    @property
+    def buckets(self) -> str:
+        """What the names of the hashes that name tickets begin with; their number follows, in hex."""
+        return f"{self._prefix}k:"
+
+    @property
+    def ticket_buckets(self) -> str:
+        """As `buckets`, of the hashes that say what is known of tickets."""
+        return f"{self._prefix}t:"
+
     def bucket(self, number: int) -> str:
         """The hash that names tickets."""
-        return f"{self._prefix}k:{number:x}"
+        return f"{self.buckets}{number:x}"
 
     def ticket_bucket(self, number: int) -> str:
         """The hash that says what is known of tickets."""
-        return f"{self._prefix}t:{number:x}"
+        return f"{self.ticket_buckets}{number:x}"
 
     def _order(self, portal: str, message_id: str) -> str:
         return f"{self._prefix}o:{portal}:{_short(message_id)}"
@@ -249,6 +259,10 @@ class Index:
             pipe.set(self._writer(received), address_id, ex=WRITER_DAYS * 86_400)
         await pipe.execute()
 
+    async def note_places(self, places: dict[Any, Any]) -> None:
+        """What codes of places (in hex) stand for."""
+        await self._client.hset(self._places, mapping=places)
+
     async def learn(self, many: Iterable[Facts]) -> None:
         """Write what tickets' changes say, except loads (see `agents`)."""
         pipe = self._client.pipeline(transaction=False)
@@ -266,7 +280,7 @@ class Index:
                 continue
             if facts.forgotten:
                 self._drop_person(pipe, portal, facts.forgotten, ticket)
-            if is_over(facts.closed, self._kept_days(portal)):
+            if is_over(facts.closed, self.kept_days(portal)):
                 continue
             if facts.clue:
                 place, _, customer = facts.clue.rpartition("|")

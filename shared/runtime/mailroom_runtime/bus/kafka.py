@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Self
 
@@ -187,40 +187,75 @@ async def read_to_end(
     `UnknownTopicOrPartitionError`, for who would take nothing for an answer.
     Raises `UnreadableRecords` where that cannot be done, and nobody gives up what cannot be read.
     """
-    consumer = AIOKafkaConsumer(
-        **connection(settings),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed" if committed_only else "read_uncommitted",
-    )
-    await consumer.start()
-    try:
-        parts = []
-        for name in names:
-            found = await partitions_for(consumer, name)
-            if required and not found:
-                raise UnknownTopicOrPartitionError(f"{name} is missing, or may not be read")
-            parts += [TopicPartition(name, p) for p in found]
-        if not parts:
-            return
-        consumer.assign(parts)
-        await consumer.seek_to_beginning(*parts)
-        ends = await consumer.end_offsets(parts)
-        waiting = {tp for tp in parts if ends[tp] > await consumer.position(tp)}
+    async with Reading(settings, names, committed_only=committed_only, required=required) as reading:
+        async for _, records in reading.to_end():
+            for record in records:
+                yield record
+
+
+class Reading:
+    """Topics (full names) that are read to their ends as often as `to_end` is asked, each time from where the last ended."""
+
+    def __init__(
+        self, settings: ServiceSettings, names: list[str], *, committed_only: bool = True, required: bool = False
+    ) -> None:
+        """`required` as for `read_to_end`."""
+        self._names, self._required = names, required
+        self._consumer = AIOKafkaConsumer(
+            **connection(settings),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed" if committed_only else "read_uncommitted",
+        )
+        self.positions: dict[TopicPartition, int] = {}
+        """Up to where all that is to be had was handed out."""
+
+    async def __aenter__(self) -> Self:
+        await self._consumer.start()
+        try:
+            for name in self._names:
+                found = await partitions_for(self._consumer, name)
+                if self._required and not found:
+                    raise UnknownTopicOrPartitionError(f"{name} is missing, or may not be read")
+                self.positions.update((TopicPartition(name, p), 0) for p in found)
+            if self.positions:
+                self._consumer.assign(list(self.positions))
+                self.positions.update(await self._consumer.beginning_offsets(list(self.positions)))
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    def begin(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Read these partitions alone, from these offsets on."""
+        self.positions = dict(positions)
+        self._consumer.assign(list(positions))
+
+    async def to_end(self) -> AsyncIterator[tuple[TopicPartition, Sequence[ConsumerRecord]]]:
+        """What there is up to the ends as they are now. Raises as `read_to_end`."""
+        consumer, positions = self._consumer, self.positions
+        ends = await consumer.end_offsets(list(positions)) if positions else {}
+        waiting = {tp for tp, position in positions.items() if ends[tp] > position}
+        for tp in waiting:
+            consumer.seek(tp, positions[tp])
         moved_at = time.monotonic()
         while waiting:
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                for record in records:
-                    yield record
-            # control records move the position without a record, so the position is what counts
-            waiting = {tp for tp in waiting if await consumer.position(tp) < ends[tp]}
+            for tp, records in (await consumer.getmany(*waiting, timeout_ms=200)).items():
+                yield tp, records
+                positions[tp] = records[-1].offset + 1
+            for tp in list(waiting):
+                # control records move the position without a record, so the position is what counts
+                positions[tp] = await consumer.position(tp)
+                if positions[tp] >= ends[tp]:
+                    waiting.remove(tp)
             standing = [what for tp in waiting if (what := unreadable_in(tp)) is not None]
             if not standing:
                 moved_at = time.monotonic()
             elif time.monotonic() - moved_at > UNREADABLE_S:
                 raise UnreadableRecords(str(standing[0]))
-    finally:
-        await consumer.stop()
 
 
 async def start_when_possible(consumer: AIOKafkaConsumer, stopping: asyncio.Event) -> None:

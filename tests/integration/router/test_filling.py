@@ -1,0 +1,120 @@
+"""An index that is filled by the bucket is the one that is written ticket by ticket."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis.asyncio
+from load.population import state
+from mailroom_contracts import TicketState, encode, topics
+from mailroom_router import filling as module
+from mailroom_router.agents import Agents
+from mailroom_router.facts import facts
+from mailroom_router.filling import Filling
+from mailroom_router.lean_state import read_state
+from mailroom_router.packed import TOGETHER
+from mailroom_router.redis_index import BOUNCE_DAYS, Index
+from mailroom_runtime.redis.valkey import connect
+from support.servers import ValkeyServer
+
+
+def lean(ticket: TicketState) -> TicketState:
+    value = encode(topics.TICKETS, ticket, source="test").value
+    assert value is not None
+    return read_state(value)
+
+
+def filling() -> Filling:
+    return Filling(lambda _: 400, datetime.now(UTC) - timedelta(days=BOUNCE_DAYS))
+
+
+async def kept(valkey: ValkeyServer, prefix: str) -> dict[bytes, Any]:
+    """All that lies under a prefix."""
+    client = redis.asyncio.Redis.from_url(valkey.url)
+    found: dict[bytes, Any] = {}
+    try:
+        for key in [k async for k in client.scan_iter(f"{prefix}:*")]:
+            name, kind = key.removeprefix(prefix.encode() + b":"), await client.type(key)
+            if kind == b"hash":
+                found[name] = await client.hgetall(key)
+            else:
+                found[name] = await (client.smembers(key) if kind == b"set" else client.get(key))
+    finally:
+        await client.aclose()
+    return found
+
+
+def named(found: dict[bytes, Any]) -> dict[bytes, Any]:
+    """The same with what names tickets as it is found: how they are divided between entry and set depends on the order."""
+    told: dict[bytes, Any] = {}
+    for name, value in found.items():
+        if not name.startswith(b"ix2:k:"):
+            told[name] = value
+        elif isinstance(value, dict):
+            for field, inline in value.items():
+                tickets = {inline[at : at + 16] for at in range(0, len(inline), 16)}
+                told[name + b":" + field] = tickets | found.get(name + b":" + field, set())
+    return told
+
+
+def shared(first: int, last: int) -> list[TicketState]:
+    """Tickets of which many have a name in common, as a newsletter's readers do."""
+    found = []
+    for number in range(first, last):
+        ticket = state(number)
+        root = f"news{number % 40}@x" if number % 3 else ticket.root
+        found.append(ticket.model_copy(update={"root": root, "their_numbers": [f"d|{number % 50}"]}))
+    return found
+
+
+async def test_filled_by_the_bucket_or_ticket_by_ticket(valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUCKETS", 1)  # so that one bucket has more than goes into one piece
+    monkeypatch.setattr("mailroom_router.packed.BUCKETS", 1)
+    client = connect(valkey.url)
+    try:
+        tickets = shared(0, 600)
+        assert sum(t.message_count for t in tickets) > TOGETHER
+        slow, agents = Index(client, "slow", 35), Agents(client, "slow")
+        since = datetime.now(UTC) - timedelta(days=BOUNCE_DAYS)
+        for ticket in tickets:
+            found = facts(None, ticket)
+            if ticket.updated_at < since:
+                found = type(found)(**{n: getattr(found, n) for n in found.__slots__ if n != "ordered"})
+            await slow.learn([found])
+            await agents.learn([found])
+        for some in (tickets[:400], tickets[300:]):  # some of them twice
+            one = filling()
+            for ticket in some:
+                one.take(ticket.id, lean(ticket))
+            await one.write(client, Index(client, "fast", 35), Agents(client, "fast"))
+        expected, found_there = named(await kept(valkey, "slow")), named(await kept(valkey, "fast"))
+        assert len(expected) > 600
+        assert found_there.keys() == expected.keys()
+        assert [k for k in expected if expected[k] != found_there[k]] == []
+    finally:
+        await client.aclose()
+
+
+async def test_of_a_ticket_the_last_state_counts_and_an_erased_one_is_not_written(valkey: ValkeyServer) -> None:
+    client = connect(valkey.url)
+    try:
+        index, agents = Index(client, "t", 35), Agents(client, "t")
+        moves = [None, "a1", "a2", "a3"]
+        one, held = filling(), None
+        ticket = state(5).model_copy(update={"status": "open", "wants_online": False})
+        for agent in moves:
+            one.take(ticket.id, lean(ticket.model_copy(update={"assignee_id": agent})), held)
+            held = ("p1", agent) if agent else None
+        erased = state(6)
+        one.take(erased.id, lean(erased))
+        one.forget(erased.id)
+        await client.sadd("t:load:p1:a1", ticket.id)  # as a state before these had it
+        await one.write(client, index, agents)
+        found = await kept(valkey, "t")
+        assert [k for k in found if k.startswith(b"load:")] == [b"load:p1:a3"]
+        assert len([k for k in found if k.startswith(b"ix2:t:")]) == 1
+        assert len([k for k in found if k.startswith(b"ix2:k:")]) == len(facts(None, ticket).names())
+    finally:
+        await client.aclose()
