@@ -19,16 +19,19 @@ from typing import Any
 
 import psutil
 from bench.ticket_watch import TicketWatch
-from mailroom_contracts import topics
+from mailroom_contracts import EmailReceived, topics
 from mailroom_router.redis_index import NAMES
 from support.processes import REPOSITORY, ServiceProcess, free_port
 from support.router_world import World, mail
 from support.servers import KafkaServer, ValkeyServer
 from support.waiting import wait_until
 
+from .population import state
+
 PREFIX, PARTITIONS = "scale", 8
 CHUNK = 50_000  # tickets that are filled in at a time
 PROBES = 40  # mails put in at the moment of a fault
+SAID_EVERY_S = 15.0
 STEPS = ("lost", "whole", "checkpoint", "index", "takeover")
 Say = Callable[[str], None]
 
@@ -114,6 +117,16 @@ def until_open(process: ServiceProcess, count: int = PARTITIONS, timeout: float 
     return told(process, "partition.opened")
 
 
+def probes(answers: int = 0) -> list[EmailReceived]:
+    """Mails of people who wrote never before; so many of them answer tickets of the population instead."""
+    run = time.time_ns()
+    found = [mail(f"{run}-{n}", sender=f"p{n}.{run}@customer.example") for n in range(PROBES - answers)]
+    for number in range(answers):
+        old = state(number * 20 + 19)  # an open ticket: `population.STATUSES`
+        found.append(mail(f"{run}-a{number}", sender=old.customer.email, in_reply_to=[old.root]))
+    return found
+
+
 class Recovery:
     """The steps for one size. `figures` is filled as they go; `finished` tells whether there is more to do."""
 
@@ -192,7 +205,7 @@ class Recovery:
         self.place.valkey.flush()
         process, figures = self._start("lost")
         try:
-            wait_until(lambda: told(process, "index.rebuilt"), 1_200, every=0.2, what="the index")
+            self._until_rebuilt(process)
             figures["index_s"] = told(process, "index.rebuilt")[-1]["seconds"]
             with self.place.valkey.client() as client:
                 figures["valkey_mb"] = round(client.info("memory")["used_memory"] / 1e6, 1)
@@ -218,22 +231,39 @@ class Recovery:
         return {**figures, "killed_s": again["ready_s"]}
 
     def _index(self) -> dict[str, Any]:
-        """Valkey emptied under a running router."""
+        """Valkey emptied under a running router, and new mail put in at that moment."""
         process, _ = self._start("index")
         try:
             before, before_valkey = _cpu(process.pid), _cpu(self.place.valkey.pid)
             began = time.monotonic()
             self.place.valkey.flush()
-            wait_until(lambda: told(process, "index.rebuilt"), 1_200, every=0.1, what="the index")
+            mail_s = asyncio.run(self._decided(probes()))
+            self._say(f"mail put in then was decided on after {mail_s} s")
+            self._until_rebuilt(process)
             taken = time.monotonic() - began
             return {
                 "index_s": round(taken, 1),
+                "mail_s": mail_s,
                 "cpu_s": round(_cpu(process.pid) - before, 1),
                 "valkey_cpu_s": round(_cpu(self.place.valkey.pid) - before_valkey, 1),
                 "rss_mb": round(psutil.Process(process.pid).memory_info().rss / 1e6, 1),
             }
         finally:
             process.terminate(40)
+
+    def _until_rebuilt(self, process: ServiceProcess) -> None:
+        """Wait for the index, and say how far it is."""
+        said = time.monotonic()
+
+        def done() -> bool:
+            nonlocal said
+            if time.monotonic() - said > SAID_EVERY_S:
+                said = time.monotonic()
+                read = [line["states"] for line in told(process, "index.filling")]
+                self._say(f"the index is being filled: {read[-1] if read else 0:,} states read")
+            return bool(told(process, "index.rebuilt"))
+
+        wait_until(done, 1_200, every=0.1, what="the index")
 
     def _takeover(self) -> dict[str, Any]:
         """A second worker joins and is killed: once the first has its partitions' tables, once it has not."""
@@ -246,6 +276,7 @@ class Recovery:
                 began = time.monotonic()
                 theirs = self._joined(second)
                 figures.setdefault("join_s", round(time.monotonic() - began, 1))
+                self._say(f"a second router has {len(theirs)} partitions; it is killed, tables {name}")
                 for number in theirs if name == "cold" else ():
                     for folder in (self.place.data / "router").glob(f"*/0/tickets-{number}"):
                         shutil.rmtree(folder)
@@ -270,16 +301,18 @@ class Recovery:
 
     async def _killed(self, second: ServiceProcess) -> float:
         """Seconds from a worker's kill -9 until mail that was put in at that moment is in its tickets, all of it."""
+        return await self._decided(probes(answers=PROBES // 2), second.kill)
+
+    async def _decided(self, mails: list[EmailReceived], begin: Callable[[], None] = lambda: None) -> float:
+        """Seconds until mails are in their tickets, from a moment right before they are put in."""
         world = World(self.place.kafka.bootstrap, self.place.valkey.url, PREFIX, self.place.data, PARTITIONS)
         await world.producer.start()
         try:
             async with TicketWatch(self.place.kafka.bootstrap, prefix=PREFIX) as watch:
-                run = time.time_ns()
-                mails = [mail(f"{run}-{n}", sender=f"p{n}.{run}@customer.example") for n in range(PROBES)]
-                second.kill()
+                begin()
                 began = time.time()
                 await world.put(*mails)
-                await watch.until(PROBES, timeout_s=600)
+                await watch.until(len(mails), timeout_s=600)
                 return round(watch.last_at - began, 1)
         finally:
             await world.end()

@@ -35,9 +35,7 @@ class OpenGate:
     """Redis, always there (the face of `RedisGate` that the first step sees)."""
 
     up = True
-
-    async def wait_ready(self, timeout_s: float) -> bool:
-        return True
+    rebuilding = False
 
     async def attempt(self, work: Awaitable[Any], default: Any) -> Any:
         return await work

@@ -13,6 +13,7 @@ from mailroom_runtime.redis.valkey import connect
 
 from . import faust_app, second_step
 from .agents import Agents
+from .directories import Directories
 from .first_step import FirstStep
 from .forgetting import Forgetting
 from .handed import Handed
@@ -50,6 +51,7 @@ async def app(service: Service[RouterSettings]) -> None:
 
     index = Index(client, settings.topic_prefix, settings.router_receipt_days, kept_days)
     agents = Agents(client, settings.topic_prefix)
+    directories = Directories(client, settings.topic_prefix)
     learning = Learning(gate, index, agents)
     handed = Handed()
 
@@ -58,7 +60,9 @@ async def app(service: Service[RouterSettings]) -> None:
         metrics.gauge("mailroom_router_redis_up", "Redis answers").set(int(up))
         metrics.gauge("mailroom_router_index_ready", "The index is whole").set(int(ready))
 
-    service.spawn(gate.watch(lambda: Rebuilding(settings, client, index, agents).run(), redis_state), "redis-gate")
+    service.spawn(
+        gate.watch(lambda: Rebuilding(settings, client, index, agents, directories).run(), redis_state), "redis-gate"
+    )
     service.spawn(learning.run(), "index-writer")
 
     def gone(portal: str, closed: date | None) -> bool:
@@ -69,10 +73,10 @@ async def app(service: Service[RouterSettings]) -> None:
     async with Producer(settings, source="router", linger_ms=0) as producer:
         first = Placing(
             service,
-            FirstStep(book, index, gate, ring, rebuild_wait_s=settings.router_rebuild_wait_s, handed=handed),
+            FirstStep(book, index, gate, ring, handed),
             producer,
         )
-        second = SecondStep(service, book, agents, gate, producer, learning, handed)
+        second = SecondStep(service, book, agents, gate, producer, learning, directories, handed)
         try:
             await together(first.run(), second.run())
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -42,6 +42,9 @@ YIELD_EVERY = 50
 class Tickets(Protocol):
     """What is kept of the tickets of a partition."""
 
+    async def bring(self, ticket_ids: Iterable[str]) -> None:
+        """Have the states of these at hand."""
+
     def state(self, ticket_id: str) -> TicketState | None: ...
 
     def erased(self, ticket_id: str) -> tuple[str, ...]: ...
@@ -78,7 +81,7 @@ class Desk:
 
     async def work(self, raws: Sequence[Raw], tickets: Mapping[int, Tickets]) -> Worked:
         """Decide every input in order, per ticket; inputs of different tickets share the round trips to Redis. `tickets`: by
-        partition."""
+        partition. Raises `KafkaError` when a ticket cannot be fetched."""
         worked = Worked(outputs={raw.partition: Outputs() for raw in raws})
         waves: list[list[tuple[Raw, Input]]] = []
         depth: dict[str, int] = {}
@@ -96,6 +99,11 @@ class Desk:
             if level == len(waves):
                 waves.append([])
             waves[level].append((raw, message))
+        if waves:  # the first has every ticket
+            named: dict[int, list[str]] = {}
+            for raw, message in waves[0]:
+                named.setdefault(raw.partition, []).append(message.ticket_id)
+            await asyncio.gather(*(tickets[number].bring(some) for number, some in named.items()))
         for wave in waves:
             await self._wave(wave, tickets, worked)
         return worked

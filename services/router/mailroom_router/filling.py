@@ -32,7 +32,6 @@ from .packed import (
 )
 from .redis_index import CAP, Index
 
-AT_ONCE = 200_000  # tickets that are gathered: 60 MB
 COMMAND_BYTES = 64_000  # 5 ms of Valkey, in which it serves nobody else
 YIELD_EVERY = 500  # mail is routed meanwhile
 Load = tuple[str, str]
@@ -52,12 +51,10 @@ class Filling:
         self._left: list[tuple[Load, str]] = []
         self._joined: dict[str, Load] = {}
 
-    def __len__(self) -> int:
-        return len(self._entries) + len(self._others)
-
     def take(self, key: str, state: TicketState, held: Load | None = None) -> None:
         """A ticket's state, whole or lean. `held`: the load that an older state gave it to."""
-        self.forget(key, held)
+        if held is not None or key in self._names or key in self._others or key in self._joined:
+            self.forget(key, held)
         portal = state.portal_id
         if (agent := holder(state)) is not None:
             self._joined[key] = (portal, agent)

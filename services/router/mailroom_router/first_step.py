@@ -57,28 +57,39 @@ class Arrival:
 
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+    waited: bool = False
+    """It is not to wait for a rebuild of the index any longer."""
+
+
+class NeedsIndex:
+    """The mail names something, and the index, which may know it, is being rebuilt."""
 
 
 class FirstStep:
     """Routes batches. Without Redis it routes by what the mail itself says; at worst a new ticket."""
 
     def __init__(
-        self, book: Book, index: Index, gate: RedisGate, keys: Mapping[str, bytes], *, rebuild_wait_s: float,
+        self, book: Book, index: Index, gate: RedisGate, keys: Mapping[str, bytes],
         handed: Handed | None = None,
     ) -> None:  # fmt: skip
         """`handed` takes what was routed, for a second step in this process."""
         self._book, self._index, self._gate, self._keys = book, index, gate, keys
-        self._rebuild_wait_s = rebuild_wait_s
         self._underway = Underway()
         self._handed = handed or Handed()
 
-    async def route(self, arrivals: Sequence[Arrival]) -> list[list[Record] | Undecodable | None]:
+    @property
+    def rebuilding(self) -> bool:
+        """Whether mail that names something is to wait for the index."""
+        return self._gate.rebuilding
+
+    async def route(self, arrivals: Sequence[Arrival]) -> list[list[Record] | Undecodable | NeedsIndex | None]:
         """For each arrival the records of email.routed to write, or why it can never be read.
 
-        None: it names mail that is under way, and is to be brought again in a moment. The order counts: what comes first
+        `NeedsIndex`: it is to be brought again once the index is whole, or has kept it waiting for too long. None: it names mail that is under way, and is to be brought again in a moment. The order counts: what comes first
         is decided first, and must be written first, since the second step takes a ticket's mail in that order.
         """
-        results: list[list[Record] | Undecodable | None] = []
+        results: list[list[Record] | Undecodable | NeedsIndex | None] = []
+        rebuilding = self.rebuilding
         readable: list[tuple[int, Query]] = []
         for position, arrival in enumerate(arrivals):
             results.append([])
@@ -86,10 +97,13 @@ class FirstStep:
                 if arrival.value is None:
                     raise Undecodable("email.received has no value")
                 received = decode_as(EmailReceived, arrival.value)
-                readable.append((position, Query(received, clues(received, self._keys))))
+                found = clues(received, self._keys)
+                if rebuilding and not arrival.waited and found != NO_CLUES:
+                    results[position] = NeedsIndex()
+                else:
+                    readable.append((position, Query(received, found)))
             except Undecodable as error:
                 results[position] = error
-        await self._gate.wait_ready(self._rebuild_wait_s)
         ways = await self._ways([query for _, query in readable])
         for (position, query), routed in zip(readable, ways, strict=True):
             if routed is None:

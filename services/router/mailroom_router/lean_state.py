@@ -20,7 +20,7 @@ class _Person(msgspec.Struct, gc=False):
     email: str
 
 
-class LeanMessage(msgspec.Struct):
+class LeanMessage(msgspec.Struct, gc=False):
     """As `LeanState`, of a message."""
 
     id: str
@@ -32,7 +32,7 @@ class LeanMessage(msgspec.Struct):
     recipients: list[str] = []
 
 
-class LeanState(msgspec.Struct):
+class LeanState(msgspec.Struct, gc=False):
     """Of a `TicketState` what `facts` asks of it, under the same names."""
 
     id: str

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from typing import Any
 
-from mailroom_contracts import Undecodable, topics
+from mailroom_contracts import Record, Undecodable, topics
 from mailroom_runtime.bus.consume import DEAD_IN_A_ROW
 from mailroom_runtime.bus.dead_letters import bury
 from mailroom_runtime.bus.gathering import Gathering
@@ -24,7 +24,8 @@ from mailroom_runtime.process.service import Service, Stopped
 from mailroom_runtime.process.tasks import end
 
 from .faust_app import GROUP, FaustApp, headers_of
-from .first_step import Arrival, FirstStep
+from .first_step import Arrival, FirstStep, NeedsIndex
+from .parking import Parking
 from .placing_watch import watch
 from .settings import RouterSettings
 
@@ -35,6 +36,7 @@ STOP_S = 8.0
 STILL_TURNS = 5
 LOOK_S = 1.0  # while nothing comes
 LOOK_AGAIN_S = 0.04  # while mail waits for what it names
+LOOK_PARKED_S = 0.1  # while mail waits for the index
 UNASSIGNED_S = (
     60.0  # with more workers than partitions somebody has none for ever: others' commits show that all is well
 )
@@ -48,6 +50,7 @@ class Placing:
         self._step, self._producer = step, producer
         self._waiting: deque[Any] = deque()
         self._held: list[Any] = []  # they name mail that is under way
+        self._parked: Parking[Any] = Parking(self._settings.router_rebuild_wait_s)  # they wait for the index
         self._fed = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -64,7 +67,12 @@ class Placing:
             "stopping": asyncio.create_task(self._service.stopping.wait()),
             "crashed": asyncio.create_task(app.crashed()),
             "watch": asyncio.create_task(
-                watch(self._settings, GROUP, lambda: self._mine(app), lambda: not self._waiting and not self._held),
+                watch(
+                    self._settings,
+                    GROUP,
+                    lambda: self._mine(app),
+                    lambda: not (self._waiting or self._held or self._parked),
+                ),
                 name="placing-watch",
             ),
         }
@@ -118,6 +126,7 @@ class Placing:
         """Whatever has gathered meanwhile is one batch: small when there is little, large when there is much."""
         gathering: Gathering | None = None
         while True:
+            self._held += self._parked.due(time.monotonic(), rebuilding=self._step.rebuilding)
             if self._held and not self._waiting:
                 self._fed.clear()
                 with contextlib.suppress(TimeoutError):
@@ -128,10 +137,16 @@ class Placing:
                 self._idle.set()
                 await self._fed_again(gathering)
                 self._idle.clear()
+                if not self._waiting:
+                    continue
+            elif not self._held and len(self._parked) >= MOST_WAITING:
+                await asyncio.sleep(LOOK_PARKED_S)
+                continue
             await self._all_handed_over()
             if (early := self._pace.due() - time.monotonic()) > 0:
                 await asyncio.sleep(early)
-            events = [self._waiting[i] for i in range(min(len(self._waiting), self._settings.router_batch))]
+            room = self._settings.router_batch if len(self._parked) < MOST_WAITING else 0
+            events = [self._waiting[i] for i in range(min(len(self._waiting), room))]
             if gathering is None:  # faust's own consumer, in its thread; there is one once it brought something
                 gathering = Gathering(app.consumer, many_per_s=150, wait_ms=15, longest_ms=40)
             gathering.counted(len(events))
@@ -151,18 +166,25 @@ class Placing:
     async def _fed_again(self, gathering: Gathering | None) -> None:
         while not self._fed.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
+                async with asyncio.timeout(LOOK_PARKED_S if self._parked else LOOK_S):
                     await self._fed.wait()
+            if self._parked:
+                return
             if gathering is not None:  # or nobody would tell the consumer that nothing comes any more
                 gathering.counted(0)
 
     async def _batch(self, events: list[Any]) -> None:
         # oldest first, whatever partitions and fetches made of it: a question before its answer
         events = sorted(events, key=lambda event: event.message.timestamp)
-        arrivals = [Arrival(e.message.value, headers_of(e)) for e in events]
-        results = await self._step.route(arrivals)
-        held = [event for event, result in zip(events, results, strict=True) if result is None]
-        done = [(event, result) for event, result in zip(events, results, strict=True) if result is not None]
+        arrivals = [Arrival(e.message.value, headers_of(e), self._parked.waited(e)) for e in events]
+        results = list(zip(events, await self._step.route(arrivals), strict=True))
+        held = [event for event, result in results if result is None]
+        done: list[tuple[Any, list[Record] | Undecodable]] = []
+        for event, result in results:
+            if isinstance(result, NeedsIndex):
+                self._parked.park(event, time.monotonic())
+            elif result is not None:
+                done.append((event, result))
         backoff = Backoff(0.1, 5.0)
         while True:
             try:
@@ -182,6 +204,7 @@ class Placing:
                 await backoff.wait()
         for event, _ in done:
             event.ack()
+            self._parked.gone(event)
         self._held = held
 
     async def _bury(self, done: list[tuple[Any, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Filling an empty index: every ticket's facts and the agents' loads, from the topic `tickets`.
+"""Filling an empty index: every ticket's facts, the agents' loads and the directories, from the topic `tickets`.
 
 Mail goes on meanwhile, and whoever decides on it tells the index, too: so when all was read and written, what was added
 to the topic in that time is read as well, until that is little. Without it an older state, read before, could stand in
@@ -19,12 +19,15 @@ from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.settings import ServiceSettings
 
 from .agents import Agents
+from .directories import Directories
+from .directory_keeping import Recorder
 from .facts import holder
-from .filling import AT_ONCE, Filling, Load
+from .filling import Filling, Load
 from .lean_state import read_state
 from .redis_index import BOUNCE_DAYS, Index
 
 log = get_logger()
+AT_ONCE = 200_000  # tickets that are gathered: 60 MB
 FEW = 200  # states: what came while so many were read is told twice at the most, which changes nothing
 ROUNDS = 20
 YIELD_EVERY = 50
@@ -34,7 +37,12 @@ TOLD_EVERY = 100_000
 class Rebuilding:
     """One rebuild. `run` raises `REDIS_DOWN` and KafkaError."""
 
-    def __init__(self, settings: ServiceSettings, client: redis.asyncio.Redis, index: Index, agents: Agents) -> None:
+    def __init__(
+        self, settings: ServiceSettings, client: redis.asyncio.Redis, index: Index, agents: Agents,
+        directories: Directories,
+    ) -> None:  # fmt: skip
+        self._directories = directories
+        self._recorders: dict[int, Recorder] = {}
         self._settings, self._client, self._index, self._agents = settings, client, index, agents
         self._bounced_since = datetime.now(UTC) - timedelta(days=BOUNCE_DAYS)
         self._filling = self._empty()
@@ -48,14 +56,20 @@ class Rebuilding:
         names = [topics.TICKETS.full_name(self._settings.topic_prefix)]
         try:
             async with Reading(self._settings, names, required=True) as reading:
+                for tp in reading.positions:
+                    if await self._directories.head(tp.partition) is None:
+                        self._recorders[tp.partition] = Recorder(self._directories, tp.partition, None)
                 for _ in range(ROUNDS):
                     before = self._count
                     async for record in _evenly(reading):
                         self._take(record)
-                        if len(self._filling) >= AT_ONCE:
+                        if self._count % AT_ONCE == 0:
                             await self._flush()
                     await self._flush()
                     await self._written()
+                    for tp, position in reading.positions.items():
+                        if tp.partition in self._recorders:
+                            await self._recorders[tp.partition].write(position)
                     if self._count - before <= FEW:
                         break
         finally:
@@ -68,6 +82,8 @@ class Rebuilding:
         self._count += 1
         if self._count % TOLD_EVERY == 0:
             log.info("index.filling", states=self._count)
+        if (recorder := self._recorders.get(record.partition)) is not None:
+            recorder.note(record)
         if record.value is None:
             self._filling.forget(key, self._held.pop(key, None))
             return
@@ -86,6 +102,8 @@ class Rebuilding:
     async def _flush(self) -> None:
         """Write what was read while more is read: in order, one after the other."""
         await self._written()
+        for recorder in self._recorders.values():
+            await recorder.write()
         filling, self._filling = self._filling, self._empty()
         self._writing = asyncio.create_task(filling.write(self._client, self._index, self._agents))
 

@@ -40,7 +40,6 @@ class RedisGate:
         self.up = False
         self.ready = False
         self._hopeless = False  # a rebuild failed, and the index was not whole since: the next one may fail too
-        self._changed = asyncio.Event()
 
     async def attempt(self, work: Awaitable[T], default: T) -> T:
         """The answer, or `default` when Redis is away (and from then on, until it answers again)."""
@@ -58,18 +57,11 @@ class RedisGate:
         if self.up:
             log.warning("redis.away", error=type(error).__name__, reason=str(error)[:200])
         self.up = self.ready = False
-        self._announce()
 
-    async def wait_ready(self, timeout_s: float) -> bool:
-        """Wait while a rebuild runs, at most so long; not for a Redis that is away, nor once a rebuild has failed."""
-        end = time.monotonic() + timeout_s
-        while self.up and not self.ready and not self._hopeless and time.monotonic() < end:
-            try:
-                async with asyncio.timeout(end - time.monotonic()):
-                    await self._changed.wait()
-            except TimeoutError:
-                break
-        return self.ready
+    @property
+    def rebuilding(self) -> bool:
+        """Whether the index will be whole soon: not while Redis is away, nor once a rebuild has failed."""
+        return self.up and not self.ready and not self._hopeless
 
     async def wait_up(self, timeout_s: float) -> bool:
         """Whether Redis answers; at the start that is found out first."""
@@ -145,13 +137,7 @@ class RedisGate:
     def _set_ready(self, ready: bool) -> None:
         if ready:
             self._hopeless = False
-        if ready != self.ready:
-            self.ready = ready
-            self._announce()
-
-    def _announce(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self.ready = ready
 
 
 def _drop(work: Awaitable[Any]) -> None:

@@ -27,6 +27,7 @@ from mailroom_runtime.bus.consume import lost_offsets
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.groups import group_name
 from mailroom_runtime.bus.kafka import Producer, start_when_possible
+from mailroom_runtime.bus.single_records import SingleRecords
 from mailroom_runtime.bus.standstill import Standstill
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
@@ -35,6 +36,8 @@ from mailroom_runtime.process.tasks import end, lasting
 
 from .agents import Agents
 from .batch import Desk
+from .directories import Directories
+from .directory_keeping import DirectoryKeeping, KnownDirectories
 from .handed import Handed
 from .inbox import INPUTS, Raw
 from .learning import Learning
@@ -70,8 +73,11 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         gate: RedisGate,
         producer: Producer,
         learning: Learning,
+        directories: Directories,
         handed: Handed | None = None,
     ) -> None:
+        self._directories = directories
+        self._records = SingleRecords(service.settings)
         self._service, self._settings = service, service.settings
         self._book, self._agents, self._gate, self._producer, self._learning = book, agents, gate, producer, learning
         self._by_name: dict[str, Topic] = {t.full_name(self._settings.topic_prefix): t for t in INPUTS}
@@ -114,6 +120,8 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         working = asyncio.create_task(worker.run(), name="worker")
         waiting = lasting(lambda: self._drain_waiting(worker), "waiting-tickets", again=True)
+        keeping = DirectoryKeeping(self._settings, self._gate, self._directories, lambda: worker.partitions)
+        directories = lasting(keeping.run, "directories", again=True)
         try:
             consumer.subscribe(list(self._by_name), listener=self)
             measured_at = 0.0
@@ -145,7 +153,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
                 working.result()
         finally:
             worker.stop()
-            await end(waiting)
+            await end(waiting, directories)
             await asyncio.gather(working, return_exceptions=True)
             try:
                 async with asyncio.timeout(STOP_S):
@@ -153,6 +161,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
             except TimeoutError:
                 # it waits for a rebalance that another member holds up; the group does without it after its session
                 log.warning("consumer.stop_timed_out", after_s=STOP_S)
+            await self._records.close()
             self._slot.release()
 
     def _feed(self, worker: Worker, tp: TopicPartition, records: Sequence[Any]) -> None:
@@ -261,6 +270,8 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
             committed=self._committed,
             unblock=self._unblock,
             folder=self._slot.folder,
+            directories=KnownDirectories(self._gate, self._directories),
+            records=self._records,
         )
 
     def _inputs(self, number: int) -> list[TopicPartition]:

@@ -1,6 +1,7 @@
 """Ticket states of one partition on local disk (RocksDB), so that a million tickets need not fit into memory.
 
-The truth is the compacted topic `tickets`; this is its copy up to `checkpoint`, thrown away without loss.
+The truth is the compacted topic `tickets`; this is its copy up to `checkpoint`, thrown away without loss. Of a ticket
+there is its state, or only where in the topic its state lies (`directory`), until somebody asks for it.
 """
 
 from __future__ import annotations
@@ -12,17 +13,26 @@ import secrets
 import shutil
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mailroom_contracts import TicketState, decode_as
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
+from . import directory
+
 CACHED = 1_000  # decoded states per partition, 20 to 40 kB each: eight partitions must fit into 512 MB with the rest
 ERASED_KEPT_S = 7 * 86400.0  # far longer than anything is read twice after a crash
-_STATE, _WAITING, _ERASED, _CHECKPOINT = b"s", b"w", b"e", b"checkpoint"
+_STATE, _WAITING, _ERASED, _DRAWER = b"s", b"w", b"e", b"l"
+_CHECKPOINT = b"checkpoint"
+_CHECKPOINT_OF_LOCATED = b"located"  # in its place where not all states are here: a router of before reads them all
 _WAITS = b'"wants_online":true'  # as pydantic writes it; within a string the quotes would be escaped
 _SNOOZED = b'"snoozed_until":'  # as a state has it that was put aside
+
+
+def may_wait(value: bytes) -> bool:
+    """Whether a state, as a record has it, may be of a ticket that waits for an online agent or was put aside."""
+    return _WAITS in value or _SNOOZED in value
 
 
 class Slot:
@@ -80,11 +90,19 @@ class Store:
         setattr(self._without_log, "disable_wal", True)  # noqa: B010 - a property, which its type stub takes for a method
         self._unlogged = False
         self._cache: OrderedDict[str, TicketState] = OrderedDict()
+        located = self._db.get(_CHECKPOINT_OF_LOCATED) is not None
+        if located and self._db.get(_CHECKPOINT) is not None:  # a router of before has read all states since
+            batch = WriteBatch(raw_mode=True)
+            batch.delete(_CHECKPOINT_OF_LOCATED)
+            self._forget_drawers(batch)
+            self._db.write(batch)
+            located = False
+        self._checkpoint = _CHECKPOINT_OF_LOCATED if located else _CHECKPOINT
 
     @property
     def checkpoint(self) -> int:
         """The next offset of `tickets` to read."""
-        return int(self._db.get(_CHECKPOINT) or 0)
+        return int(self._db.get(self._checkpoint) or 0)
 
     def get(self, ticket_id: str) -> TicketState | None:
         """The state, or None when there is no such ticket."""
@@ -96,6 +114,62 @@ class Store:
             return None
         state = decode_as(TicketState, value)
         self._remember(state)
+        return state
+
+    def missing(self, ticket_id: str) -> int | None:
+        """The offset of a state that is in the topic alone; None when it is here, or there is no such ticket."""
+        key = ticket_id.encode()
+        if ticket_id in self._cache or self._db.get(_STATE + key) is not None:
+            return None
+        found = self._line(directory.mark(ticket_id))
+        return directory.spot_of(found).offset if found is not None else None
+
+    def locate(self, parts: Iterable[bytes], checkpoint: int) -> Iterator[int]:
+        """Take a directory over in place of states, of which there must be none here; it is done when the iterator ends.
+
+        Goes on from part to part, for who has something else to do. The checkpoint comes last: broken off, all is begun anew.
+        """
+        begun = WriteBatch(raw_mode=True)  # by a process that did not come to its end
+        self._forget_drawers(begun)
+        self._db.write(begun)
+        for number, lines in enumerate(parts):
+            batch = WriteBatch(raw_mode=True)
+            for drawer, some in directory.by_drawer(directory.entries(lines).values()).items():
+                batch.put(_drawer_key(drawer), some)
+            self._db.write(batch)
+            yield number
+        last = WriteBatch(raw_mode=True)
+        last.delete(_CHECKPOINT)
+        last.put(_CHECKPOINT_OF_LOCATED, str(checkpoint).encode())
+        self._db.write(last)
+        self._checkpoint = _CHECKPOINT_OF_LOCATED
+
+    @staticmethod
+    def _forget_drawers(batch: WriteBatch) -> None:
+        for number in range(directory.DRAWERS):
+            batch.delete(_drawer_key(number))
+
+    def _line(self, mark: bytes) -> bytes | None:
+        lines = self._db.get(_drawer_key(directory.drawer(mark)))
+        return directory.find(lines, mark) if lines is not None else None
+
+    def waiting_elsewhere(self) -> list[int]:
+        """The offsets, ascending, where tickets lay that may wait for an agent or a time, when it was told where they lie."""
+        found: list[int] = []
+        for number in range(directory.DRAWERS):
+            if lines := self._db.get(_drawer_key(number)):
+                found += (directory.spot_of(line).offset for line in directory.waiting(lines))
+        return sorted(found)
+
+    def bring(self, ticket_id: str, value: bytes, offset: int) -> TicketState | None:
+        """Keep a state that was in the topic alone, at this offset. None where something else is known by now.
+
+        Raises `Undecodable`.
+        """
+        if self.missing(ticket_id) != offset:
+            return None
+        state = decode_as(TicketState, value)
+        self.write({ticket_id: state}, encoded={ticket_id: value})
         return state
 
     def erased(self, ticket_id: str) -> tuple[str, ...]:
@@ -119,6 +193,7 @@ class Store:
         """Write (or with None delete) states; all at once with the checkpoint. `encoded`: their values, where known;
         `erased`: what is kept of those that were erased."""
         batch = WriteBatch(raw_mode=True)
+        self._forget_lines(batch, [ticket_id for ticket_id, state in states.items() if state is None])
         for ticket_id, state in states.items():
             key = ticket_id.encode()
             if state is None:
@@ -139,7 +214,7 @@ class Store:
                 batch.delete(_WAITING + key)
             self._remember(state)
         if checkpoint is not None:
-            batch.put(_CHECKPOINT, str(checkpoint).encode())
+            batch.put(self._checkpoint, str(checkpoint).encode())
         if self._unlogged:  # or a crash would leave this checkpoint without what was taken before it
             self._db.flush()
             self._unlogged = False
@@ -151,6 +226,7 @@ class Store:
         They are not in RocksDB's own log: after a crash the store is as it was a moment before, its checkpoint too.
         """
         batch = WriteBatch(raw_mode=True)
+        self._forget_lines(batch, [ticket_id for ticket_id, value in values.items() if value is None])
         for ticket_id, value in values.items():
             key = ticket_id.encode()
             self._cache.pop(ticket_id, None)
@@ -159,13 +235,26 @@ class Store:
                 batch.delete(_WAITING + key)
                 continue
             batch.put(_STATE + key, value)
-            if _WAITS in value or _SNOOZED in value:
+            if may_wait(value):
                 batch.put(_WAITING + key, b"1")
             else:
                 batch.delete(_WAITING + key)
-        batch.put(_CHECKPOINT, str(checkpoint).encode())
+        batch.put(self._checkpoint, str(checkpoint).encode())
         self._db.write(batch, self._without_log)
         self._unlogged = True
+
+    def _forget_lines(self, batch: WriteBatch, gone: Iterable[str]) -> None:
+        """Of erased tickets it must not say any more where they lie."""
+        changed: dict[bytes, bytes] = {}
+        for ticket_id in gone:
+            mark = directory.mark(ticket_id)
+            key = _drawer_key(directory.drawer(mark))
+            lines = changed[key] if key in changed else self._db.get(key)
+            if lines is not None and (line := directory.find(lines, mark)) is not None:
+                at = lines.index(line)
+                changed[key] = lines[:at] + lines[at + len(line) :]
+        for key, lines in changed.items():
+            batch.put(key, lines)
 
     def waiting(self) -> Iterator[TicketState]:
         """Every ticket that waits for an online agent, or was put aside until a time."""
@@ -195,3 +284,7 @@ class Store:
     def close(self) -> None:
         """Let go of the files."""
         self._db.close()
+
+
+def _drawer_key(number: int) -> bytes:
+    return _DRAWER + number.to_bytes(2, "big")

@@ -84,7 +84,7 @@ async def test_mail_becomes_tickets_at_once_while_redis_refuses(
     gate = RedisGate(client, "t")
     said: list[tuple[bool, bool]] = []
     watching = asyncio.create_task(gate.watch(rebuild, lambda up, ready: said.append((up, ready))))
-    step = FirstStep(book(), index, gate, RING, rebuild_wait_s=60)
+    step = FirstStep(book(), index, gate, RING)
     await eventually(lambda: gate.ready)
     fault.begin(server)
     for number in range(2):  # after each of the gate's looks: it must not take such a Redis for one that works

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from mailroom_contracts import EmailReceived, EmailRouted, Record, decode_as, encode, topics
 from mailroom_router.conversation import Known
-from mailroom_router.first_step import Arrival, FirstStep
+from mailroom_router.first_step import Arrival, FirstStep, NeedsIndex
 from mailroom_router.memories import as_memory
 from mailroom_router.redis_gate import RedisGate
 from mailroom_router.redis_index import Index, Query
@@ -37,7 +37,7 @@ def _step(index: _Index, queue: str | None = None) -> FirstStep:
         if queue is not None and topic is topics.ADDRESSES:
             message = message.model_copy(update={"queue_id": queue})
         book.apply(topic.name, str(getattr(message, "id", "")), message)
-    return FirstStep(book, cast(Index, index), cast(RedisGate, OpenGate()), {}, rebuild_wait_s=1)
+    return FirstStep(book, cast(Index, index), cast(RedisGate, OpenGate()), {})
 
 
 async def _routed(step: FirstStep, *mails: EmailReceived) -> list[EmailRouted]:
@@ -61,3 +61,22 @@ async def test_it_still_goes_where_it_went_before() -> None:
     (first,) = await _routed(_step(index), mail(1))
     (second,) = await _routed(_step(index, queue="q2"), mail(1))
     assert (second.ticket_id, second.queue_id) == (first.ticket_id, first.queue_id)
+
+
+async def test_while_the_index_is_rebuilt_only_mail_that_names_something_waits() -> None:
+    index = _Index()
+    step = _step(index)
+    plain, reply = mail(1), mail(2, in_reply_to=["earlier@customer.example"])
+    records = [encode(topics.EMAIL_RECEIVED, m, source="test") for m in (reply, plain)]
+    gate = cast(OpenGate, step._gate)
+    gate.rebuilding = True
+    waits, goes = await step.route([Arrival(r.value, r.headers) for r in records])
+    assert isinstance(waits, NeedsIndex)
+    assert isinstance(goes, list)
+    assert index.asked == []
+    (goes,) = await step.route([Arrival(records[0].value, records[0].headers, waited=True)])
+    assert isinstance(goes, list), "it waited long enough"
+    assert index.asked == [reply.id]
+    gate.rebuilding = False
+    (goes,) = await step.route([Arrival(records[0].value, records[0].headers)])
+    assert isinstance(goes, list)

@@ -22,7 +22,9 @@ async def test_when_nothing_comes_any_more_fetches_wait_as_long_as_before(monkey
     gathering = Gathering(cast(Any, SimpleNamespace(_fetcher=fetcher)), wait_ms=5, rate=Rate(lambda: now[0]))
     gathering.counted(1000)
     assert fetcher._fetch_max_wait_ms == 5
-    placing = Placing(cast(Any, SimpleNamespace(settings=None)), cast(Any, None), cast(Any, None))
+    placing = Placing(
+        cast(Any, SimpleNamespace(settings=SimpleNamespace(router_rebuild_wait_s=60))), cast(Any, None), cast(Any, None)
+    )
     waiting = asyncio.create_task(placing._fed_again(gathering))
     now[0] += 2.0
     async with asyncio.timeout(5):
@@ -34,7 +36,7 @@ async def test_when_nothing_comes_any_more_fetches_wait_as_long_as_before(monkey
 
 
 async def test_the_mails_of_one_fetch_are_one_batch_though_faust_hands_them_over_one_by_one() -> None:
-    settings = SimpleNamespace(router_batch=500)
+    settings = SimpleNamespace(router_batch=500, router_rebuild_wait_s=60)
     placing = Placing(cast(Any, SimpleNamespace(settings=settings)), cast(Any, None), cast(Any, None))
 
     async def hand_over() -> None:
@@ -51,7 +53,7 @@ async def test_the_mails_of_one_fetch_are_one_batch_though_faust_hands_them_over
 
 
 async def test_a_batch_does_not_wait_for_more_than_it_may_hold() -> None:
-    settings = SimpleNamespace(router_batch=3)
+    settings = SimpleNamespace(router_batch=3, router_rebuild_wait_s=60)
     placing = Placing(cast(Any, SimpleNamespace(settings=settings)), cast(Any, None), cast(Any, None))
 
     async def always() -> None:

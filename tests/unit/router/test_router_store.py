@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from load.population import state
+from mailroom_contracts import encode, topics
+from mailroom_router.directory import PARTS, Lines, Spot
 from mailroom_router.store import Store
 
 # Takes 40 MB over in batches (so that some of it was flushed and some was not), then dies; with "written", after a commit.
@@ -50,4 +53,74 @@ def test_what_an_erased_ticket_had_is_known_for_a_while_and_survives_restarts(
     monkeypatch.setattr("mailroom_router.store.ERASED_KEPT_S", -1.0)
     store.compact()
     assert store.erased("t1") == ()
+    store.close()
+
+
+def located(tickets: dict[str, Spot], store: Store, checkpoint: int) -> None:
+    lines = Lines()
+    for ticket, spot in tickets.items():
+        lines.note(ticket, spot.offset, waits=spot.waits, gone=False)
+    parts = lines.take()
+    assert list(store.locate([parts.get(n, b"") for n in range(PARTS)], checkpoint)) == list(range(PARTS))
+
+
+def test_where_a_state_lies_is_told_until_it_is_here(tmp_path: Path) -> None:
+    ticket, other, third, unknown = state(1), state(2), state(3), state(4)
+    store = Store(tmp_path / "t")
+    located({ticket.id: Spot(7), other.id: Spot(9, waits=True), third.id: Spot(11)}, store, 20)
+    store.close()
+    store = Store(tmp_path / "t")
+    assert store.checkpoint == 20
+    assert store.waiting_elsewhere() == [9]
+    assert (store.missing(ticket.id), store.missing(other.id), store.missing(unknown.id)) == (7, 9, None)
+    assert store.get(ticket.id) is None
+    value = encode(topics.TICKETS, ticket, source="test").value
+    assert value is not None
+    assert store.bring(ticket.id, value, 8) is None, "it lies elsewhere by now"
+    assert store.bring(ticket.id, value, 7) == ticket
+    assert (store.missing(ticket.id), store.get(ticket.id)) == (None, ticket)
+    newer = ticket.model_copy(update={"version": 99})
+    store.write({ticket.id: newer})
+    assert store.bring(ticket.id, value, 7) is None, "an old state does not take the place of a newer one"
+    assert store.get(ticket.id) == newer
+    store.write({other.id: None}, 21, erased={other.id: ("c",)})
+    store.take({third.id: None}, 22)
+    for gone in (other, third):
+        assert (store.missing(gone.id), store.get(gone.id)) == (None, None), "an erased ticket is nowhere"
+    assert store.waiting_elsewhere() == []
+    store.close()
+
+
+def test_what_a_broken_off_take_over_left_does_not_count(tmp_path: Path) -> None:
+    first, second = state(1), state(2)
+    store = Store(tmp_path / "t")
+    lines = Lines()
+    lines.note(first.id, 3, waits=False, gone=False)
+    parts = lines.take()
+    locating = store.locate([parts.get(n, b"") for n in range(PARTS)], 10)
+    for _ in range(PARTS):
+        next(locating)
+    assert store.checkpoint == 0
+    located({second.id: Spot(5)}, store, 10)
+    assert (store.missing(first.id), store.missing(second.id)) == (None, 5)
+    store.close()
+
+
+def test_a_router_of_before_reads_all_states_anew_and_what_it_did_then_counts(tmp_path: Path) -> None:
+    kept, erased = state(1), state(2)
+    store = Store(tmp_path / "t")
+    located({kept.id: Spot(5), erased.id: Spot(6)}, store, 10)
+    assert store._db.get(b"checkpoint") is None, "it begins at 0"
+    value = encode(topics.TICKETS, kept, source="test").value
+    assert value is not None
+    store._db.put(b"s" + kept.id.encode(), value)
+    store._db.put(b"checkpoint", b"12")
+    store.close()
+    store = Store(tmp_path / "t")
+    assert store.checkpoint == 12
+    assert store.get(kept.id) == kept
+    assert (store.missing(erased.id), store.get(erased.id)) == (None, None)
+    store.close()
+    store = Store(tmp_path / "t")
+    assert store.checkpoint == 12
     store.close()

@@ -59,7 +59,7 @@ class _World:
 
     def __init__(self) -> None:
         self._index = _Index()
-        self._step = FirstStep(book(), cast(Index, self._index), cast(RedisGate, OpenGate()), RING, rebuild_wait_s=1)
+        self._step = FirstStep(book(), cast(Index, self._index), cast(RedisGate, OpenGate()), RING)
         self._routed: list[EmailRouted] = []
         self._states: dict[str, TicketState] = {}
         self.rounds = 0

@@ -76,9 +76,14 @@ async def fetch_some(settings: ServiceSettings, tp: TopicPartition, offset: int)
         try:
             await client.bootstrap()
             await client.set_topics([tp.topic])
-            response = await client.send(await _leader(client, tp), _request(tp, offset))
+            response = await client.send(await leader_of(client, tp), _request(tp, offset))
         finally:
             await client.close()
+    return batches_in(response, tp, offset)
+
+
+def batches_in(response: Any, tp: TopicPartition, offset: int) -> list[RawBatch]:
+    """What a broker answered when it was asked for one partition from `offset` on. Raises KafkaError."""
     found: list[RawBatch] = []
     for _, partitions in response.topics:
         for _, code, *rest in partitions:
@@ -88,7 +93,8 @@ async def fetch_some(settings: ServiceSettings, tp: TopicPartition, offset: int)
     return found
 
 
-async def _leader(client: AIOKafkaClient, tp: TopicPartition) -> Any:
+async def leader_of(client: AIOKafkaClient, tp: TopicPartition) -> Any:
+    """The broker that has the partition. Raises `UnknownTopicOrPartitionError`."""
     partitions = client.cluster.partitions_for_topic(tp.topic) or ()
     if tp.partition not in partitions:
         raise UnknownTopicOrPartitionError(f"there is no {tp.topic} partition {tp.partition}")
