@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 import redis.asyncio
 from aiokafka import TopicPartition
-from mailroom_contracts import EmailReceived, TicketState, topics
+from mailroom_contracts import Actor, EmailReceived, Erase, TicketState, ids, tombstone, topics
 from mailroom_router.directories import Directories
 from mailroom_router.directory import PARTS, Lines, entries, spot_of
 from mailroom_router.directory_keeping import DirectoryKeeping
@@ -220,24 +220,55 @@ async def test_a_directory_that_is_not_true_is_not_believed(
 
 
 async def test_tickets_that_wait_are_given_to_who_comes_online_though_nobody_asked_for_them(
-    world: World, client: redis.asyncio.Redis, start_service: Starter, tmp_path: Path
+    world: World, client: redis.asyncio.Redis, valkey: ValkeyServer, start_service: Starter, tmp_path: Path
 ) -> None:
     warm = start_service("router", world.env())
-    await decided(world, *(first(n) for n in range(12)))
+    await decided(world, *(first(n) for n in range(60)))
     await directories_hold(world, client)
     warm.terminate(40)
     assert all(s.wants_online for s in (await world.states()).values())
-    router = start_service("router", cold(world, tmp_path))
-    assert len(told(router, "partition.located")) == PARTITIONS
+    killed = start_service("router", cold(world, tmp_path), ready=False)
+    await eventually(lambda: told(killed, "partition.opened"), 90, every=0.01)
+    killed.kill()  # while it fetches them, or before
+    assert told(killed, "partition.located")
+    valkey.flush()  # what it did not fetch is known by its own disk, now
+    start_service("router", cold(world, tmp_path))
     await Presence(client, world.settings.topic_prefix).set("p1", "a1", "online")
 
     async def given() -> bool:
         return all(s.assignee_id == "a1" for s in (await world.states()).values())
 
     await eventually(given, 60, every=0.5)
-    router.kill()
-    shutil.rmtree(tmp_path / "cold")
-    check_consistent(await world.events(), await world.states())
+    await decided(world, *(answer(n, "then") for n in range(60)))
+    await check(world, dict.fromkeys(range(60), 2))
+
+
+async def test_an_erased_ticket_stays_erased_whatever_a_directory_says(
+    world: World, client: redis.asyncio.Redis, start_service: Starter, tmp_path: Path
+) -> None:
+    warm = start_service("router", world.env())
+    await decided(world, *(first(n) for n in range(10)))
+    await directories_hold(world, client)
+    gone, later, *_ = list(await world.states())
+    warm.terminate(40)
+    await world.producer.send_record(tombstone(topics.TICKETS, gone, source="test"))  # in the tail of a directory
+    second = start_service("router", cold(world, tmp_path))
+    assert len(told(second, "partition.located")) == PARTITIONS
+    erase = Erase(id=ids.command_id("p1", later, "e"), ticket_id=later, portal_id="p1", at=datetime.now(UTC),
+                  actor=Actor(kind="agent", id="a1"))  # fmt: skip
+    await world.producer.send(topics.TICKET_COMMANDS, erase)  # of a state that is in the topic alone
+
+    async def erased() -> bool:
+        return later not in await world.states()
+
+    await eventually(erased, 30)
+    before = {s.customer.email: s.version for s in (await world.states()).values()}
+    assert len(before) == 8
+    second.kill()
+    start_service("router", cold(world, tmp_path))
+    await decided(world, *(answer(n, "then") for n in range(10)))
+    states = (await world.states()).values()
+    assert sorted(s.message_count for s in states) == [1, 1] + [2] * 8, "two begin anew"
 
 
 async def test_only_who_knows_a_directory_as_it_is_adds_to_it(client: redis.asyncio.Redis) -> None:
