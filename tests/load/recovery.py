@@ -259,8 +259,8 @@ class Recovery:
             nonlocal said
             if time.monotonic() - said > SAID_EVERY_S:
                 said = time.monotonic()
-                read = [line["states"] for line in told(process, "index.filling")]
-                self._say(f"the index is being filled: {read[-1] if read else 0:,} states read")
+                read = {str(line["partitions"]): line["states"] for line in told(process, "index.filling")}
+                self._say(f"the index is being filled: {sum(read.values()):,} states read")
             return bool(told(process, "index.rebuilt"))
 
         wait_until(done, 1_200, every=0.1, what="the index")

@@ -21,7 +21,7 @@ from .learning import Learning
 from .offsets import check_offsets
 from .packed import is_over
 from .placing import Placing
-from .rebuild import Rebuilding
+from .rebuild_processes import rebuild
 from .redis_gate import RedisGate
 from .redis_index import KEPT_DAYS, Index
 from .second_step import SecondStep
@@ -55,14 +55,15 @@ async def app(service: Service[RouterSettings]) -> None:
     learning = Learning(gate, index, agents)
     handed = Handed()
 
+    async def fill() -> None:
+        await rebuild(settings, client, index, {portal: kept_days(portal) for portal in book.portals})
+
     def redis_state(up: bool, ready: bool) -> None:
         # Redis away is no reason to take no mail: it is said, and the router goes on
         metrics.gauge("mailroom_router_redis_up", "Redis answers").set(int(up))
         metrics.gauge("mailroom_router_index_ready", "The index is whole").set(int(ready))
 
-    service.spawn(
-        gate.watch(lambda: Rebuilding(settings, client, index, agents, directories).run(), redis_state), "redis-gate"
-    )
+    service.spawn(gate.watch(fill, redis_state), "redis-gate")
     service.spawn(learning.run(), "index-writer")
 
     def gone(portal: str, closed: date | None) -> bool:

@@ -73,11 +73,13 @@ class Recorder:
         self.lost = False
         """Somebody else writes it."""
 
-    def note(self, record: ConsumerRecord) -> None:
-        """The next record."""
+    def note(self, record: ConsumerRecord, waits: bool | None = None) -> None:
+        """The next record. `waits`: whether its ticket does, where that is known."""
         value = record.value
         key = (record.key or b"").decode("utf-8", "replace")
-        self._lines.note(key, record.offset, waits=value is not None and may_wait(value), gone=value is None)
+        if waits is None:
+            waits = value is not None and may_wait(value)
+        self._lines.note(key, record.offset, waits=waits, gone=value is None)
         self._to = record.offset + 1
 
     def __len__(self) -> int:

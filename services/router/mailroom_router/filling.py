@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -25,7 +25,6 @@ from .packed import (
     TOGETHER,
     TicketEntry,
     customer_mark,
-    is_over,
     name_digest,
     packed,
     place_code,
@@ -44,6 +43,7 @@ class Filling:
     def __init__(self, kept_days: Callable[[str], int], bounced_since: datetime) -> None:
         """`kept_days`: as the index has it; `bounced_since`: of a ticket that changed last before it nothing comes back."""
         self._kept_days, self._bounced_since = kept_days, bounced_since
+        self._since: dict[str, date] = {}
         self._names: dict[str, bytes] = {}  # by ticket, where each name of it lies (`name_digest`)
         self._entries: dict[str, bytes] = {}
         self._places: dict[str, bytes] = {}
@@ -59,7 +59,7 @@ class Filling:
         if (agent := holder(state)) is not None:
             self._joined[key] = (portal, agent)
         closed = closed_on(state)
-        if is_over(closed, self._kept_days(portal)):
+        if closed is not None and closed < self._kept_since(portal):
             return
         if state.updated_at >= self._bounced_since:
             found = facts(None, state)
@@ -79,6 +79,13 @@ class Filling:
         if state.their_numbers:
             names += [name_digest("d", portal, one) for one in state.their_numbers]
         self._names[key] = b"".join(names)
+
+    def _kept_since(self, portal: str) -> date:
+        """The day since which a portal's tickets must have been closed for the index to know them (`packed.is_over`)."""
+        if (since := self._since.get(portal)) is None:
+            since = datetime.now(UTC).date() - timedelta(days=self._kept_days(portal))
+            self._since[portal] = since
+        return since
 
     def forget(self, key: str, held: Load | None = None) -> None:
         """Of this ticket nothing is to be written after all, and it is no longer in this load."""

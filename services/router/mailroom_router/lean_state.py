@@ -33,7 +33,7 @@ class LeanMessage(msgspec.Struct, gc=False):
 
 
 class LeanState(msgspec.Struct, gc=False):
-    """Of a `TicketState` what `facts` asks of it, under the same names."""
+    """Of a `TicketState` what `facts` asks of it and whether it waits, under the same names."""
 
     id: str
     number: str
@@ -48,6 +48,8 @@ class LeanState(msgspec.Struct, gc=False):
     gmail_thread_id: str | None = None
     messages: list[LeanMessage] = []
     closed_at: _Time | None = None
+    wants_online: bool = False
+    snoozed_until: _Time | None = None
     their_numbers: list[str] = []
 
 
@@ -55,7 +57,7 @@ _decoder = msgspec.json.Decoder(LeanState)
 
 
 def read_state(value: bytes) -> TicketState:
-    """A state of which only what `facts`, `closed_on` and `holder` look at may be asked. Raises `Undecodable`.
+    """A state of which only what `LeanState` names may be asked. Raises `Undecodable`.
 
     What is read in the short way is what the contract says word for word; whatever is not (another type, a time that is
     not in UTC) is read by the contract itself, which converts or refuses it. What the index does not need may be broken

@@ -8,7 +8,7 @@ the place of what was told since.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import redis.asyncio
@@ -27,11 +27,11 @@ from .lean_state import read_state
 from .redis_index import BOUNCE_DAYS, Index
 
 log = get_logger()
-AT_ONCE = 200_000  # tickets that are gathered: 60 MB
+AT_ONCE = 150_000  # tickets that are gathered: 100 MB
 FEW = 200  # states: what came while so many were read is told twice at the most, which changes nothing
 ROUNDS = 20
 YIELD_EVERY = 50
-TOLD_EVERY = 100_000
+TOLD_EVERY = 50_000
 
 
 class Rebuilding:
@@ -39,8 +39,10 @@ class Rebuilding:
 
     def __init__(
         self, settings: ServiceSettings, client: redis.asyncio.Redis, index: Index, agents: Agents,
-        directories: Directories,
+        directories: Directories, partitions: Collection[int] | None = None,
     ) -> None:  # fmt: skip
+        """`partitions`: of the topic, None for all."""
+        self._partitions = partitions
         self._directories = directories
         self._recorders: dict[int, Recorder] = {}
         self._settings, self._client, self._index, self._agents = settings, client, index, agents
@@ -51,20 +53,24 @@ class Rebuilding:
         self._count = 0
 
     async def run(self) -> None:
-        """Read `tickets` to its end and write what it says."""
-        await self._agents.forget_loads()
+        """Read `tickets` to its end and write what it says, into loads that are empty."""
         names = [topics.TICKETS.full_name(self._settings.topic_prefix)]
         try:
             async with Reading(self._settings, names, required=True) as reading:
+                if self._partitions is not None:
+                    reading.begin({tp: at for tp, at in reading.positions.items() if tp.partition in self._partitions})
                 for tp in reading.positions:
                     if await self._directories.head(tp.partition) is None:
                         self._recorders[tp.partition] = Recorder(self._directories, tp.partition, None)
                 for _ in range(ROUNDS):
                     before = self._count
-                    async for record in _evenly(reading):
-                        self._take(record)
-                        if self._count % AT_ONCE == 0:
-                            await self._flush()
+                    async for _, records in reading.to_end():
+                        for number, record in enumerate(records):
+                            self._take(record)
+                            if self._count % AT_ONCE == 0:
+                                await self._flush()
+                            elif number % YIELD_EVERY == 0:
+                                await asyncio.sleep(0)  # or nobody else had a turn for as long as a fetch lasts
                     await self._flush()
                     await self._written()
                     for tp, position in reading.positions.items():
@@ -75,23 +81,33 @@ class Rebuilding:
         finally:
             if self._writing is not None:
                 self._writing.cancel()
-        log.info("index.filled", states=self._count)
+        self._tell("index.filled")
+
+    def _tell(self, event: str) -> None:
+        log.info(
+            event, states=self._count, partitions=sorted(self._partitions) if self._partitions is not None else "all"
+        )
 
     def _take(self, record: ConsumerRecord) -> None:
         key = (record.key or b"").decode("utf-8", "replace")
         self._count += 1
         if self._count % TOLD_EVERY == 0:
-            log.info("index.filling", states=self._count)
-        if (recorder := self._recorders.get(record.partition)) is not None:
-            recorder.note(record)
+            self._tell("index.filling")
+        recorder = self._recorders.get(record.partition)
         if record.value is None:
             self._filling.forget(key, self._held.pop(key, None))
+            if recorder is not None:
+                recorder.note(record)
             return
         try:
             state = read_state(record.value)
         except Undecodable as error:
             log.error("index.broken_state", ticket_id=key, error=str(error))
+            if recorder is not None:
+                recorder.note(record)
             return
+        if recorder is not None:
+            recorder.note(record, waits=state.wants_online or state.snoozed_until is not None)
         self._filling.take(key, state, self._held.pop(key, None))
         if (agent := holder(state)) is not None:
             self._held[key] = state.portal_id, agent
@@ -110,12 +126,3 @@ class Rebuilding:
     async def _written(self) -> None:
         if self._writing is not None:
             await self._writing
-
-
-async def _evenly(reading: Reading) -> AsyncIterator[ConsumerRecord]:
-    """The records up to the topic's end as it is now, with a turn for everybody else after a few."""
-    async for _, records in reading.to_end():
-        for number, record in enumerate(records):
-            if number % YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-            yield record

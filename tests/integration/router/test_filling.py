@@ -7,16 +7,21 @@ from typing import Any
 
 import pytest
 import redis.asyncio
-from load.population import state
+from load.population import fill, state
 from mailroom_contracts import TicketState, encode, topics
 from mailroom_router import filling as module
+from mailroom_router import rebuild_processes
 from mailroom_router.agents import Agents
+from mailroom_router.directories import Directories
 from mailroom_router.facts import facts
 from mailroom_router.filling import Filling
 from mailroom_router.lean_state import read_state
 from mailroom_router.packed import TOGETHER
+from mailroom_router.rebuild import Rebuilding
 from mailroom_router.redis_index import BOUNCE_DAYS, Index
+from mailroom_router.settings import RouterSettings
 from mailroom_runtime.redis.valkey import connect
+from support.router_world import World
 from support.servers import ValkeyServer
 
 
@@ -116,5 +121,39 @@ async def test_of_a_ticket_the_last_state_counts_and_an_erased_one_is_not_writte
         assert [k for k in found if k.startswith(b"load:")] == [b"load:p1:a3"]
         assert len([k for k in found if k.startswith(b"ix2:t:")]) == 1
         assert len([k for k in found if k.startswith(b"ix2:k:")]) == len(facts(None, ticket).names())
+    finally:
+        await client.aclose()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_index_that_processes_fill_is_the_same_and_one_that_fails_leaves_it_to_the_router(
+    world: World, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    settings, prefix = world.settings, world.settings.topic_prefix
+    await fill(settings.kafka, prefix, settings.partitions, range(300))
+    client = connect(valkey.url)
+    index = Index(client, prefix, 35)
+    try:
+        here = Rebuilding(settings, client, index, Agents(client, prefix), Directories(client, prefix))
+        await here.run()
+        expected = await kept(valkey, prefix)
+        await client.flushall()
+        for name, value in world.env(**({"MAILROOM_PARTITIONS": "none"} if fails else {})).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(rebuild_processes, "MANY", 300)
+        filled = []
+        whole = rebuild_processes._filled
+
+        async def watched(*shares: Any) -> bool:
+            filled.append(await whole(*shares))
+            return bool(filled[0])
+
+        monkeypatch.setattr(rebuild_processes, "_filled", watched)
+        router = RouterSettings(**settings.model_dump(include={"kafka", "redis", "topic_prefix", "partitions"}))
+        await rebuild_processes.rebuild(router, client, index, {"p1": 400})
+        assert filled == [not fails]
+        found = await kept(valkey, prefix)
+        assert named(found) == named(expected)
+        assert any(key.startswith(b"ix2:dir:") for key in found)
     finally:
         await client.aclose()

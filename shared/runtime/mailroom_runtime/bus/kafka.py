@@ -234,10 +234,14 @@ class Reading:
         self.positions = dict(positions)
         self._consumer.assign(list(positions))
 
+    async def ends(self) -> dict[TopicPartition, int]:
+        """Where they end now."""
+        return dict(await self._consumer.end_offsets(list(self.positions))) if self.positions else {}
+
     async def to_end(self) -> AsyncIterator[tuple[TopicPartition, Sequence[ConsumerRecord]]]:
         """What there is up to the ends as they are now. Raises as `read_to_end`."""
         consumer, positions = self._consumer, self.positions
-        ends = await consumer.end_offsets(list(positions)) if positions else {}
+        ends = await self.ends()
         waiting = {tp for tp, position in positions.items() if ends[tp] > position}
         for tp in waiting:
             consumer.seek(tp, positions[tp])
