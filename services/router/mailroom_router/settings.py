@@ -11,7 +11,9 @@ class RouterSettings(ServiceSettings):
 
     health_port: int = Field(9103, ge=0, le=65535, description="Port of the health and metrics endpoint.")
     router_batch: int = Field(500, ge=1, le=5000, description="Most records in one transaction, or one look-up.")
-    router_rebuild_wait_s: float = Field(60, ge=0, description="How long routing waits for the index to be rebuilt.")
+    router_rebuild_wait_s: float = Field(
+        60, ge=0, description="How long mail that names something waits for the index to be rebuilt."
+    )
     router_receipt_days: int = Field(35, ge=1, description="How long a receipt's way is remembered.")
     router_reply_days: float = Field(
         17, gt=0, description="A reply older than this is not sent: 3 days of tries, 14 of waiting for the account."

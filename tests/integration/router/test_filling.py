@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -157,3 +160,31 @@ async def test_an_index_that_processes_fill_is_the_same_and_one_that_fails_leave
         assert any(key.startswith(b"ix2:dir:") for key in found)
     finally:
         await client.aclose()
+
+
+async def test_a_process_that_fills_ends_with_the_router() -> None:
+    asked = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as kafka:
+        port = kafka.sockets[0].getsockname()[1]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "mailroom_router.rebuild_processes",
+            stdin=asyncio.subprocess.PIPE, env={**os.environ, "MAILROOM_KAFKA": f"127.0.0.1:{port}"},
+        )  # fmt: skip
+        try:
+            assert process.stdin is not None
+            process.stdin.write(b'{"partitions": [0], "kept_days": {}}\n')
+            async with asyncio.timeout(30):
+                await asked.wait()
+                assert process.returncode is None
+                process.stdin.close()
+                assert await process.wait() == 1
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
