@@ -91,8 +91,9 @@ def _bytes(root: Path, pattern: str) -> int:
 
 
 def _cpu(pid: int) -> float:
+    """Seconds of processor time, those of its own processes that have ended included."""
     times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def told(process: ServiceProcess, event: str) -> list[dict[str, Any]]:
