@@ -103,15 +103,23 @@ def give_back(draft: Draft, command: GiveBack) -> None:
         draft.ignore(command.type, "unchanged", "It was not merged into this ticket.")
         return
     added = set(taken.added)
+    rest = [t for t in state.taken_in if t.id != command.source_id]
+    own = {m.id for m in state.messages}
+
+    def leaves(message: MessageSummary | None) -> bool:
+        if message is None:
+            return False
+        writer = _writer(message)
+        return writer in added or (message.id not in own and not any(writer in t.added for t in rest))
+
     changes: dict[str, Any] = {}
-    last, own = state.answered, {m.id for m in state.messages}
-    if taken.before is not None and last is not None and (last.id not in own or _writer(last) in added):
-        changes = {name: getattr(taken.before, name) for name in _ANSWERED}
-    draft.change(
-        participants=[p for p in state.participants if p not in added],
-        taken_in=[t for t in state.taken_in if t.id != command.source_id],
-        **changes,
-    )
+    if taken.before is not None:
+        # what other merges would come back to must not be theirs who leave either
+        before = {"before": taken.before}
+        rest = [t.model_copy(update=before) if t.before and leaves(t.before.answered) else t for t in rest]
+        if leaves(state.answered):
+            changes = {name: getattr(taken.before, name) for name in _ANSWERED}
+    draft.change(participants=[p for p in state.participants if p not in added], taken_in=rest, **changes)
     draft.emit(GaveBack, source_id=command.source_id, source_number=taken.number, answers=draft.ticket.answers)
     if (further := draft.ticket.merged_into) is not None:
         # who left here leaves there too: this ticket is given back, and taken in again as it is now

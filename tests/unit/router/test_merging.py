@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mailroom_contracts import (
     EmailRouted,
@@ -122,7 +122,19 @@ def test_a_tickets_only_mail_is_not_split() -> None:
 step = st.tuples(st.sampled_from(["merge", "unmerge", "mail"]), st.integers(0, 2), st.integers(0, 2))
 
 
+def test_of_two_merges_the_one_that_stays_is_still_answered_and_comes_back_to_nobody_who_left() -> None:
+    desk, first, second = two()
+    third = desk.mail(3, sender="lee@customer.example", at=after(0.2))
+    desk.do(command(Merge, second, "1", into=first))
+    desk.do(command(Merge, third, "2", into=first))
+    desk.do(command(Unmerge, second, "3"))
+    assert recipients(desk, first) == ["lee@customer.example"], "the last mail, whose ticket stays"
+    desk.do(command(Unmerge, third, "4"))
+    assert recipients(desk, first) == ["jo@customer.example"]
+
+
 @settings(max_examples=80, deadline=None)
+@example([("merge", 0, 1), ("merge", 2, 1), ("mail", 0, 0), ("unmerge", 0, 0), ("mail", 2, 0), ("unmerge", 2, 0)])
 @given(st.lists(step, max_size=14))
 def test_whatever_is_merged_and_undone_no_mail_is_lost_and_nobody_is_answered_by_a_ticket_they_left(
     steps: list[tuple[str, int, int]],
