@@ -288,7 +288,7 @@ class Partition:
         return all(offset in keys and directory.mark(keys[offset]) == mark for offset, mark in lines.items())
 
     async def _scan(self, store: Store, consumer: AIOKafkaConsumer, end_offset: int, tail: _Tail) -> None:
-        """Find where each state lies by reading all of them, without keeping any: writing them takes as long again."""
+        """Find where each state lies by reading all of them, without writing any of them down."""
         lines = directory.Lines()
         await consumer.seek_to_beginning(self._states)
         async for records in self._read(consumer, 0, lambda: end_offset):
