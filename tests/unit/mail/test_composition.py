@@ -75,6 +75,16 @@ def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
+@pytest.mark.parametrize("name", ["0 " * 19 + "0", "An " * 45 + "n", "Q. " * 16 + "Q", "Q. " * 40 + "Q"])
+@pytest.mark.parametrize("host", ["0" * 22, "x" * 60])
+def test_a_long_plain_name_is_folded(name: str, host: str) -> None:
+    boxes = [Mailbox(f"0@{host}.example", name)] * 3
+    raw = compose(outgoing(to=boxes, cc=boxes[:1]))
+    check_form(raw)
+    found = stdlib(raw)["To"].addresses
+    assert [(squeezed(a.display_name), a.domain) for a in found] == [(name, f"{host}.example")] * 3
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     sender=_MAILBOX,

@@ -143,11 +143,17 @@ def mailbox(field: str, box: Mailbox) -> str:
     if not name:
         return where
     if _ATOMS.fullmatch(name) and "=?" not in name:
-        return f"{name} <{where}>"
+        return _lines(field, [*name.split(" "), f"<{where}>"])
     if name.isascii() and not _CONTROL.search(name) and "=?" not in name and len(name) < 200 and "  " not in name:
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}" <{where}>'
+        if len(field) + 4 + len(escaped) <= _LINE:
+            return _lines(field, [f'"{escaped}"', f"<{where}>"])
     return "\r\n ".join([*encoded_words(name, len(field) + 2), f"<{where}>"])
+
+
+def _lines(field: str, tokens: Sequence[str]) -> str:
+    """What stands behind the field's name and its colon, with room for a comma at the end."""
+    return _folded(field, [*tokens[:-1], f"{tokens[-1]},"])[len(field) + 2 :].removesuffix(",\r\n")
 
 
 def mailboxes(field: str, boxes: Sequence[Mailbox]) -> str:
