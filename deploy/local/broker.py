@@ -142,6 +142,9 @@ class Broker:
             "share.coordinator.state.topic.min.isr": needed,
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 1000,
+            # After so long one that is gone is noticed, and may come back: nine seconds by default, in which mail waits.
+            "broker.session.timeout.ms": 4_000 if len(self.quorum) >= 3 else 9_000,
+            "broker.heartbeat.interval.ms": 500 if len(self.quorum) >= 3 else 2_000,
             # Index files are mapped at their full size: small ones let one small broker hold many partitions.
             "log.segment.bytes": 256 * 1024 * 1024,
             "log.index.size.max.bytes": 2 * 1024 * 1024,

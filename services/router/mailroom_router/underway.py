@@ -24,6 +24,7 @@ NAMELESS_S = 1.0  # one without a Message-ID cannot be seen to be known: it coun
 MOST = 20_000
 STORM = 20  # so many with one name are no conversation but a newsletter's readers: only who takes part waits
 LOOKED_AT = 200  # of a storm, the latest
+MOST_NAMES = 60  # of the mails that one waited for: memory is linear in mails, not in their square
 _NOT_PART = ("bounce", "own_mail", "no_address", "unmatched_bounce", "unmatched_receipt")
 
 Key = tuple[str, str, str]
@@ -40,6 +41,8 @@ class _Going:
     people: frozenset[str]
     at: float
     tickets: dict[str, TicketClue] = field(default_factory=dict)
+    of_others: frozenset[Key] = frozenset()
+    """Names of the mails that it waited for: whoever refers to these waits for it, too, since it may put people in."""
 
 
 class Underway:
@@ -48,7 +51,7 @@ class Underway:
     def __init__(self) -> None:
         self._mails: OrderedDict[str, _Going] = OrderedDict()
         self._by_name: dict[Key, dict[str, None]] = {}
-        self._held_since: OrderedDict[str, float] = OrderedDict()
+        self._held: OrderedDict[str, tuple[float, frozenset[Key]]] = OrderedDict()  # since when, and whose names
         self._behind: list[str] = []  # of this round: they wait themselves
 
     def begin(self, now: float) -> None:
@@ -58,8 +61,8 @@ class Underway:
         self._behind.clear()
         while self._mails and (len(self._mails) > MOST or next(iter(self._mails.values())).at < now - REMEMBERED_S):
             self._drop(next(iter(self._mails)))
-        while len(self._held_since) > MOST:
-            self._held_since.popitem(last=False)
+        while len(self._held) > MOST:
+            self._held.popitem(last=False)
 
     def related(self, received: EmailReceived, clues: Clues) -> list[str]:
         """Message-IDs of mails under way that bear on where this one goes: the index is to be asked for them too."""
@@ -67,6 +70,7 @@ class Underway:
 
     def note(self, received: EmailReceived, routed: Sequence[EmailRouted], now: float) -> None:
         """A mail was routed; the index will know its names."""
+        _, of_others = self._held.pop(received.id, (now, frozenset()))
         if received.gmail is not None and received.gmail.sent:
             return  # of no ticket, as a rule
         tickets = {
@@ -75,7 +79,7 @@ class Underway:
             if one.reason not in _NOT_PART
         }
         if tickets:
-            self._add(received, now, tickets)
+            self._add(received, now, tickets, of_others)
 
     def waits(self, received: EmailReceived, clues: Clues, known: Known, now: float, *, index: bool) -> bool:
         """Whether to look again later, since the index does not know all yet that bears on where the mail goes.
@@ -88,12 +92,16 @@ class Underway:
                 self._drop(going.id)
             else:
                 rivals.append(going)
-        if rivals and index and now - self._held_since.setdefault(received.id, now) < PATIENCE_S:
+        since, of_others = self._held.get(received.id, (now, frozenset()))
+        if rivals and index and now - since < PATIENCE_S:
             # what names the same mail must not overtake it
-            self._add(received, now, {}, wanted(received, clues))
+            names = (name for going in rivals for name in (*going.names, *going.of_others))
+            of_others = frozenset(islice(dict.fromkeys([*wanted(received, clues), *of_others, *names]), MOST_NAMES))
+            self._held[received.id] = since, of_others
+            self._add(received, now, {}, of_others)
             self._behind.append(received.id)
             return True
-        self._held_since.pop(received.id, None)
+        self._held[received.id] = since, of_others
         for going in rivals:
             for key in wanted(received, clues):
                 if key in going.names and going.tickets:
@@ -116,24 +124,24 @@ class Underway:
         return list(found.values())
 
     def _add(
-        self, received: EmailReceived, now: float, tickets: dict[str, TicketClue], more: Sequence[Key] = ()
+        self, received: EmailReceived, now: float, tickets: dict[str, TicketClue], of_others: frozenset[Key]
     ) -> None:
         self._drop(received.id)
         content, portal = received.content, received.portal_id
         names = {(portal, "n", ticket_number(ticket)) for ticket in tickets}
-        names |= set(more)
         names |= {(portal, "m", name) for name in (content.message_id, root_of(received)) if name}
         if received.gmail is not None:
             names.add((portal, "g", f"{received.gmail.address_id}:{received.gmail.thread_id}"))
         people = frozenset(p.email.lower() for p in (author(received), *content.to, *content.cc))
-        self._mails[received.id] = _Going(received.id, content.message_id, frozenset(names), people, now, tickets)
-        for name in names:
+        going = _Going(received.id, content.message_id, frozenset(names), people, now, tickets, of_others - names)
+        self._mails[received.id] = going
+        for name in (*going.names, *going.of_others):
             self._by_name.setdefault(name, {})[received.id] = None
 
     def _drop(self, receipt: str) -> None:
         if (going := self._mails.pop(receipt, None)) is None:
             return
-        for name in going.names:
+        for name in (*going.names, *going.of_others):
             of_name = self._by_name[name]
             del of_name[receipt]
             if not of_name:

@@ -169,6 +169,25 @@ def test_a_question_its_answer_and_whoever_was_put_in_are_one_ticket() -> None:
     assert len(messages) == 3
 
 
+def test_who_was_put_in_by_a_distant_answer_is_no_stranger() -> None:
+    """The last mail names the first one only; that its writer takes part is said three answers further on."""
+    made = [mail(0, at=NOW)]
+    for number in (1, 2, 3):
+        cc = [Person(email="bob@customer.example")] if number == 3 else []
+        parent = [f"m{number - 1}@customer.example"]
+        made.append(mail(number, at=NOW + timedelta(seconds=number), in_reply_to=parent, cc=cc))
+    at = NOW + timedelta(seconds=4)
+    made.append(mail(4, sender="bob@customer.example", at=at, in_reply_to=["m0@customer.example"]))
+
+    async def work() -> dict[str, set[str]]:
+        world = _World()
+        await world.take(made, lambda: True)
+        return world.tickets()
+
+    (messages,) = asyncio.run(work()).values()
+    assert len(messages) == 5
+
+
 def test_a_newsletters_readers_do_not_wait_for_each_other() -> None:
     """They name the same mail, and take part in nothing of each other's: not two hundred rounds."""
     answers = [
