@@ -30,6 +30,7 @@ _DRAFT = "works on a router's draft; what it takes beside it are ids of ours"
 REASONS = {
     "mailroom_console.addresses.sign_ins.redirect_uri": _RUNNING,
     "mailroom_console.tickets.commands.about": _RUNNING,
+    "mailroom_console.erasing.spellings.may_name": "makes a condition for a database",
     "mailroom_console.pages.frame.pager.part_of": _ASKING,
     "mailroom_console.pages.tickets.listing.filters_of": _ASKING,
     "mailroom_console.seeding.keep": "writes a file of ours",

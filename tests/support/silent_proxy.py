@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Self
 
+from mailroom_runtime.process.tasks import end
+
 
 class SilentProxy:
     """`async with SilentProxy(port) as way:` then `way.port`, and `way.falls_silent()`."""
@@ -26,9 +28,7 @@ class SilentProxy:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._open.wait()

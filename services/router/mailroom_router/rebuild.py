@@ -17,6 +17,7 @@ from mailroom_contracts import Undecodable, topics
 from mailroom_runtime.bus.kafka import Reading
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.settings import ServiceSettings
+from mailroom_runtime.process.tasks import end
 
 from .agents import Agents
 from .directories import Directories
@@ -72,7 +73,8 @@ class Rebuilding:
                             elif number % YIELD_EVERY == 0:
                                 await asyncio.sleep(0)  # or nobody else had a turn for as long as a fetch lasts
                     await self._flush()
-                    await self._written()
+                    if self._writing is not None:
+                        await self._writing
                     for tp, position in reading.positions.items():
                         if tp.partition in self._recorders:
                             await self._recorders[tp.partition].write(position)
@@ -80,7 +82,7 @@ class Rebuilding:
                         break
         finally:
             if self._writing is not None:
-                self._writing.cancel()
+                await end(self._writing)
         self._tell("index.filled")
 
     def _tell(self, event: str) -> None:
@@ -117,12 +119,9 @@ class Rebuilding:
 
     async def _flush(self) -> None:
         """Write what was read while more is read: in order, one after the other."""
-        await self._written()
+        if self._writing is not None:
+            await self._writing
         for recorder in self._recorders.values():
             await recorder.write()
         filling, self._filling = self._filling, self._empty()
         self._writing = asyncio.create_task(filling.write(self._client, self._index, self._agents))
-
-    async def _written(self) -> None:
-        if self._writing is not None:
-            await self._writing

@@ -21,6 +21,7 @@ from mailroom_runtime.bus.aiokafka_private import tame
 from mailroom_runtime.bus.kafka import Reading
 from mailroom_runtime.process.logs import configure, get_logger
 from mailroom_runtime.process.settings import load
+from mailroom_runtime.process.tasks import end
 from mailroom_runtime.redis.valkey import connect
 
 from .agents import Agents
@@ -59,9 +60,7 @@ async def _filled(shares: Sequence[Sequence[int]], kept_days: Mapping[str, int])
     try:
         return all([await one for one in running])
     finally:
-        for one in running:
-            one.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end(*running)
 
 
 async def _one(partitions: Sequence[int], kept_days: Mapping[str, int]) -> bool:

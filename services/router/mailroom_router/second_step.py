@@ -41,8 +41,9 @@ from .directory_keeping import DirectoryKeeping, KnownDirectories
 from .handed import Handed
 from .inbox import INPUTS, Raw
 from .learning import Learning
-from .partition import Partition, Shared
+from .partition import Partition
 from .redis_gate import RedisGate
+from .restoring import Shared
 from .settings import RouterSettings
 from .store import Slot
 from .transactions import Membership, Transactions, committed, fence_last

@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,18 +16,17 @@ from aiokafka import TopicPartition
 from mailroom_contracts import Actor, EmailReceived, Erase, TicketState, ids, tombstone, topics
 from mailroom_router.directories import Directories
 from mailroom_router.directory import PARTS, Lines, entries, spot_of
-from mailroom_router.directory_keeping import DirectoryKeeping
-from mailroom_router.redis_gate import RedisGate
 from mailroom_runtime.bus.single_records import SingleRecords
 from mailroom_runtime.redis.presence import Presence
 from mailroom_runtime.redis.valkey import connect
 from support.processes import ServiceProcess
+from support.router_directories import directories_are_there, directories_hold
 from support.router_world import World, check_consistent, mail
 from support.servers import ValkeyServer
 from support.waiting import eventually, while_it_moves
 
 Starter = Callable[..., ServiceProcess]
-PARTITIONS = 4
+PARTITIONS = 2
 
 
 @pytest_asyncio.fixture
@@ -55,47 +53,6 @@ async def decided(world: World, *mails: EmailReceived, stalled: float = 60) -> N
         return len(wanted & {e.causation_id for e in await world.events()})
 
     await while_it_moves(done, len(wanted), stalled=stalled, every=0.5, what="mails with an outcome")
-
-
-async def directories_hold(world: World, client: redis.asyncio.Redis) -> Directories:
-    """Have the directories say where every ticket's latest state lies."""
-    found = Directories(client, world.settings.topic_prefix)
-
-    async def whole() -> bool:
-        await looked_after(world, client)
-        latest: dict[bytes, int | None] = {}
-        for record in await world.records(topics.TICKETS):
-            latest[bytes.fromhex(record.key.decode())] = None if record.value is None else record.offset
-        told: dict[bytes, int] = {}
-        for number in range(PARTITIONS):
-            if (read := await found.read(number)) is None:
-                return False
-            told.update({mark: spot_of(line).offset for part in read[1] for mark, line in entries(part).items()})
-        return told == {mark: offset for mark, offset in latest.items() if offset is not None}
-
-    await eventually(whole, 60, every=0.5)
-    return found
-
-
-async def directories_are_there(world: World, client: redis.asyncio.Redis) -> None:
-    """Wait until a router has begun them."""
-    found = Directories(client, world.settings.topic_prefix)
-
-    async def whole() -> bool:
-        return all([await found.read(number) is not None for number in range(PARTITIONS)])
-
-    await eventually(whole, 60, every=0.5)
-
-
-async def looked_after(world: World, client: redis.asyncio.Redis) -> None:
-    """What a router does after five minutes, or 5,000 states."""
-    gate = RedisGate(client, world.settings.topic_prefix)
-    gate.up = True
-    open_ = SimpleNamespace(ready=True, states_to=1 << 40)
-    directories = Directories(client, world.settings.topic_prefix)
-    keeping = DirectoryKeeping(world.settings, gate, directories, lambda: dict.fromkeys(range(PARTITIONS), open_))
-    for number in range(PARTITIONS):
-        await keeping._add(number)
 
 
 def told(process: ServiceProcess, event: str) -> list[dict[str, Any]]:

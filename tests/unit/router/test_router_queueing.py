@@ -17,7 +17,8 @@ from mailroom_router.agenda import LATE_FOR_S, MANY, PATIENT_LONGEST_S, PATIENT_
 from mailroom_router.batch import Desk, Worked
 from mailroom_router.inbox import Inbox, Lane, Raw
 from mailroom_router.outputs import Outputs
-from mailroom_router.partition import Partition, Shared
+from mailroom_router.partition import Partition
+from mailroom_router.restoring import Shared
 from mailroom_router.settings import RouterSettings
 from mailroom_router.transactions import Membership, Transactions
 from mailroom_router.worker import Worker
