@@ -86,13 +86,13 @@ class Partition:
             if key != ticket_id.encode() or value is None:
                 self._distrusted = True
                 raise DirectoryWrong(f"the state of ticket {ticket_id} is not at offset {offset} of {self._states}")
-            self._keep(ticket_id, value, offset)
+            self._keep(ticket_id, value, offset, wanted=True)
 
-    def _keep(self, ticket_id: str, value: bytes, offset: int) -> None:
+    def _keep(self, ticket_id: str, value: bytes, offset: int, *, wanted: bool) -> None:
         if self._store is None:
             raise KafkaError(f"{self._states} was given up meanwhile")
         try:
-            state = self._store.bring(ticket_id, value, offset)
+            state = self._store.bring(ticket_id, value, offset, wanted=wanted)
         except Undecodable as error:
             raise unreadable(ticket_id, error) from None
         if state is not None:
@@ -171,7 +171,7 @@ class Partition:
             try:
                 for offset, (key, value) in (await self._shared.records.at(self._states, some)).items():
                     if key is not None and value is not None:
-                        self._keep(key.decode("utf-8", "replace"), value, offset)
+                        self._keep(key.decode("utf-8", "replace"), value, offset, wanted=False)
             except Stopped as error:  # whoever works on that ticket stops; the others are to have their turn
                 log.error("partition.waiting_unreadable", partition=self.number, error=str(error))
             except KafkaError as error:

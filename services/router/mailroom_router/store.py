@@ -161,15 +161,18 @@ class Store:
                 found += (directory.spot_of(line).offset for line in directory.waiting(lines))
         return sorted(found)
 
-    def bring(self, ticket_id: str, value: bytes, offset: int) -> TicketState | None:
+    def bring(self, ticket_id: str, value: bytes, offset: int, *, wanted: bool = True) -> TicketState | None:
         """Keep a state that was in the topic alone, at this offset. None where something else is known by now.
 
-        Raises `Undecodable`.
+        `wanted`: soon; else it does not take a place among the remembered, which are what most memory goes to. Raises
+        `Undecodable`.
         """
         if self.missing(ticket_id) != offset:
             return None
         state = decode_as(TicketState, value)
         self.write({ticket_id: state}, encoded={ticket_id: value})
+        if not wanted:
+            self._cache.pop(ticket_id, None)
         return state
 
     def erased(self, ticket_id: str) -> tuple[str, ...]:

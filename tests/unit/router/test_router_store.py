@@ -64,6 +64,18 @@ def located(tickets: dict[str, Spot], store: Store, checkpoint: int) -> None:
     assert list(store.locate([parts.get(n, b"") for n in range(PARTS)], checkpoint)) == list(range(PARTS))
 
 
+def test_a_state_that_is_brought_for_later_is_on_disk_only(tmp_path: Path) -> None:
+    """A hundred thousand tickets may wait; the remembered ones of eight partitions are 300 MB."""
+    later, soon = state(1), state(2)
+    store = Store(tmp_path / "t")
+    located({later.id: Spot(7, waits=True), soon.id: Spot(8)}, store, 20)
+    values = [encode(topics.TICKETS, one, source="test").value or b"" for one in (later, soon)]
+    brought = [store.bring(later.id, values[0], 7, wanted=False), store.bring(soon.id, values[1], 8)]
+    assert brought == [later, soon]
+    assert store.get(later.id) is not brought[0]
+    assert store.get(soon.id) is brought[1]
+
+
 def test_where_a_state_lies_is_told_until_it_is_here(tmp_path: Path) -> None:
     ticket, other, third, unknown = state(1), state(2), state(3), state(4)
     store = Store(tmp_path / "t")
