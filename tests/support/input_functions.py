@@ -31,6 +31,7 @@ REASONS = {
     "mailroom_console.addresses.sign_ins.redirect_uri": _RUNNING,
     "mailroom_console.tickets.commands.about": _RUNNING,
     "mailroom_console.erasing.spellings.may_name": "makes a condition for a database",
+    "mailroom_router.restoring.unreadable": "names a ticket of ours",
     "mailroom_console.pages.frame.pager.part_of": _ASKING,
     "mailroom_console.pages.tickets.listing.filters_of": _ASKING,
     "mailroom_console.seeding.keep": "writes a file of ours",
