@@ -116,7 +116,7 @@ class Head:
         return Head(self.to, sizes, (*self.tidied[:number], size, *self.tidied[number + 1 :]))
 
     def untidy(self, least: int) -> list[int]:
-        """KnownDirectories of which half may be lines that do not count any more."""
+        """Parts of which half may be lines that do not count any more."""
         return [n for n, size in enumerate(self.sizes) if size > 2 * self.tidied[n] + least * ENTRY_BYTES]
 
 

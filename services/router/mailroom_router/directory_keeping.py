@@ -31,6 +31,11 @@ AT_ONCE = 50_000
 YIELD_EVERY = 100
 
 
+def ticket_of(record: ConsumerRecord) -> str:
+    """Whose state a record of `tickets` is."""
+    return (record.key or b"").decode("utf-8", "replace")
+
+
 class Open(Protocol):
     """A partition that this worker has."""
 
@@ -76,10 +81,9 @@ class Recorder:
     def note(self, record: ConsumerRecord, waits: bool | None = None) -> None:
         """The next record. `waits`: whether its ticket does, where that is known."""
         value = record.value
-        key = (record.key or b"").decode("utf-8", "replace")
         if waits is None:
             waits = value is not None and may_wait(value)
-        self._lines.note(key, record.offset, waits=waits, gone=value is None)
+        self._lines.note(ticket_of(record), record.offset, waits=waits, gone=value is None)
         self._to = record.offset + 1
 
     def __len__(self) -> int:

@@ -21,7 +21,7 @@ from mailroom_runtime.process.tasks import end
 
 from .agents import Agents
 from .directories import Directories
-from .directory_keeping import Recorder
+from .directory_keeping import Recorder, ticket_of
 from .facts import holder
 from .filling import Filling, Load
 from .lean_state import read_state
@@ -91,7 +91,7 @@ class Rebuilding:
         )
 
     def _take(self, record: ConsumerRecord) -> None:
-        key = (record.key or b"").decode("utf-8", "replace")
+        key = ticket_of(record)
         self._count += 1
         if self._count % TOLD_EVERY == 0:
             self._tell("index.filling")

@@ -17,7 +17,7 @@ from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Stopped
 
 from . import directory
-from .directory_keeping import KnownDirectories
+from .directory_keeping import KnownDirectories, ticket_of
 from .facts import Facts, Learnt
 from .lean_state import read_facts
 from .settings import RouterSettings
@@ -146,7 +146,7 @@ class Restoring:
             await tail.note(records)
             for number, r in enumerate(records, 1):
                 value = r.value
-                lines.note(_key(r), r.offset, waits=value is not None and may_wait(value), gone=value is None)
+                lines.note(ticket_of(r), r.offset, waits=value is not None and may_wait(value), gone=value is None)
                 if number % YIELD_EVERY == 0:
                     await asyncio.sleep(0)
         position = await consumer.position(self._states)
@@ -161,7 +161,7 @@ class Restoring:
         # Up to the high watermark, not only to what is committed so far: the markers of a transaction whose offsets
         # are committed may still be on their way to this partition.
         async for records in self._read(consumer, position, lambda: consumer.highwater(tp)):
-            last = {_key(r): r for r in records}
+            last = {ticket_of(r): r for r in records}
             store.take({key: r.value for key, r in last.items()}, records[-1].offset + 1)
             tail.seen.update(directory.mark(key) for key in last)
             await tail.note(records)
@@ -196,7 +196,7 @@ class _Tail:
     async def note(self, records: Sequence[ConsumerRecord]) -> None:
         """Raises `Stopped` when one of them cannot be read."""
         self.count += len(records)
-        last = {_key(r): r for r in records if self._is_to_be_told(r)}
+        last = {ticket_of(r): r for r in records if self._is_to_be_told(r)}
         for number, (key, r) in enumerate(last.items(), 1):
             if r.value is not None:
                 try:
@@ -208,10 +208,6 @@ class _Tail:
 
     def _is_to_be_told(self, record: ConsumerRecord) -> bool:
         return _is_young(record.timestamp) or (self._learnt_to is not None and record.offset >= self._learnt_to)
-
-
-def _key(record: ConsumerRecord) -> str:
-    return (record.key or b"").decode("utf-8", "replace")
 
 
 def unreadable(ticket_id: str, error: Undecodable) -> Stopped:

@@ -104,6 +104,11 @@ class Store:
         """The next offset of `tickets` to read."""
         return int(self._db.get(self._checkpoint) or 0)
 
+    @property
+    def _is_located(self) -> bool:
+        """Whether there may be states that are in the topic alone; where not, nothing is looked for."""
+        return self._checkpoint == _CHECKPOINT_OF_LOCATED
+
     def get(self, ticket_id: str) -> TicketState | None:
         """The state, or None when there is no such ticket."""
         if (state := self._cache.get(ticket_id)) is not None:
@@ -118,8 +123,7 @@ class Store:
 
     def missing(self, ticket_id: str) -> int | None:
         """The offset of a state that is in the topic alone; None when it is here, or there is no such ticket."""
-        key = ticket_id.encode()
-        if ticket_id in self._cache or self._db.get(_STATE + key) is not None:
+        if not self._is_located or ticket_id in self._cache or self._db.get(_STATE + ticket_id.encode()) is not None:
             return None
         found = self._line(directory.mark(ticket_id))
         return directory.spot_of(found).offset if found is not None else None
@@ -156,7 +160,7 @@ class Store:
     def waiting_elsewhere(self) -> list[int]:
         """The offsets, ascending, where tickets lay that may wait for an agent or a time, when it was told where they lie."""
         found: list[int] = []
-        for number in range(directory.DRAWERS):
+        for number in range(directory.DRAWERS if self._is_located else 0):
             if lines := self._db.get(_drawer_key(number)):
                 found += (directory.spot_of(line).offset for line in directory.waiting(lines))
         return sorted(found)

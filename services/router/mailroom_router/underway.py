@@ -101,7 +101,6 @@ class Underway:
             self._add(received, now, {}, of_others)
             self._behind.append(received.id)
             return True
-        self._held[received.id] = since, of_others
         for going in rivals:
             for key in wanted(received, clues):
                 if key in going.names and going.tickets:
