@@ -68,11 +68,11 @@ def fill(url: str, tickets: int) -> None:
             text(
                 _SERIES
                 + f"""INSERT INTO rm0_tickets (seq, id, number, portal_id, queue_id, address_id, status, place,
-            assignee_id, subject, customer_email, customer_name, created_at, updated_at, version, message_count,
+            assignee_id, subject, customer_email, customer_key, customer_name, created_at, updated_at, version, message_count,
             last_text, customer_at, answered_at, waiting, failed)
             SELECT i, printf('%032x', i), printf('MR-%08d', i), 'big', 'big' || (i % {QUEUES}), {ADDRESS}, {STATUS}, {STATUS},
             CASE WHEN i % 3 = 0 THEN NULL ELSE 'agent' || (i % 40) END, 'Order ' || i || ' has not arrived',
-            'jo' || i || '@customer.example', 'Jo', 1700000000000000 + i, 1700000000000000 + (i * 7919) % :count, 4, 2,
+            'jo' || i || '@customer.example', 'jo' || i || '@customer.example', 'Jo', 1700000000000000 + i, 1700000000000000 + (i * 7919) % :count, 4, 2,
             'Where is it?', 1700000000000000 + i, NULL, i % 10 >= 8 AND i % 2 = 0, i % 500 = 0 FROM n"""
             ),
             numbers,

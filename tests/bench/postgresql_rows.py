@@ -42,11 +42,11 @@ async def _fill(url: str, tickets: int, queues: int) -> None:
         rare = f"'''{o}' || CASE WHEN i % 100000 = 7 THEN 'rhubarb' ELSE 'please' END || ''':20'"
         await connection.execute(
             f"""INSERT INTO rm0_tickets (seq, id, number, portal_id, queue_id, address_id, status, place, assignee_id, subject,
-            customer_email, customer_name, created_at, updated_at, version, message_count, last_text, customer_at, waiting,
+            customer_email, customer_key, customer_name, created_at, updated_at, version, message_count, last_text, customer_at, waiting,
             failed, tags, spam, search)
             SELECT i, lpad(to_hex(i), 32, '0'), 'MR-' || lpad(i::text, 8, '0'), 'big', 'big' || (i % {queues}), {ADDRESS},
             {STATUS}, {STATUS}, CASE WHEN i % 3 = 0 THEN NULL ELSE 'agent' || (i % 40) END,
-            'Order ' || i || ' has not arrived', 'jo' || i || '@customer.example', 'Jo', 1700000000000000 + i,
+            'Order ' || i || ' has not arrived', 'jo' || i || '@customer.example', 'jo' || i || '@customer.example', 'Jo', 1700000000000000 + i,
             1700000000000000 + (i::bigint * 7919) % {tickets}, 4, 2, 'Where is it?', 1700000000000000 + i,
             i % 10 >= 8 AND i % 2 = 0, CASE WHEN i % 500 = 0 THEN 1 ELSE 0 END, '[]', false,
             ({lexemes} || {rare})::tsvector FROM generate_series(1, {tickets}) AS n(i)"""

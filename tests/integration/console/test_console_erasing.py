@@ -169,6 +169,12 @@ async def test_a_person_is_found_in_every_spelling_of_the_address(
     await bus.events(other.created(), named.model_copy(update={"message": cc}))
     await eventually(lambda: _shown(console, 4), 30)
     for email in spelt:
+        listed = (await console.get("/tickets", customer=f" {email}"))["items"]
+        assert {item["customer"]["email"] for item in listed} == set(spelt), (
+            "a list by customer compares as the router does"
+        )
+        beside = (await console.get(f"/tickets/{listed[0]['id']}/others"))["items"]
+        assert {item["id"] for item in beside} == {item["id"] for item in listed[1:]}
         told = (await console.get("/people/export", email=email))["items"]
         assert {item["customer"]["email"] for item in told} == set(spelt)
         (others,) = (await console.get("/people/export", email=email, next="others"))["items"]

@@ -87,6 +87,38 @@ async def test_the_migrations_make_what_the_code_expects(postgres: Postgres, tmp
         await database.close()
 
 
+async def test_tickets_of_before_have_their_customers_key_and_a_downgrade_keeps_them(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    from alembic import command
+
+    spelt = {"1": "Jo@Customer.Example", "2": "J\u00d6rg@B\u00fccher.example"}
+    for url in (postgres.url("keys"), f"sqlite+aiosqlite:///{tmp_path / 'k.db'}"):
+        database = Database(url)
+        await database.migrate()
+
+        def before(connection: Connection) -> None:
+            command.downgrade(alembic_config(connection), "0013")
+            for name, email in spelt.items():
+                connection.execute(
+                    text("INSERT INTO rm0_tickets (seq, id, number, portal_id, queue_id, address_id, status, place, subject, "
+                         "customer_email, customer_name, created_at, updated_at, version, message_count, last_text, waiting, "
+                         "failed, tags, spam) VALUES (:s, :n, :n, 'p', 'q', 'a', 'open', 'open', '', :email, '', 0, 0, 1, 0, "
+                         "'', false, 0, '[]', false)"), {"s": int(name), "n": name, "email": email},
+                )  # fmt: skip
+            connection.commit()
+
+        async with database.engine.connect() as connection:
+            await connection.run_sync(before)
+        await database.migrate()
+        async with database.engine.connect() as connection:
+            found = (await connection.execute(text("SELECT id, customer_email, customer_key FROM rm0_tickets"))).all()
+        assert {row.id: row.customer_email for row in found} == spelt
+        keys = {row.id: row.customer_key for row in found}
+        assert keys == {"1": "jo@customer.example", "2": "j\u00f6rg@xn--bcher-kva.example"}
+        await database.close()
+
+
 async def test_files_that_nothing_used_are_purged_on_postgresql_too(postgres: Postgres, tmp_path: Path) -> None:
     desk = UploadDesk(Database(postgres.url("uploads")), tmp_path / "blobs")
     await desk.start()

@@ -13,7 +13,6 @@ from mailroom_console.principals import ADMIN, Principal
 from mailroom_console.storage.paging import Page, number_cursor
 
 from .other_tickets import messages_with, own, person_address
-from .spellings import customer_spellings
 
 AT_ONCE = 20
 OTHERS = "others"  # where the pages go on after the last of the person's own tickets
@@ -26,11 +25,10 @@ async def known(console: Console, principal: Principal, email: str) -> dict[str,
     email = await person_address(console, principal, email)
     t = console.read.tables.tickets
     query = select(func.count(), func.coalesce(func.sum(t.c.message_count), 0)).where(
-        t.c.portal_id == principal.portal_id
+        t.c.portal_id == principal.portal_id, t.c.customer_key == email
     )
     async with console.database.read() as connection:
-        spelt = await customer_spellings(connection, console.read.tables, principal.portal_id, email)
-        tickets, messages = (await connection.execute(query.where(t.c.customer_email.in_(spelt)))).one()
+        tickets, messages = (await connection.execute(query)).one()
     others = await messages_with(console, principal.portal_id, email)
     return {"tickets": tickets, "messages": int(messages), "other_tickets": len(others)}
 
@@ -43,15 +41,13 @@ async def exported(console: Console, principal: Principal, email: str, *, after:
     email = await person_address(console, principal, email)
     tables = console.read.tables
     t, m, h = tables.tickets, tables.messages, tables.history
-    query = select(t).where(t.c.portal_id == principal.portal_id)
+    query = select(t).where(t.c.portal_id == principal.portal_id, t.c.customer_key == email)
     if after == OTHERS:
         return Page(await _of_others(console, principal.portal_id, email))
     if after:
         query = query.where(t.c.seq > number_cursor(after))
     async with console.database.read() as connection:
-        spelt = await customer_spellings(connection, tables, principal.portal_id, email)
-        query = query.where(t.c.customer_email.in_(spelt)).order_by(t.c.seq)
-        rows = (await connection.execute(query.limit(AT_ONCE + 1))).all()
+        rows = (await connection.execute(query.order_by(t.c.seq).limit(AT_ONCE + 1))).all()
         items: list[dict[str, Any]] = []
         for row in rows[:AT_ONCE]:
             messages = await connection.scalars(

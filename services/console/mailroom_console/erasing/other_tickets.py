@@ -23,7 +23,7 @@ from mailroom_console.tickets.reading import own_addresses
 
 from . import counts
 from .blobs import blob_keys
-from .spellings import customer_spellings, may_name
+from .spellings import may_name
 
 AGAIN_S = 30.0  # between two looks at all messages of a portal, and before a command is sent again
 AT_ONCE = 100
@@ -47,12 +47,11 @@ async def messages_with(console: Console, portal_id: str, email: str) -> dict[st
     query = (
         select(m.c.ticket_id, m.c.document)
         .join(t, t.c.id == m.c.ticket_id)
-        .where(m.c.portal_id == portal_id, may_name(m.c.document, email))
+        .where(m.c.portal_id == portal_id, t.c.customer_key != email, may_name(m.c.document, email))
         .order_by(t.c.seq, m.c.at, m.c.id)
     )
     async with console.database.read() as connection:
-        spelt = await customer_spellings(connection, console.read.tables, portal_id, email)
-        rows = (await connection.execute(query.where(t.c.customer_email.not_in(spelt)))).all()
+        rows = (await connection.execute(query)).all()
     person = Forgotten(portal_id, digest_of(portal_id, email))
     return await asyncio.to_thread(_of, rows, person)
 

@@ -11,10 +11,7 @@ from typing import Any
 
 from mailroom_mail import comparable
 from mailroom_runtime.forgotten import addresses_in
-from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from mailroom_console.storage.read_schema import ReadTables
+from sqlalchemy import ColumnElement, func, or_
 
 # a character beyond ASCII in the word around an @; within the limits of RFC 5321 section 4.5.3.1, so that time is linear
 _BEYOND_ASCII = '[^ -~][^ <>()",;:]{0,64}@|@[^ <>()",;:]{0,253}[^ -~]'
@@ -45,10 +42,3 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for one in value.values() if isinstance(value, dict) else value:
             yield from _strings(one)
-
-
-async def customer_spellings(connection: AsyncConnection, tables: ReadTables, portal_id: str, email: str) -> list[str]:
-    """As what the customers of a portal's tickets are stored that have this address."""
-    stored = tables.tickets.c.customer_email
-    query = select(stored).distinct().where(tables.tickets.c.portal_id == portal_id, may_name(stored, email))
-    return [found for found in (await connection.scalars(query)) if comparable(found) == email]

@@ -31,7 +31,7 @@ from .blobs import blob_keys
 from .other_tickets import OtherTickets
 from .portal_rows import remove_portal
 from .shared_blobs import needed_elsewhere
-from .spellings import customer_spellings, may_name, record_names
+from .spellings import may_name, record_names
 from .steps import steps
 
 log = get_logger()
@@ -69,8 +69,7 @@ class Erasing:
         bounces = select(b.c.ticket_id, b.c.document).where(b.c.portal_id == row.portal_id, b.c.ticket_id.is_not(None))
         async with self._console.database.read() as connection:
             if row.kind == PERSON:
-                spelt = await customer_spellings(connection, tables, row.portal_id, row.target)
-                query = query.where(t.c.customer_email.in_(spelt))
+                query = query.where(t.c.customer_key == row.target)
                 bounces = bounces.where(may_name(b.c.document, row.target))
             found = list((await connection.execute(query.order_by(t.c.seq).limit(AT_ONCE))).scalars())
             if found:
@@ -118,11 +117,8 @@ class Erasing:
 
     async def _needed_by_others(self, row: Any, at: list[int]) -> set[str]:
         """What the person wrote into other people's tickets is not: there it is emptied afterwards."""
-        tables = self._console.read.tables
-        t, m = tables.tickets, tables.messages
-        async with self._console.database.read() as connection:
-            spelt = await customer_spellings(connection, tables, row.portal_id, row.target)
-        mine = select(t.c.id).where(t.c.portal_id == row.portal_id, t.c.customer_email.in_(spelt))
+        t, m = self._console.read.tables.tickets, self._console.read.tables.messages
+        mine = select(t.c.id).where(t.c.portal_id == row.portal_id, t.c.customer_key == row.target)
         person = Forgotten(row.portal_id, digest_of(row.portal_id, row.target))
         return await needed_elsewhere(self._console, row.portal_id, at, m.c.ticket_id.not_in(mine), person.wrote)
 

@@ -203,7 +203,8 @@ class Batch:
         self.tickets[event.ticket_id] = self.new_tickets[event.ticket_id] = {
             "id": event.ticket_id, "number": event.number, "portal_id": event.portal_id, "queue_id": event.queue_id,
             "address_id": event.address_id, "status": event.status, "assignee_id": None, "subject": event.subject,
-            "customer_email": event.customer.email, "customer_name": event.customer.name,
+            "customer_email": event.customer.email, "customer_key": comparable(event.customer.email),
+            "customer_name": event.customer.name,
             "follow_up_of": event.follow_up_of, "linked_to": event.linked_to,
             "gmail_thread_id": event.gmail_thread_id, "created_at": at, "updated_at": at, "version": event.version,
             "message_count": 0, "last_text": "", "closed_at": None, "has_files": False, "customer_at": None, "answered_at": None, "waiting": False,

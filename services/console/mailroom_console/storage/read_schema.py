@@ -68,6 +68,7 @@ def _make(g: int, into: MetaData) -> ReadTables:
         Column("assignee_id", Id),
         Column("subject", Text, nullable=False),
         Column("customer_email", Text, nullable=False),
+        Column("customer_key", Text, nullable=False, server_default=""),  # as addresses are compared
         Column("customer_name", Text, nullable=False),
         Column("follow_up_of", Id),
         Column("linked_to", Id),
@@ -95,7 +96,7 @@ def _make(g: int, into: MetaData) -> ReadTables:
         Index(f"ix_rm{g}_assignee_place", "portal_id", "assignee_id", "place", "updated_at", "seq"),
         Index(f"ix_rm{g}_queue_assignee_place", "portal_id", "queue_id", "assignee_id", "place", "updated_at", "seq"),
         Index(f"ix_rm{g}_address_place", "portal_id", "address_id", "place", "updated_at", "seq"),
-        Index(f"ix_rm{g}_customer", "portal_id", "customer_email", "updated_at"),
+        Index(f"ix_rm{g}_customer", "portal_id", "customer_key", "updated_at"),
         Index(f"ix_rm{g}_merged", "merged_into", sqlite_where=text("merged_into IS NOT NULL"),
               postgresql_where=text("merged_into IS NOT NULL")),
         Index(f"ix_rm{g}_failed", "portal_id", "queue_id", "updated_at", "seq",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mailroom_mail import comparable
 from sqlalchemy import ColumnElement, Select, Table, func, literal_column, select, true, union_all
 
 from mailroom_console.context import Console
@@ -198,7 +199,7 @@ def _of_tag(tables: ReadTables, principal: Principal, tag: str) -> tuple[ColumnE
 
 def _of_customer(tables: ReadTables, principal: Principal, customer: str) -> tuple[ColumnElement[bool], ...]:
     t = tables.tickets
-    return (t.c.portal_id == principal.portal_id, t.c.customer_email == customer.strip())
+    return (t.c.portal_id == principal.portal_id, t.c.customer_key == comparable(customer.strip()))
 
 
 async def tags_used(console: Console, principal: Principal, limit: int = 200) -> list[str]:

@@ -131,7 +131,7 @@ async def others_of(
     principal.require(READ)
     t = console.read.tables.tickets
     email = ticket["customer"]["email"]
-    query = select(t).where(t.c.portal_id == principal.portal_id, t.c.customer_email == email, t.c.id != ticket["id"],
+    query = select(t).where(t.c.portal_id == principal.portal_id, t.c.customer_key == comparable(email), t.c.id != ticket["id"],
                             t.c.place != "merged")  # fmt: skip
     async with console.database.read() as connection:
         rows = (await connection.execute(query.order_by(t.c.updated_at.desc()).limit(limit * 4))).all()
