@@ -14,9 +14,10 @@ from mailroom_console.storage.notifications import Notifications
 from mailroom_console.storage.outbox import OUTBOX_PRODUCER, Publisher, publish
 from mailroom_console.storage.schema import dead_letters, outbox
 from mailroom_contracts import Queue, Record, topics
-from mailroom_runtime.bus.fenced import Fenced, FencedProducer
+from mailroom_runtime.bus.fenced import Fenced, FencedProducer, NotAllowed
 from mailroom_runtime.bus.kafka import BusDown, Producer
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 from support.console_story import START
 from support.waiting import eventually
 
@@ -158,6 +159,32 @@ async def test_what_is_too_large_is_set_aside_and_the_rest_is_written(
     finally:
         await fenced.close()
         await database.close()
+
+
+class Refused(FencedProducer):
+    """What tests/integration/runtime/test_rights.py shows of a broker whose rights are an older release's."""
+
+    async def open(self) -> None:
+        raise NotAllowed("acme.console.outbox")
+
+
+async def test_without_the_right_to_be_the_one_it_publishes_all_the_same_and_says_so(
+    postgres: Postgres, start_console: Starter, bus: Bus
+) -> None:
+    await start_console()
+    database = Database(postgres.url(f"rights{secrets.token_hex(4)}"))
+    await database.migrate()
+    async with database.write() as connection:
+        await publish(connection, topics.QUEUES, _queue(77), now=START)
+    refused = Refused(bus.settings, OUTBOX_PRODUCER)
+    async with Producer(bus.settings, "console") as producer:
+        publisher = Publisher(database, producer, Notifications(database), refused)
+        with capture_logs() as logs:
+            assert await publisher.publish_batch() == 1
+    await database.close()
+    assert "q77" in await bus.latest(topics.QUEUES)
+    (said,) = [line for line in logs if line["event"] == "outbox.not_fenced"]
+    assert (said["transactional_id"], said["do"]) == ("acme.console.outbox", "run deploy/kafka/acls again")
 
 
 async def test_what_was_changed_before_a_crash_is_published_after_it(

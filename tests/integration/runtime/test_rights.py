@@ -18,8 +18,11 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
-from mailroom_contracts.topics import TICKETS, TOPICS
+from mailroom_console.storage.outbox import OUTBOX_PRODUCER
+from mailroom_contracts import Record
+from mailroom_contracts.topics import QUEUES, TICKETS, TOPICS
 from mailroom_runtime.bus.connection import connection
+from mailroom_runtime.bus.fenced import FencedProducer, NotAllowed
 from mailroom_runtime.bus.groups import GROUPS, group_name
 from mailroom_runtime.bus.kafka import read_to_end
 from mailroom_runtime.bus.rights import SERVICES, user_name
@@ -200,3 +203,16 @@ async def test_what_must_be_read_and_may_not_be_is_no_empty_topic(secured: tuple
         async for _ in read_to_end(settings(secured, "ingest_smtp"), [name], required=True):
             pass
     assert {r.value async for r in read_to_end(settings(secured, "router"), [name], required=True)} == {b"x"}
+
+
+async def test_only_the_console_is_the_one_producer_of_its_outbox_and_others_are_told_at_once(
+    secured: tuple[SecuredKafka, Authority],
+) -> None:
+    """The console of an installation whose rights are an older release's is as little allowed as any other service."""
+    record = Record(QUEUES, b"k", b"x", [])
+    console = FencedProducer(settings(secured, "console"), OUTBOX_PRODUCER)
+    await console.open()
+    await console.write([record])
+    await console.close()
+    with pytest.raises(NotAllowed, match=f"{PREFIX}.{OUTBOX_PRODUCER}"):
+        await asyncio.wait_for(FencedProducer(settings(secured, "autoreply"), OUTBOX_PRODUCER).open(), 10)
