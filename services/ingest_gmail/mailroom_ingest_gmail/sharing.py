@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from mailroom_contracts import topics
 from mailroom_runtime.bus.connection import connection
 from mailroom_runtime.bus.groups import group_name
+from mailroom_runtime.bus.rebalances import Rebalances
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
 
@@ -36,17 +37,17 @@ class Owner(Protocol):
         ...
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+class _Share:
     def __init__(self, consumer: AIOKafkaConsumer, owner: Owner) -> None:
         self._consumer, self._owner = consumer, owner
         self.taken: set[int] | None = None
 
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+    async def give_up(self, _: set[TopicPartition]) -> None:
         self.taken = None
         await self._owner.give_up()
 
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        # what has to ask Kafka is done outside: an error in here would be swallowed
+    async def take(self, assigned: set[TopicPartition]) -> None:
+        # what has to ask Kafka is done outside, where it can be tried again
         self._consumer.pause(*assigned)
         self.taken = {tp.partition for tp in assigned}
 
@@ -65,17 +66,19 @@ async def share(service: Service[IngestGmailSettings], owner: Owner) -> None:
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
         )
-        listener = _Listener(consumer, owner)
+        ours = _Share(consumer, owner)
+        rebalances = Rebalances(ours.take, ours.give_up)
         try:
             await consumer.start()
-            consumer.subscribe([name], listener=listener)
+            consumer.subscribe([name], listener=rebalances)
             owned: set[int] | None = None
             while not service.stopping.is_set():
                 await consumer.getmany(timeout_ms=500)
-                if listener.taken is None:
+                rebalances.check()
+                if ours.taken is None:
                     owned = None
-                elif owned != listener.taken or owned is None:
-                    taken = listener.taken
+                elif owned != ours.taken or owned is None:
+                    taken = ours.taken
                     await owner.own(taken)
                     owned = taken
                     log.info("gmail.partitions_taken", partitions=sorted(taken))

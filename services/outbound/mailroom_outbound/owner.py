@@ -6,7 +6,7 @@ import asyncio
 import time
 from functools import partial
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from mailroom_contracts import Message, Topic, Undecodable, topics
 from mailroom_runtime.bus.connection import connection
@@ -14,6 +14,7 @@ from mailroom_runtime.bus.dead_letters import bury_record
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.groups import group_name
 from mailroom_runtime.bus.kafka import BusDown, Producer
+from mailroom_runtime.bus.rebalances import Rebalances
 from mailroom_runtime.process import metrics
 from mailroom_runtime.process.logs import get_logger
 from mailroom_runtime.process.service import Service
@@ -32,7 +33,7 @@ NOTE_POSITION_EVERY_S = 5.0
 LEAVE_WITHIN_S = 3.0  # how long a rebalance waits for sends to end; longer ones end under their lease
 
 
-class Owner(ConsumerRebalanceListener):  # type: ignore[misc]
+class Owner:
     """Reads each assigned partition from its beginning and runs its lanes."""
 
     def __init__(
@@ -82,11 +83,13 @@ class Owner(ConsumerRebalanceListener):  # type: ignore[misc]
                 await asyncio.sleep(1)
         noted_at = time.monotonic()
         try:
-            self._consumer.subscribe([self._name], listener=self)
+            rebalances = Rebalances(self._take, self._give_up)
+            self._consumer.subscribe([self._name], listener=rebalances)
             gathering = Gathering(self._consumer, wait_ms=100)
             while not service.stopping.is_set():
                 await self._set_up()
                 batches = await self._consumer.getmany(timeout_ms=400, max_records=2000)
+                rebalances.check()
                 gathering.saw(batches)
                 for tp, records in batches.items():
                     if (partition := self._partitions.get(tp.partition)) is not None:
@@ -136,12 +139,12 @@ class Owner(ConsumerRebalanceListener):  # type: ignore[misc]
 
     # rebalance
 
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+    async def _give_up(self, revoked: set[TopicPartition]) -> None:
         self._assigned -= revoked
         self._leave([p for tp in revoked if (p := self._partitions.pop(tp.partition, None)) is not None])
         await self._finish_leaving(LEAVE_WITHIN_S)
 
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+    async def _take(self, assigned: set[TopicPartition]) -> None:
         # nothing may be read before its partition is set up, which happens between two readings
         if assigned:
             self._consumer.pause(*assigned)

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 from mailroom_contracts import Topic, topics
@@ -27,6 +27,7 @@ from mailroom_runtime.bus.consume import lost_offsets
 from mailroom_runtime.bus.gathering import Gathering
 from mailroom_runtime.bus.groups import group_name
 from mailroom_runtime.bus.kafka import Producer, start_when_possible
+from mailroom_runtime.bus.rebalances import Rebalances
 from mailroom_runtime.bus.single_records import SingleRecords
 from mailroom_runtime.bus.standstill import Standstill
 from mailroom_runtime.process import metrics
@@ -63,7 +64,7 @@ def partition_of(ticket_id: str, partitions: int) -> int:
     return kafka.partition_of(ticket_id.encode(), partitions)
 
 
-class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
+class SecondStep:
     """Owns the partitions that the group gives it."""
 
     def __init__(
@@ -88,7 +89,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         self._worker: Worker | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._slot: Slot | None = None
-        self._failure: BaseException | None = None
+        self._rebalances = Rebalances(self._take, self._let_go)
 
     async def run(self) -> None:
         """Work until the service stops. Raises `Stopped` when offsets were lost."""
@@ -124,10 +125,10 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         keeping = DirectoryKeeping(self._settings, self._gate, self._directories, lambda: worker.partitions)
         directories = lasting(keeping.run, "directories", again=True)
         try:
-            consumer.subscribe(list(self._by_name), listener=self)
+            consumer.subscribe(list(self._by_name), listener=self._rebalances)
             measured_at = 0.0
             gathering = Gathering(consumer, many_per_s=300, wait_ms=15, longest_ms=40)
-            while not self._service.stopping.is_set() and self._failure is None and not working.done():
+            while not self._service.stopping.is_set() and self._rebalances.failure is None and not working.done():
                 try:
                     # its own timeout does not count while a rebalance is under way, which another member can hold up
                     async with asyncio.timeout(1):
@@ -148,8 +149,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
                 if time.monotonic() - measured_at > LAG_EVERY_S:
                     measured_at = time.monotonic()
                     self._measure_lag(worker, consumer)
-            if self._failure is not None:
-                raise self._failure
+            self._rebalances.check()
             if working.done():
                 working.result()
         finally:
@@ -210,7 +210,7 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         )
 
     # rebalances
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+    async def _let_go(self, revoked: set[TopicPartition]) -> None:
         """Finish the transaction under way, then give the partitions up."""
         numbers = {tp.partition for tp in revoked}
         if numbers:
@@ -218,26 +218,17 @@ class SecondStep(ConsumerRebalanceListener):  # type: ignore[misc]
         assert self._worker is not None
         await self._worker.let_go(numbers)
 
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Take partitions over; each opens by itself, records wait meanwhile."""
-        try:
-            self._take(assigned)
-        except Exception as error:
-            # aiokafka would only log it, and the partitions would be nobody's
-            self._failure = error
-            raise
-
-    def _take(self, assigned: set[TopicPartition]) -> None:
+    async def _take(self, assigned: set[TopicPartition]) -> None:
+        """Take partitions over; each opens by itself, records wait meanwhile. Raises `Stopped`."""
         assert self._worker is not None
         assert self._consumer is not None
         numbers = {tp.partition for tp in assigned}
         counts = {name: sum(1 for tp in assigned if tp.topic == name) for name in self._by_name}
         log.info("partitions.assigned", partitions=sorted(numbers))
         if len(set(counts.values())) > 1:
-            self._failure = Stopped(
+            raise Stopped(
                 f"the topics of the router have different numbers of partitions ({counts}): see `mailroom doctor`"
             )
-            return
         self._worker.take_over(
             [Partition(number, self._shared()) for number in sorted(numbers - set(self._worker.partitions))],
             Membership(*membership(self._consumer)),

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
@@ -70,20 +70,6 @@ class Inbound:
 
 
 Handle = Callable[[Inbound], Awaitable[None]]
-Rebalanced = Callable[[set[TopicPartition]], Awaitable[None]]
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, assigned: Rebalanced | None, revoked: Rebalanced | None) -> None:
-        self._assigned, self._revoked = assigned, revoked
-
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        if self._assigned:
-            await self._assigned(set(assigned))
-
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        if self._revoked:
-            await self._revoked(set(revoked))
 
 
 async def consume(
@@ -96,8 +82,6 @@ async def consume(
     isolation: str = "read_committed",
     max_in_flight: int = 1,
     tombstones: bool = False,
-    on_assigned: Rebalanced | None = None,
-    on_revoked: Rebalanced | None = None,
     kinds: Collection[str] | None = None,
     before_commit: Callable[[], Awaitable[None]] | None = None,
     gather_ms: int = 50,
@@ -127,7 +111,7 @@ async def consume(
     )
     await start_when_possible(consumer, service.stopping)
     try:
-        consumer.subscribe(list(by_name), listener=_Listener(on_assigned, on_revoked))
+        consumer.subscribe(list(by_name))
         gathering = Gathering(consumer, wait_ms=gather_ms)
         while not service.stopping.is_set():
             try:
