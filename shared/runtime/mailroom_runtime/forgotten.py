@@ -43,11 +43,29 @@ _LOCAL = rf"[\w{_MARKS}.!#$%&'*+/=?^`{{|}}~-]"
 _LABEL = rf"[\w{_MARKS}-]++"
 _IN_TEXT = re.compile(rf"(?<!{_LOCAL}){_LOCAL}++@{_LABEL}(?:\.{_LABEL})*+")  # begins at the beginning of a word only
 _AROUND = ".'`"
+# Thai to Tibetan, Burmese, Khmer, kana, Han and Hangul: there no space parts an address from the words beside it
+_NO_SPACES = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7ff\uf900-\ufaff"
+    "\U00020000-\U0003ffff]"
+)
 
 
 def addresses_in(text: str) -> Iterator[str]:
-    """What stands in a text and looks like an address, each by itself."""
-    return (match[0].strip(_AROUND) for match in _IN_TEXT.finditer(text))
+    """What stands in a text and looks like an address, each by itself: with what is glued to it, and without."""
+    for match in _IN_TEXT.finditer(text):
+        whole = match[0].strip(_AROUND)
+        yield whole
+        if (bare := _without_words(whole)) != whole:
+            yield bare
+
+
+def _without_words(address: str) -> str:
+    """Up to the next character on both sides of its @ that belongs to a script without spaces."""
+    local, _, domain = address.partition("@")
+    bare = _NO_SPACES.split(domain, maxsplit=1)[0]
+    if not bare or bare.endswith("."):  # a label of their own
+        bare = domain
+    return f"{_NO_SPACES.split(local)[-1]}@{bare}".strip(_AROUND)
 
 
 @lru_cache(20_000)
@@ -106,8 +124,15 @@ class Forgotten:
     def _text(self, text: str) -> str:
         if self._is(text):
             return ADDRESS
-        found = _IN_TEXT.sub(lambda m: ADDRESS if self._is(m[0].strip(_AROUND)) else m[0], text)
+        found = _IN_TEXT.sub(lambda match: self._address(match[0]), text)
         return text if found == text else found
+
+    def _address(self, found: str) -> str:
+        whole = found.strip(_AROUND)
+        if self._is(whole):
+            return ADDRESS
+        bare = _without_words(whole)
+        return found.replace(bare, ADDRESS, 1) if self._is(bare) else found
 
 
 def _email(value: Any) -> str:

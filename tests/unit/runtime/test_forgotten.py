@@ -66,6 +66,31 @@ def test_others_are_left_alone(email: str) -> None:
     assert Forgotten("p2", digest_of("p1", "pat@c.example")).without(message(cc=[PERSON])) == message(cc=[PERSON])
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("\u8bf7\u8054\u7cfbpat@c.example\u8c22\u8c22", f"\u8bf7\u8054\u7cfb{ADDRESS}\u8c22\u8c22"),
+        ("\u304a\u554f\u3044\u5408\u308f\u305b\u306fPat@C.Example\u307e\u3067\u3002", f"\u304a\u554f\u3044\u5408\u308f\u305b\u306f{ADDRESS}\u307e\u3067\u3002"),
+        ("pat@c.example\ub85c \ubcf4\ub0b4\uc138\uc694", f"{ADDRESS}\ub85c \ubcf4\ub0b4\uc138\uc694"),
+        ("\u0e15\u0e34\u0e14\u0e15\u0e48\u0e2dpat@c.example\u0e44\u0e14\u0e49", f"\u0e15\u0e34\u0e14\u0e15\u0e48\u0e2d{ADDRESS}\u0e44\u0e14\u0e49"),
+    ],
+    ids=["Chinese", "Japanese", "Korean", "Thai"],
+)  # fmt: skip
+def test_an_address_is_found_between_words_that_no_space_parts_from_it(text: str, left: str) -> None:
+    assert PAT.without(text) == left
+    whole = Forgotten("p1", digest_of("p1", "\u8bf7\u8054\u7cfbpat@c.example"))
+    assert whole.without("An \u8bf7\u8054\u7cfbpat@c.example bitte") == f"An {ADDRESS} bitte", (
+        "it may be all of it, too"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["sp\u00e4pat@c.example", "\u8bf7xpat@c.example", "pat@c.example.\u4e2d\u56fd", "\u043dpat@c.example"]
+)
+def test_letters_of_scripts_with_spaces_belong_to_the_address(text: str) -> None:
+    assert PAT.without(text) is text
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["pat@c.example", "to: pat@c.example.", "kim@c.example"]),
     lambda inner: st.lists(inner) | st.dictionaries(
