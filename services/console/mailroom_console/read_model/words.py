@@ -12,7 +12,6 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import islice
 from typing import NamedTuple
 
 LONGEST_WORD = 40
@@ -22,6 +21,7 @@ APART = "\N{PILCROW SIGN}"  # a word that nobody searches for, between texts tha
 
 _MARKS = "".join(re.escape(chr(c)) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)).startswith("M"))
 _WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
+_ASCII_WORD = re.compile("[a-z0-9]+")  # what `_WORD` finds in text of ASCII and lower case
 _PAIRED = re.compile(
     "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\uff66-\uff9f\U00020000-\U0003ffff]+"
 )
@@ -110,18 +110,25 @@ def may_begin(word: str) -> bool:
 
 def indexed(texts: Sequence[str], portal_id: str, most: int | None = None) -> list[str]:
     """The words of some texts as the index keeps them: each bears its portal, so that no search ever walks another's."""
-    return list(islice(_indexed(texts, scope(portal_id)), most))
-
-
-def _indexed(texts: Sequence[str], mine: str) -> Iterator[str]:
+    mine, found = scope(portal_id), list[str]()
     for number, text in enumerate(texts):
         if number:
-            yield APART
-        text = composed(without_pictures(text))
-        if text.isascii():  # as `words` would, in a third of the time
-            yield from (mine + found[:LONGEST_WORD] for found in _WORD.findall(text.lower()))
+            found.append(APART)
+        found += [mine + word for word in _folded(composed(without_pictures(text)))]
+    return found[:most]
+
+
+def _folded(text: str) -> list[str]:
+    """As `words`, without where they stand, which takes most of the time."""
+    if text.isascii():
+        return [found[:LONGEST_WORD] for found in _ASCII_WORD.findall(text.lower())]
+    told: list[str] = []
+    for found in _WORD.findall(text):
+        if found.isascii():
+            told.append(found.lower()[:LONGEST_WORD])
         else:
-            yield from (mine + word.text for word in words(text))
+            told += [word.text for word in words(found)]
+    return told
 
 
 @lru_cache(10_000)
