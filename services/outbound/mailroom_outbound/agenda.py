@@ -21,6 +21,7 @@ class Agenda:
         self._due: list[tuple[datetime, int, str]] = []
         self._numbers: dict[str, int] = {}
         self._taken: dict[str, str] = {}  # entry id -> ticket id
+        self._busy: set[str] = set()  # tickets of these
         self._behind: dict[str, deque[str]] = {}  # ticket id -> entries that wait for the one under way
         self._count = 0
 
@@ -55,7 +56,10 @@ class Agenda:
     def give_back(self, outbound_id: str) -> None:
         """It is not under way any more; the next of its ticket may go."""
         ticket = self._taken.pop(outbound_id, None)
-        for other in self._behind.pop(ticket, ()) if ticket is not None else ():
+        if ticket is None:
+            return
+        self._busy.discard(ticket)
+        for other in self._behind.pop(ticket, ()):
             if (entry := self.entries.get(other)) is not None:
                 self._schedule(entry)
 
@@ -68,10 +72,11 @@ class Agenda:
             if entry is None or not _is_due(entry, now):
                 continue
             ticket = entry.order.ticket_id
-            if ticket in self._taken.values():
+            if ticket in self._busy:
                 self._behind.setdefault(ticket, deque()).append(outbound_id)
                 continue
             self._taken[outbound_id] = ticket
+            self._busy.add(ticket)
             return entry
         return None
 
