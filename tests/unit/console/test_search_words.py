@@ -103,7 +103,10 @@ def test_no_portals_words_are_anothers(one: str, two: str, first: str, second: s
     assert len(scope(first)) == 6
 
 
-@given(st.lists(texts, max_size=4), st.integers(1, 20))
+in_ascii = st.text(st.characters(max_codepoint=127, exclude_characters="["), max_size=60)
+
+
+@given(st.lists(texts | in_ascii, max_size=4), st.integers(1, 20))
 def test_the_index_has_every_word_in_order_and_keeps_its_limit(given_texts: list[str], most: int) -> None:
     mine = scope("p1")
     whole = indexed(given_texts, "p1")

@@ -21,7 +21,8 @@ APART = "\N{PILCROW SIGN}"  # a word that nobody searches for, between texts tha
 
 _MARKS = "".join(re.escape(chr(c)) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)).startswith("M"))
 _WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
-_ASCII_WORD = re.compile("[a-z0-9]+")  # what `_WORD` finds in text of ASCII and lower case
+_PIECE = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")  # of a text: up to the next character of ASCII that is in no word
+_BETWEEN = str.maketrans({chr(c): " " for c in range(128) if not chr(c).isalnum()})  # words, in text of ASCII
 _PAIRED = re.compile(
     "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\uff66-\uff9f\U00020000-\U0003ffff]+"
 )
@@ -121,14 +122,22 @@ def indexed(texts: Sequence[str], portal_id: str, most: int | None = None) -> li
 def _folded(text: str) -> list[str]:
     """As `words`, without where they stand, which takes most of the time."""
     if text.isascii():
-        return [found[:LONGEST_WORD] for found in _ASCII_WORD.findall(text.lower())]
-    told: list[str] = []
-    for found in _WORD.findall(text):
-        if found.isascii():
-            told.append(found.lower()[:LONGEST_WORD])
+        told = text.lower().translate(_BETWEEN).split()
+        return told if max(map(len, told), default=0) <= LONGEST_WORD else [word[:LONGEST_WORD] for word in told]
+    told = []
+    for piece in _PIECE.findall(text):
+        if piece.isascii():
+            told.append(piece.lower()[:LONGEST_WORD])
+        elif len(piece) <= LONGEST_WORD:
+            told += _of_piece(piece)
         else:
-            told += [word.text for word in words(found)]
+            told += [word.text for word in words(piece)]
     return told
+
+
+@lru_cache(20_000)
+def _of_piece(piece: str) -> tuple[str, ...]:
+    return tuple(word.text for word in words(piece))
 
 
 @lru_cache(10_000)
