@@ -19,6 +19,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -94,8 +95,35 @@ _server = cache(_Server)
 
 def fork(module: str, arguments: Sequence[str], folder: Path, env: Mapping[str, str], log: Path) -> Forked:
     """Begin `python -m module arguments` in `folder`, its environment `env` and no more, its output added to `log`."""
+    return _fork(module, arguments, folder, env, log, log)
+
+
+def run(
+    module: str, arguments: Sequence[str], folder: Path, env: Mapping[str, str], timeout: float = 120.0
+) -> subprocess.CompletedProcess[str]:
+    """`subprocess.run` of `python -m module arguments` in `folder`: what it wrote, and its status, whatever that is.
+
+    Raises subprocess.TimeoutExpired, the process killed, where it goes on for `timeout` seconds.
+    """
+    command = [module, *arguments]
+    with tempfile.TemporaryDirectory() as outputs:
+        out, errors = Path(outputs, "out"), Path(outputs, "errors")
+        process = _fork(module, arguments, folder, env, out, errors)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+            raise
+        return subprocess.CompletedProcess(command, status, out.read_text(), errors.read_text())
+
+
+def _fork(
+    module: str, arguments: Sequence[str], folder: Path, env: Mapping[str, str], out: Path, errors: Path
+) -> Forked:
     server = _server(module, folder)
-    return Forked(server, server.ask("fork", [[*arguments], dict(env), str(log)]), [module, *arguments])
+    pid = server.ask("fork", [[*arguments], dict(env), str(out), str(errors)])
+    return Forked(server, pid, [module, *arguments])
 
 
 def serve(module: str, asked: Callable[[], str], answer: Callable[[str], object]) -> list[str] | None:
@@ -106,10 +134,10 @@ def serve(module: str, asked: Callable[[], str], answer: Callable[[str], object]
     while line := asked():
         what, about = json.loads(line)
         if what == "fork":
-            arguments, env, log = about
+            arguments, env, out, errors = about
             pid = os.fork()
             if pid == 0:
-                _become(env, log)
+                _become(env, out, errors)
                 return [str(each) for each in arguments]
             answer(json.dumps(pid))
         else:
@@ -118,13 +146,11 @@ def serve(module: str, asked: Callable[[], str], answer: Callable[[str], object]
     return None
 
 
-def _become(env: dict[str, str], log: str) -> None:
+def _become(env: dict[str, str], out: str, errors: str) -> None:
     die_with_parent()
-    nothing, output = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    for source, target in ((nothing, 0), (output, 1), (output, 2)):
-        os.dup2(source, target)
-    os.close(nothing)
-    os.close(output)
+    os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
+    for path, target in ((out, 1), (errors, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC), target)
     os.environ.clear()
     os.environ.update(env)
     time.tzset()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,8 @@ from mailroom_runtime.bus.dead_letters import bury
 from mailroom_runtime.bus.kafka import Producer, read_to_end
 from mailroom_runtime.process.settings import ServiceSettings
 from mailroom_runtime.seals.sealing import Sealer
-from support.processes import free_port
+from support.forking import run
+from support.processes import REPOSITORY, free_port
 from support.servers import ValkeyServer
 from support.waiting import eventually
 
@@ -26,16 +25,13 @@ OLD, NEW = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 
 
 class Cli:
-    """Runs `python -m mailroom_cli` with an environment."""
+    """Runs `mailroom` with an environment."""
 
     def __init__(self, env: dict[str, str]) -> None:
         self.env = {"PATH": "/usr/bin:/bin", **env}
 
     def __call__(self, *arguments: str, status: int = 0, **env: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "mailroom_cli", *arguments],
-            env={**self.env, **env}, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        done = run("mailroom_cli", arguments, REPOSITORY, {**self.env, **env})
         assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from mailroom_contracts import Actor, AddNote, TicketState, topics
 from mailroom_runtime.bus.kafka import partition_of
+from support.forking import run
 from support.odd_records import CODECS, put_compressed, put_unreadable
-from support.processes import ServiceProcess
+from support.processes import REPOSITORY, ServiceProcess
 from support.router_world import World, mail
 from support.waiting import eventually
 
@@ -20,10 +20,8 @@ Starter = Callable[..., ServiceProcess]
 
 
 def cli(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mailroom_cli", *arguments], env={**os.environ, **world.env(), "MAILROOM_URL": "http://127.0.0.1:1"},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    env = {**os.environ, **world.env(), "MAILROOM_URL": "http://127.0.0.1:1"}
+    return run("mailroom_cli", arguments, REPOSITORY, env)
 
 
 def note(state: TicketState, key: str) -> AddNote:

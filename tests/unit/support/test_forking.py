@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.forking import run
 from support.processes import REPOSITORY, ServiceProcess
 from support.waiting import wait_until
 
@@ -74,3 +75,13 @@ def test_two_begun_at_once_know_nothing_of_each_other(tmp_path: Path) -> None:
     finally:
         first.kill()
         second.kill()
+
+
+def test_a_command_that_is_run_ends_with_what_it_wrote_apart_and_its_status(tmp_path: Path) -> None:
+    done = run("mailroom_autoreply", [], tmp_path, {**ENV, "MAILROOM_KAFKA_SECURITY": "nonsense"})
+    assert done.returncode > 0
+    assert "MAILROOM_KAFKA_SECURITY" in done.stdout + done.stderr
+    assert "MAILROOM_KAFKA_SECURITY" not in done.stdout or "MAILROOM_KAFKA_SECURITY" not in done.stderr
+    with pytest.raises(subprocess.TimeoutExpired):
+        run("mailroom_autoreply", [], tmp_path, {**ENV, "MAILROOM_DATA": str(tmp_path)}, timeout=1)
+    assert [p for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == str(tmp_path) and p.ppid() != os.getpid()] == []
