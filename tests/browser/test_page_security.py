@@ -53,6 +53,18 @@ def agent(site: StandingStack) -> tuple[httpx.Client, str]:
 
 
 @pytest.fixture(scope="module")
+def administrator(site: StandingStack) -> tuple[httpx.Client, str]:
+    """The portal's administrator, who stays signed in."""
+    return _signed_in(site, site.email, site.password)
+
+
+@pytest.fixture(scope="module")
+def token_of_nobody(site: StandingStack) -> str:
+    """A token that belongs to a browser of which nobody is signed in."""
+    return _token(_client(site).get("/sign-in").text)
+
+
+@pytest.fixture(scope="module")
 def stranger(site: StandingStack) -> tuple[httpx.Client, str]:
     """An administrator of another portal."""
     tag = secrets.token_hex(3)
@@ -88,15 +100,16 @@ def test_without_a_session(site: StandingStack, things: dict[str, str], page: Pa
 
 @pytest.mark.parametrize("page", [p for p in ROUTES if p.values[0].method == "POST"])  # type: ignore[union-attr]
 def test_without_the_token(
-    site: StandingStack, things: dict[str, str], agent: tuple[httpx.Client, str], page: Page
-) -> None:
-    client, token = agent if page.scope in ("read", "tickets") else _signed_in(site, site.email, site.password)
+    things: dict[str, str], agent: tuple[httpx.Client, str], administrator: tuple[httpx.Client, str],
+    token_of_nobody: str, page: Page,
+) -> None:  # fmt: skip
+    client, token = agent if page.scope in ("read", "tickets") else administrator
     path = path_of(page, things)
     for data in (
         {},
         {"csrf": ""},
         {"csrf": secrets.token_urlsafe(32)},
-        {"csrf": _token(_client(site).get("/sign-in").text)},
+        {"csrf": token_of_nobody},
     ):
         answer = client.post(path, data=data)
         assert answer.status_code == 403, (path, data, answer.status_code)
@@ -145,8 +158,8 @@ def test_an_agent_sees_only_tickets_of_the_own_queues(things: dict[str, str], ag
     assert posted.status_code == 404
 
 
-def test_strict_headers_everywhere(site: StandingStack, things: dict[str, str]) -> None:
-    client, _ = _signed_in(site, site.email, site.password)
+def test_strict_headers_everywhere(things: dict[str, str], administrator: tuple[httpx.Client, str]) -> None:
+    client, _ = administrator
     for page in PAGES:
         if page.method != "GET" or page.path == "/live":
             continue
@@ -193,8 +206,10 @@ def test_where_one_wanted_to_go_is_kept(site: StandingStack) -> None:
 
 
 @pytest.mark.parametrize("field", ["cc", "bcc"])
-def test_no_header_injection_through_a_reply(site: StandingStack, things: dict[str, str], field: str) -> None:
-    client, token = _signed_in(site, site.email, site.password)
+def test_no_header_injection_through_a_reply(
+    things: dict[str, str], administrator: tuple[httpx.Client, str], field: str
+) -> None:
+    client, token = administrator
     for evil in ("a@b.example\r\nBcc: all@evil.example", "a@b.example\nX-Evil: 1", "x\x00@b.example", "nobody", "<>"):
         given = {"csrf": token, "text": "Hello", field: evil, "key": secrets.token_hex(8)}
         answer = client.post(f"/tickets/{things['ticket']}/reply", data=given)
