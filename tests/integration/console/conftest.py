@@ -14,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
+from argon2 import PasswordHasher
 from broker import LIGHT, Broker
+from mailroom_console.access import passwords
 from mailroom_console.app import app
 from mailroom_console.settings import ConsoleSettings
 from mailroom_console.storage.schema import addresses
@@ -146,6 +148,12 @@ def tidy_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
 @pytest.fixture
 def partitions() -> int:
     return PARTITIONS
+
+
+@pytest.fixture(autouse=True)
+def light_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashed in this process as elsewhere, but at once: a console begins with several, and a stack's pay in full."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
 
 
 @pytest.fixture
