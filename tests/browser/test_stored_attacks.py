@@ -75,13 +75,19 @@ def _look(page: Page, home: str = "http://127.0.0.1") -> None:
 def test_fifty_hostile_mails(site: StandingStack, browser: Browser) -> None:
     assert len(PAYLOADS) >= 50
     tag = secrets.token_hex(3)
+
+    def own(number: int) -> str:
+        return f"<{tag}-{number}@evil.example>"
+
     # several to a ticket: to open its page costs most
     tickets = [[*range(first, min(first + TOGETHER, len(PAYLOADS)))] for first in range(0, len(PAYLOADS), TOGETHER)]
+    made = []
     for numbers in tickets:
-        first = f"<{tag}-{numbers[0]}@evil.example>"
-        for number in numbers:
-            answers = (f"<{tag}-{number}@evil.example>", "" if number == numbers[0] else first)
-            _send(site, f"Hostile {tag} {numbers[0]}", PAYLOADS[number], thread=answers)
+        _send(site, f"Hostile {tag} {numbers[0]}", PAYLOADS[numbers[0]], thread=(own(numbers[0]), ""))
+    for numbers in tickets:
+        made.append(site.ticket(f"Hostile {tag} {numbers[0]}")["id"])
+        for number in numbers[1:]:
+            _send(site, f"Hostile {tag} {numbers[0]}", PAYLOADS[number], thread=(own(number), own(numbers[0])))
     page, troubles = site.desk(browser)
     page.context.on("page", lambda opened: opened.close() if opened != page else None)
     page.route("**/live", lambda route: route.abort())  # a redraw would exchange the frame that is being looked at
@@ -93,10 +99,9 @@ def test_fifty_hostile_mails(site: StandingStack, browser: Browser) -> None:
     assert any("dialog" in line for line in watched.seen)
     control.close()
     seen = 0
-    for numbers in tickets:
-        ticket = site.ticket(f"Hostile {tag} {numbers[0]}")
-        came = _come_in(site, ticket["id"], len(numbers))
-        page.goto(f"/tickets/{ticket['id']}")
+    for ticket, numbers in zip(made, tickets, strict=True):
+        came = _come_in(site, ticket, len(numbers))
+        page.goto(f"/tickets/{ticket}")
         for message in came:
             shown = page.locator(f"iframe[src*='{message}']")
             shown.scroll_into_view_if_needed()
