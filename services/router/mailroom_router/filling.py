@@ -1,4 +1,4 @@
-"""An index that is filled from all tickets: gathered by bucket, so that each bucket is written once for many tickets.
+"""An index that is filled from all tickets: gathered by bucket, so that a bucket is written once for many entries.
 
 Entry by entry a ticket costs Valkey 120 µs of processor time and the client 70.
 """
@@ -6,7 +6,6 @@ Entry by entry a ticket costs Valkey 120 µs of processor time and the client 70
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -19,137 +18,162 @@ from .facts import Facts, closed_on, clue_of, facts, holder, message_ids_of, thr
 from .packed import (
     ADD_MANY,
     BUCKETS,
+    LONG_AGO,
     SET_MANY,
-    SPOT_BYTES,
     TICKET_BUCKETS,
-    TOGETHER,
     TicketEntry,
     customer_mark,
-    name_digest,
-    packed,
+    kept_since,
     place_code,
+    spot,
+    ticket_at,
+    ticket_spot,
 )
-from .redis_index import CAP, Index
+from .redis_index import BOUNCE_DAYS, CAP, Index
 
 COMMAND_BYTES = 64_000  # 5 ms of Valkey, in which it serves nobody else
-YIELD_EVERY = 500  # mail is routed meanwhile
+FULL = 8 * 24  # bytes of a bucket's names: 8 together cost Valkey 2.6 µs each, 4 3.4, and 16 2.6; and 131,072 are 20 MB
+OTHERS_TOGETHER = 500
 Load = tuple[str, str]
 """Portal and agent."""
 
 
 class Filling:
-    """What was gathered of tickets and is not written yet; of a ticket the last state that came counts."""
+    """Takes tickets' states in the order in which they were written; of a ticket the last one counts.
 
-    def __init__(self, kept_days: Callable[[str], int], bounced_since: datetime) -> None:
-        """`kept_days`: as the index has it; `bounced_since`: of a ticket that changed last before it nothing comes back."""
-        self._kept_days, self._bounced_since = kept_days, bounced_since
-        self._since: dict[str, date] = {}
-        self._names: dict[str, bytes] = {}  # by ticket, where each name of it lies (`name_digest`)
-        self._entries: dict[str, bytes] = {}
+    Names are written as buckets are full, all else by `write`. A name that an older state had stays, as it does in an
+    index that is told of each change. Of a ticket that is to be known no more, though an older state of it was taken,
+    names may be there already: it is told as one that was closed `LONG_AGO`, so that the next sweep (`forgetting`), some
+    minutes later, forgets it with its names.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis, index: Index, agents: Agents) -> None:
+        self._client, self._index, self._agents = client, index, agents
+        self._bounced_since = datetime.now(UTC) - timedelta(days=BOUNCE_DAYS)  # of older ones nothing comes back
+        self._since: dict[str, date] = {}  # by portal: what was closed before it, the index does not know
+        self._names = [bytearray() for _ in range(BUCKETS)]
+        self._entries = [bytearray() for _ in range(TICKET_BUCKETS)]
+        self._full = bytearray()  # of full buckets, as `ADD_MANY` is given it
         self._places: dict[str, bytes] = {}
         self._others: dict[str, Facts] = {}  # what is not in buckets, or has an id that is no digest
-        self._left: list[tuple[Load, str]] = []
+        self._loads: dict[Load, Load] = {}
         self._joined: dict[str, Load] = {}
+        self._left: list[tuple[Load, str]] = []
+        self._held: dict[str, Load] = {}  # what was written of `_joined`
+        self._written = False
 
-    def take(self, key: str, state: TicketState, held: Load | None = None) -> None:
-        """A ticket's state, whole or lean. `held`: the load that an older state gave it to."""
-        if held is not None or key in self._names or key in self._others or key in self._joined:
-            self.forget(key, held)
+    def take(self, key: str, state: TicketState) -> None:
+        """A ticket's state, whole or lean."""
         portal = state.portal_id
-        if (agent := holder(state)) is not None:
-            self._joined[key] = (portal, agent)
+        agent = holder(state)
+        self._hold(key, (portal, agent) if agent is not None else None)
         closed = closed_on(state)
         if closed is not None and closed < self._kept_since(portal):
+            self._forget(key)
             return
         if state.updated_at >= self._bounced_since:
             found = facts(None, state)
             self._others[key] = Facts(key, portal, closed=closed, ordered=found.ordered)
-        if len(packed(key)) != 16:
+        bucket, field = ticket_spot(key)
+        if len(field) != 14:
             self._others[key] = facts(None, state)
             return
         place, _, customer = clue_of(state).rpartition("|")
         if (code := self._places.get(place)) is None:
             self._places[place] = code = place_code(place)
-        self._entries[key] = TicketEntry(code, customer_mark(customer), closed).encoded()
-        names = [name_digest("m", portal, one) for one in message_ids_of(state)]
+        self._set(bucket, field, TicketEntry(code, customer_mark(customer), closed).encoded())
+        ticket = ticket_at(bucket, field)
+        for one in message_ids_of(state):
+            self._name("m", portal, one, ticket)
         if state.number:
-            names.append(name_digest("n", portal, state.number))
+            self._name("n", portal, state.number, ticket)
         if (thread := thread_of(state)) is not None:
-            names.append(name_digest("g", portal, thread))
-        if state.their_numbers:
-            names += [name_digest("d", portal, one) for one in state.their_numbers]
-        self._names[key] = b"".join(names)
+            self._name("g", portal, thread, ticket)
+        for one in state.their_numbers:
+            self._name("d", portal, one, ticket)
+
+    def forget(self, key: str) -> None:
+        """This ticket was erased."""
+        self._hold(key, None)
+        self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        self._others.pop(key, None)
+        bucket, field = ticket_spot(key)
+        if self._written or field in self._entries[bucket]:
+            self._set(bucket, field, LONG_AGO)
+
+    def _set(self, bucket: int, field: bytes, value: bytes) -> None:
+        entries = self._entries[bucket]
+        at = entries.find(field)  # 14 bytes of a digest: not met by chance
+        if at < 0:
+            entries += field + value
+        else:
+            entries[at : at + len(field) + len(value)] = field + value
+
+    def _name(self, kind: str, portal: str, name: str, ticket: bytes) -> None:
+        bucket, field = spot(kind, portal, name)
+        names = self._names[bucket]
+        names += field + ticket
+        if len(names) >= FULL:
+            _put(self._full, bucket, names, 24)
+
+    def _hold(self, key: str, load: Load | None) -> None:
+        """Which agent's load the ticket is in."""
+        before = self._joined.pop(key, None) or self._held.pop(key, None)
+        if before is not None and before != load:
+            self._left.append((before, key))
+        if load is not None:
+            self._joined[key] = self._loads.setdefault(load, load)
 
     def _kept_since(self, portal: str) -> date:
-        """The day since which a portal's tickets must have been closed for the index to know them (`packed.is_over`)."""
         if (since := self._since.get(portal)) is None:
-            since = datetime.now(UTC).date() - timedelta(days=self._kept_days(portal))
-            self._since[portal] = since
+            self._since[portal] = since = kept_since(self._index.kept_days(portal))
         return since
 
-    def forget(self, key: str, held: Load | None = None) -> None:
-        """Of this ticket nothing is to be written after all, and it is no longer in this load."""
-        if held is not None:
-            self._left.append((held, key))
-        for gathered in (self._names, self._entries, self._others, self._joined):
-            gathered.pop(key, None)
+    async def give_way(self) -> None:
+        """Let others go on, and write the names that came together. Raises `REDIS_DOWN` errors."""
+        if len(self._full) > COMMAND_BYTES:
+            await self._run(ADD_MANY, self._index.buckets, self._full, CAP)
+        else:
+            await asyncio.sleep(0)
 
-    async def write(self, client: redis.asyncio.Redis, index: Index, agents: Agents) -> None:
-        """Write it all. Raises `REDIS_DOWN` errors."""
+    async def write(self) -> None:
+        """Write all that was taken. Raises `REDIS_DOWN` errors."""
+        for bucket, names in enumerate(self._names):
+            if names:
+                _put(self._full, bucket, names, 24)
+                if len(self._full) > COMMAND_BYTES:
+                    await self.give_way()
+        await self._run(ADD_MANY, self._index.buckets, self._full, CAP)
         if self._places:
-            await index.note_places({code.hex(): place for place, code in self._places.items()})
-        for script, begin, buckets, rest in (
-            (ADD_MANY, index.buckets, await _gathered(self._names_by_bucket(), BUCKETS), (CAP,)),
-            (SET_MANY, index.ticket_buckets, await _gathered(self._entries_by_bucket(), TICKET_BUCKETS), ()),
-        ):
-            for data in _commands(buckets):
-                command: list[Any] = ["EVAL", script, 1, begin, data, *rest]
-                await client.execute_command(*command)  # type: ignore[no-untyped-call]
+            await self._index.note_places({code.hex(): place for place, code in self._places.items()})
+        ready = bytearray()
+        for bucket, entries in enumerate(self._entries):
+            if entries:
+                _put(ready, bucket, entries, 27)
+                if len(ready) > COMMAND_BYTES:
+                    await self._run(SET_MANY, self._index.ticket_buckets, ready)
+        await self._run(SET_MANY, self._index.ticket_buckets, ready)
         others = iter(self._others.values())
-        while some := list(islice(others, YIELD_EVERY)):
-            await index.learn(some)
-        await agents.move(self._left, self._joined)
+        while some := list(islice(others, OTHERS_TOGETHER)):
+            await self._index.learn(some)
+        self._others.clear()
+        await self._agents.move(self._left, self._joined)
+        self._left.clear()
+        self._held |= self._joined
+        self._joined.clear()
+        self._written = True
 
-    def _names_by_bucket(self) -> Iterator[tuple[int, bytes]]:
-        mask, whole = BUCKETS - 1, int.from_bytes
-        for key, names in self._names.items():
-            mine = bytes.fromhex(key)
-            for at in range(0, len(names), SPOT_BYTES):
-                yield whole(names[at : at + 3], "big") & mask, names[at + 3 : at + SPOT_BYTES] + mine
-
-    def _entries_by_bucket(self) -> Iterator[tuple[int, bytes]]:
-        for key, entry in self._entries.items():
-            mine = bytes.fromhex(key)
-            yield mine[0] << 8 | mine[1], mine[2:] + entry
-
-
-async def _gathered(entries: Iterable[tuple[int, bytes]], count: int) -> list[list[bytes] | None]:
-    """Entries by their buckets, of which there are so many."""
-    found: list[list[bytes] | None] = [None] * count
-    rest = iter(entries)
-    while some := list(islice(rest, YIELD_EVERY)):
-        for bucket, entry in some:
-            if (gathered := found[bucket]) is None:
-                found[bucket] = [entry]
-            else:
-                gathered.append(entry)
-        await asyncio.sleep(0)
-    return found
+    async def _run(self, script: str, begin: str, data: bytearray, *rest: Any) -> None:
+        given = bytes(data)
+        data.clear()
+        if given:
+            command: list[Any] = ["EVAL", script, 1, begin, given, *rest]
+            await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
 
 
-def _commands(buckets: list[list[bytes] | None]) -> Iterator[bytes]:
-    """What each command's script is given (`packed.ADD_MANY`)."""
-    parts: list[bytes] = []
-    size = 0
-    for bucket, entries in enumerate(buckets):
-        if entries is None:
-            continue
-        for at in range(0, len(entries), TOGETHER):
-            some = entries[at : at + TOGETHER]
-            parts += (bucket.to_bytes(3, "big"), len(some).to_bytes(2, "big"), *some)
-            size += len(some) * len(some[0])
-            if size > COMMAND_BYTES:
-                yield b"".join(parts)
-                parts, size = [], 0
-    if parts:
-        yield b"".join(parts)
+def _put(to: bytearray, bucket: int, entries: bytearray, size: int) -> None:
+    """Put a bucket's entries, which are then gathered anew, into what a script is given (`packed.ADD_MANY`)."""
+    to += bucket.to_bytes(3, "big") + (len(entries) // size).to_bytes(2, "big") + entries
+    entries.clear()

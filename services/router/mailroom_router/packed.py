@@ -17,9 +17,6 @@ BUCKETS = 1 << 17
 TICKET_BUCKETS = 1 << 16
 INLINE = 48
 """Bytes of an entry that names tickets: three of 16; where it is full, or empty, a set of its own has (further) ones."""
-SPOT_BYTES = 3 + 8
-TOGETHER = 1_000
-"""Entries of one bucket in one piece: Lua takes at most 8,000 arguments."""
 _HEX = re.compile(r"[0-9a-f]{32}")
 _DAY_ONE = date(2020, 1, 1)
 _PLACE, _CUSTOMER, _DAY = 5, 6, 2
@@ -32,14 +29,8 @@ def digest(*parts: str, size: int) -> bytes:
 
 def spot(kind: str, portal: str, name: str) -> tuple[int, bytes]:
     """Bucket and field of what names tickets: 17 bits and 8 bytes of one digest, so that none is met by chance."""
-    whole = name_digest(kind, portal, name)
+    whole = digest(kind, portal, name, size=3 + 8)
     return int.from_bytes(whole[:3], "big") % BUCKETS, whole[3:]
-
-
-def name_digest(kind: str, portal: str, name: str) -> bytes:
-    """What `spot` is made of: 3 bytes for the bucket, 8 of field."""
-    whole = f"{kind}\0{portal}\0{name}".encode("utf-8", "surrogateescape")
-    return hashlib.blake2b(whole, digest_size=SPOT_BYTES).digest()
 
 
 def packed(ticket: str) -> bytes:
@@ -104,9 +95,18 @@ class TicketEntry:
         return cls(data[:_PLACE], customer, _DAY_ONE + timedelta(days=days) if days else None)
 
 
+LONG_AGO = TicketEntry(bytes(_PLACE), "#" + "0" * 2 * _CUSTOMER, _DAY_ONE + timedelta(days=1)).encoded()
+"""The entry of a ticket that is to be forgotten, whichever it was."""
+
+
+def kept_since(kept_days: int) -> date:
+    """The index forgets what was closed before this day."""
+    return datetime.now(UTC).date() - timedelta(days=kept_days)
+
+
 def is_over(closed: date | None, kept_days: int) -> bool:
     """Whether a ticket was closed for so long that the index forgets it."""
-    return closed is not None and (datetime.now(UTC).date() - closed).days > kept_days
+    return closed is not None and closed < kept_since(kept_days)
 
 
 # The buckets' scripts. Each entry's set of further tickets has the bucket's key and the field as its name.
@@ -142,7 +142,7 @@ return #KEYS
 )
 
 # For filling an index from all tickets. A client pays for each argument, so there is one: `DATA`, in which there are for
-# each bucket 3 bytes of its number, 2 of how many entries follow (at most `TOGETHER`), and these. KEYS: what the buckets'
+# each bucket 3 bytes of its number, 2 of how many entries follow (Lua takes 4,000 at most), and these. KEYS: what the buckets'
 # names begin with. A bucket is read and written as a whole: nine of ten fields are new, or name one ticket.
 _EACH_BUCKET = """
 local begin, data, at = KEYS[1], ARGV[1], 1
@@ -165,12 +165,12 @@ while at <= #data do
   local fields, named, more = {}, {}, {}
   for i = first, last, 24 do
     local field, ticket = string.sub(data, i, i + 7), string.sub(data, i + 8, i + 23)
-    if named[field] then
-      more[#more + 1] = field
-      more[#more + 1] = ticket
-    else
+    if not named[field] then
       named[field] = ticket
       fields[#fields + 1] = field
+    elseif named[field] ~= ticket then
+      more[#more + 1] = field
+      more[#more + 1] = ticket
     end
   end
   local there, pairs = redis.call('HMGET', key, unpack(fields)), {}

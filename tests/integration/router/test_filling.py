@@ -15,16 +15,18 @@ from mailroom_contracts import TicketState, encode, topics
 from mailroom_router import filling as module
 from mailroom_router import rebuild_processes
 from mailroom_router.agents import Agents
+from mailroom_router.conversation import Clues
 from mailroom_router.directories import Directories
 from mailroom_router.facts import facts
 from mailroom_router.filling import Filling
+from mailroom_router.forgetting import Forgetting
 from mailroom_router.lean_state import read_state
-from mailroom_router.packed import TOGETHER
+from mailroom_router.packed import is_over
 from mailroom_router.rebuild import Rebuilding
-from mailroom_router.redis_index import BOUNCE_DAYS, Index
+from mailroom_router.redis_index import BOUNCE_DAYS, Index, Query
 from mailroom_router.settings import RouterSettings
 from mailroom_runtime.redis.valkey import connect
-from support.router_world import World
+from support.router_world import World, mail
 from support.servers import ValkeyServer
 
 
@@ -34,8 +36,8 @@ def lean(ticket: TicketState) -> TicketState:
     return read_state(value)
 
 
-def filling() -> Filling:
-    return Filling(lambda _: 400, datetime.now(UTC) - timedelta(days=BOUNCE_DAYS))
+def filling(client: redis.asyncio.Redis, prefix: str) -> Filling:
+    return Filling(client, Index(client, prefix, 35), Agents(client, prefix))
 
 
 async def kept(valkey: ValkeyServer, prefix: str) -> dict[bytes, Any]:
@@ -77,13 +79,16 @@ def shared(first: int, last: int) -> list[TicketState]:
     return found
 
 
-async def test_filled_by_the_bucket_or_ticket_by_ticket(valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BUCKETS", 1)  # so that one bucket has more than goes into one piece
-    monkeypatch.setattr("mailroom_router.packed.BUCKETS", 1)
+@pytest.mark.parametrize("buckets", [1, 1 << 17])
+async def test_filled_by_the_bucket_or_ticket_by_ticket(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch, buckets: int
+) -> None:
+    monkeypatch.setattr(module, "BUCKETS", buckets)  # with one, most goes out as buckets are full
+    monkeypatch.setattr("mailroom_router.packed.BUCKETS", buckets)
+    monkeypatch.setattr(module, "COMMAND_BYTES", 5_000)
     client = connect(valkey.url)
     try:
         tickets = shared(0, 600)
-        assert sum(t.message_count for t in tickets) > TOGETHER
         slow, agents = Index(client, "slow", 35), Agents(client, "slow")
         since = datetime.now(UTC) - timedelta(days=BOUNCE_DAYS)
         for ticket in tickets:
@@ -92,11 +97,12 @@ async def test_filled_by_the_bucket_or_ticket_by_ticket(valkey: ValkeyServer, mo
                 found = type(found)(**{n: getattr(found, n) for n in found.__slots__ if n != "ordered"})
             await slow.learn([found])
             await agents.learn([found])
-        for some in (tickets[:400], tickets[300:]):  # some of them twice
-            one = filling()
+        for some in (tickets[:400] + tickets[:20], tickets[300:]):  # some of them twice
+            one = filling(client, "fast")
             for ticket in some:
                 one.take(ticket.id, lean(ticket))
-            await one.write(client, Index(client, "fast", 35), Agents(client, "fast"))
+                await one.give_way()
+            await one.write()
         expected, found_there = named(await kept(valkey, "slow")), named(await kept(valkey, "fast"))
         assert len(expected) > 600
         assert found_there.keys() == expected.keys()
@@ -105,25 +111,81 @@ async def test_filled_by_the_bucket_or_ticket_by_ticket(valkey: ValkeyServer, mo
         await client.aclose()
 
 
-async def test_of_a_ticket_the_last_state_counts_and_an_erased_one_is_not_written(valkey: ValkeyServer) -> None:
+async def test_of_a_ticket_the_last_state_counts(valkey: ValkeyServer) -> None:
     client = connect(valkey.url)
     try:
-        index, agents = Index(client, "t", 35), Agents(client, "t")
-        moves = [None, "a1", "a2", "a3"]
-        one, held = filling(), None
+        one = filling(client, "t")
         ticket = state(5).model_copy(update={"status": "open", "wants_online": False})
-        for agent in moves:
-            one.take(ticket.id, lean(ticket.model_copy(update={"assignee_id": agent})), held)
-            held = ("p1", agent) if agent else None
-        erased = state(6)
-        one.take(erased.id, lean(erased))
-        one.forget(erased.id)
-        await client.sadd("t:load:p1:a1", ticket.id)  # as a state before these had it
-        await one.write(client, index, agents)
+        for agent in (None, "a1", "a2"):
+            one.take(ticket.id, lean(ticket.model_copy(update={"assignee_id": agent})))
+        await one.write()
         found = await kept(valkey, "t")
-        assert [k for k in found if k.startswith(b"load:")] == [b"load:p1:a3"]
+        assert found[b"load:p1:a2"] == {ticket.id.encode()}
         assert len([k for k in found if k.startswith(b"ix2:t:")]) == 1
         assert len([k for k in found if k.startswith(b"ix2:k:")]) == len(facts(None, ticket).names())
+        # what came meanwhile
+        await client.sadd("t:load:p1:a4", "another")
+        one.take(ticket.id, lean(ticket.model_copy(update={"assignee_id": "a3", "queue_id": "q9"})))
+        await one.write()
+        found = await kept(valkey, "t")
+        assert {k for k in found if k.startswith(b"load:")} == {b"load:p1:a3", b"load:p1:a4"}
+        clues = await described(client, ticket)
+        assert [clue.queue_id for clue in clues.values()] == ["q9"]
+    finally:
+        await client.aclose()
+
+
+async def described(client: redis.asyncio.Redis, ticket: TicketState) -> dict[str, Any]:
+    """What an answer to a ticket finds."""
+    asked = Query(mail("answer"), Clues(references=(ticket.root,)))
+    _, (known,) = await Index(client, "t", 35).look_up([asked])
+    return dict(known.tickets)
+
+
+@pytest.mark.parametrize("when", ["at once", "when its names were written", "when all was written"])
+@pytest.mark.parametrize("how", ["erased", "closed for long"])
+async def test_a_ticket_that_is_known_no_more_is_swept_with_the_names_of_its_older_state(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch, when: str, how: str
+) -> None:
+    monkeypatch.setattr(module, "COMMAND_BYTES", 0)
+    if when == "when its names were written":
+        monkeypatch.setattr(module, "FULL", 1)
+    client = connect(valkey.url)
+    try:
+        one = filling(client, "t")
+        gone, stays = (state(n).model_copy(update={"status": "open", "assignee_id": "a1"}) for n in (5, 6))
+        for ticket in (gone, stays):
+            one.take(ticket.id, lean(ticket))
+            await one.give_way()
+        if when == "when all was written":
+            await one.write()
+            assert len(await client.smembers("t:load:p1:a1")) == 2
+        if how == "erased":
+            one.forget(gone.id)
+        else:
+            closed = {"status": "closed", "closed_at": datetime.now(UTC) - timedelta(days=401)}
+            one.take(gone.id, lean(gone.model_copy(update=closed)))
+        await one.write()
+        assert await client.smembers("t:load:p1:a1") == {stays.id}
+        index = Index(client, "t", 35)
+        assert await Forgetting(client, "t", index, lambda _, closed: is_over(closed, 400)).sweep() == 1
+        found = await kept(valkey, "t")
+        assert len([k for k in found if k.startswith(b"ix2:t:")]) == 1
+        assert len([k for k in found if k.startswith(b"ix2:k:")]) == len(facts(None, stays).names())
+        one.take(gone.id, lean(gone))  # it was begun again
+        await one.write()
+        assert list(await described(client, gone)) == [gone.id]
+    finally:
+        await client.aclose()
+
+
+async def test_of_a_ticket_that_was_erased_before_nothing_is_told(valkey: ValkeyServer) -> None:
+    client = connect(valkey.url)
+    try:
+        one = filling(client, "t")
+        one.forget(state(5).id)
+        await one.write()
+        assert await kept(valkey, "t") == {}
     finally:
         await client.aclose()
 
