@@ -32,7 +32,8 @@ from .packed import (
 from .redis_index import BOUNCE_DAYS, CAP, Index
 
 COMMAND_BYTES = 64_000  # 5 ms of Valkey, in which it serves nobody else
-FULL = 8 * 24  # bytes of a bucket's names: 8 together cost Valkey 2.6 µs each, 4 3.4, and 16 2.6; and 131,072 are 20 MB
+TOGETHER = 8  # names of a bucket: so many cost Valkey 2.6 µs each, four 3.4, and sixteen 2.6
+_NAME, _ENTRY = 8 + 16, 14 + 13
 OTHERS_TOGETHER = 500
 Load = tuple[str, str]
 """Portal and agent."""
@@ -51,7 +52,8 @@ class Filling:
         self._client, self._index, self._agents = client, index, agents
         self._bounced_since = datetime.now(UTC) - timedelta(days=BOUNCE_DAYS)  # of older ones nothing comes back
         self._since: dict[str, date] = {}  # by portal: what was closed before it, the index does not know
-        self._names = [bytearray() for _ in range(BUCKETS)]
+        self._names = bytearray(BUCKETS * TOGETHER * _NAME)  # 25 MB: each bucket has its place, since growing is dear
+        self._counts = bytearray(BUCKETS)
         self._entries = [bytearray() for _ in range(TICKET_BUCKETS)]
         self._full = bytearray()  # of full buckets, as `ADD_MANY` is given it
         self._places: dict[str, bytes] = {}
@@ -82,15 +84,23 @@ class Filling:
         if (code := self._places.get(place)) is None:
             self._places[place] = code = place_code(place)
         self._set(bucket, field, TicketEntry(code, customer_mark(customer), closed).encoded())
-        ticket = ticket_at(bucket, field)
-        for one in message_ids_of(state):
-            self._name("m", portal, one, ticket)
+        names = [("m", one) for one in message_ids_of(state)]
         if state.number:
-            self._name("n", portal, state.number, ticket)
+            names.append(("n", state.number))
         if (thread := thread_of(state)) is not None:
-            self._name("g", portal, thread, ticket)
-        for one in state.their_numbers:
-            self._name("d", portal, one, ticket)
+            names.append(("g", thread))
+        if state.their_numbers:
+            names += [("d", one) for one in state.their_numbers]
+        ticket = ticket_at(bucket, field)
+        gathered, counts = self._names, self._counts
+        for kind, name in names:
+            bucket, field = spot(kind, portal, name)
+            count = counts[bucket]
+            at = (bucket * TOGETHER + count) * _NAME
+            gathered[at : at + _NAME] = field + ticket
+            counts[bucket] = count + 1
+            if count + 1 == TOGETHER:
+                self._pass_on(bucket)
 
     def forget(self, key: str) -> None:
         """This ticket was erased."""
@@ -111,12 +121,11 @@ class Filling:
         else:
             entries[at : at + len(field) + len(value)] = field + value
 
-    def _name(self, kind: str, portal: str, name: str, ticket: bytes) -> None:
-        bucket, field = spot(kind, portal, name)
-        names = self._names[bucket]
-        names += field + ticket
-        if len(names) >= FULL:
-            _put(self._full, bucket, names, 24)
+    def _pass_on(self, bucket: int) -> None:
+        count = self._counts[bucket]
+        at = bucket * TOGETHER * _NAME
+        self._full += _head(bucket, count) + self._names[at : at + count * _NAME]
+        self._counts[bucket] = 0
 
     def _hold(self, key: str, load: Load | None) -> None:
         """Which agent's load the ticket is in."""
@@ -140,9 +149,9 @@ class Filling:
 
     async def write(self) -> None:
         """Write all that was taken. Raises `REDIS_DOWN` errors."""
-        for bucket, names in enumerate(self._names):
-            if names:
-                _put(self._full, bucket, names, 24)
+        for bucket, count in enumerate(self._counts):
+            if count:
+                self._pass_on(bucket)
                 if len(self._full) > COMMAND_BYTES:
                     await self.give_way()
         await self._run(ADD_MANY, self._index.buckets, self._full, CAP)
@@ -151,7 +160,8 @@ class Filling:
         ready = bytearray()
         for bucket, entries in enumerate(self._entries):
             if entries:
-                _put(ready, bucket, entries, 27)
+                ready += _head(bucket, len(entries) // _ENTRY) + entries
+                entries.clear()
                 if len(ready) > COMMAND_BYTES:
                     await self._run(SET_MANY, self._index.ticket_buckets, ready)
         await self._run(SET_MANY, self._index.ticket_buckets, ready)
@@ -173,7 +183,6 @@ class Filling:
             await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
 
 
-def _put(to: bytearray, bucket: int, entries: bytearray, size: int) -> None:
-    """Put a bucket's entries, which are then gathered anew, into what a script is given (`packed.ADD_MANY`)."""
-    to += bucket.to_bytes(3, "big") + (len(entries) // size).to_bytes(2, "big") + entries
-    entries.clear()
+def _head(bucket: int, count: int) -> bytes:
+    """What a bucket's entries begin with, in what a script is given (`packed.ADD_MANY`)."""
+    return bucket.to_bytes(3, "big") + count.to_bytes(2, "big")

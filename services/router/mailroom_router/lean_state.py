@@ -67,11 +67,10 @@ def read_state(value: bytes) -> TicketState:
         lean = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return decode_as(TicketState, value)
-    if (
-        lean.updated_at.tzinfo is not UTC
-        or (lean.closed_at is not None and lean.closed_at.tzinfo is not UTC)
-        or any(message.at.tzinfo is not UTC for message in lean.messages)
-    ):
+    for message in lean.messages:
+        if message.at.tzinfo is not UTC:
+            return decode_as(TicketState, value)
+    if lean.updated_at.tzinfo is not UTC or (lean.closed_at is not None and lean.closed_at.tzinfo is not UTC):
         return decode_as(TicketState, value)
     return cast(TicketState, lean)
 

@@ -29,8 +29,8 @@ def digest(*parts: str, size: int) -> bytes:
 
 def spot(kind: str, portal: str, name: str) -> tuple[int, bytes]:
     """Bucket and field of what names tickets: 17 bits and 8 bytes of one digest, so that none is met by chance."""
-    whole = digest(kind, portal, name, size=3 + 8)
-    return int.from_bytes(whole[:3], "big") % BUCKETS, whole[3:]
+    whole = hashlib.blake2b(f"{kind}\0{portal}\0{name}".encode("utf-8", "surrogateescape"), digest_size=3 + 8).digest()
+    return (whole[0] << 16 | whole[1] << 8 | whole[2]) % BUCKETS, whole[3:]
 
 
 def packed(ticket: str) -> bytes:

@@ -149,7 +149,7 @@ async def test_a_ticket_that_is_known_no_more_is_swept_with_the_names_of_its_old
 ) -> None:
     monkeypatch.setattr(module, "COMMAND_BYTES", 0)
     if when == "when its names were written":
-        monkeypatch.setattr(module, "FULL", 1)
+        monkeypatch.setattr(module, "TOGETHER", 1)
     client = connect(valkey.url)
     try:
         one = filling(client, "t")

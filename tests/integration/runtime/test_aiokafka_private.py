@@ -7,12 +7,15 @@ import time
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
 from mailroom_contracts import topics as names
 from mailroom_runtime.bus import aiokafka_private
+
+RECORDS: list[tuple[bytes, bytes | None]] = [(b"p1", b"{}"), (b"p2", b"{}"), (b"p1", None)]
 
 
 async def test_a_consumers_fetches_and_membership(kafka: str, topics: str) -> None:
@@ -31,6 +34,30 @@ async def test_a_consumers_fetches_and_membership(kafka: str, topics: str) -> No
         assert member_id
     finally:
         await consumer.stop()
+
+
+async def test_a_record_is_handed_out_as_it_was_decoded(
+    kafka: str, topics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PartitionRecords, "_consumer_record", PartitionRecords._consumer_record)  # is put back
+    name = names.PORTALS.full_name(topics)
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        sent = [await producer.send_and_wait(name, value, key=key, partition=0) for key, value in RECORDS]
+    for bare in (False, True):
+        if bare:
+            aiokafka_private.bare_records()
+        consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
+        await consumer.start()
+        try:
+            tp = TopicPartition(name, 0)
+            consumer.assign([tp])
+            consumer.seek(tp, sent[0].offset)
+            found = [await consumer.getone() for _ in RECORDS]
+        finally:
+            await consumer.stop()
+        assert [(r.key, r.value) for r in found] == RECORDS
+        assert [r.offset for r in found] == [one.offset for one in sent]
+        assert all(isinstance(r, ConsumerRecord) is not bare for r in found)
 
 
 async def test_a_producer_that_is_given_up_fails_what_it_has_not_sent(kafka: str, topics: str) -> None:
