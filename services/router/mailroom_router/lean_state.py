@@ -70,8 +70,9 @@ def read_state(value: bytes) -> TicketState:
     for message in lean.messages:
         if message.at.tzinfo is not UTC:
             return decode_as(TicketState, value)
-    if lean.updated_at.tzinfo is not UTC or (lean.closed_at is not None and lean.closed_at.tzinfo is not UTC):
-        return decode_as(TicketState, value)
+    for at in (lean.updated_at, lean.closed_at, lean.snoozed_until):
+        if at is not None and at.tzinfo is not UTC:
+            return decode_as(TicketState, value)
     return cast(TicketState, lean)
 
 

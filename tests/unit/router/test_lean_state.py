@@ -90,3 +90,10 @@ def test_a_time_in_another_zone_counts_as_it_does_in_utc() -> None:
     value = json.dumps(found).encode()
     same(value)
     assert read_facts(value).closed == datetime(2026, 11, 25, tzinfo=UTC).date()
+
+
+@pytest.mark.parametrize("name", ["updated_at", "closed_at", "snoozed_until"])
+def test_a_time_that_is_none_in_utc_is_refused_as_the_contract_refuses_it(name: str) -> None:
+    found = json.loads(written(state(0))) | {name: "0001-01-01T00:00:00+14:00"}
+    with pytest.raises(Undecodable):
+        read_facts(json.dumps(found).encode())
