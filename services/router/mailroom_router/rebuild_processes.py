@@ -37,7 +37,7 @@ MOST_PROCESSES = 2  # of 170 MB each
 NICE = 5  # mail goes before
 STOP_S = 5.0
 KEEP_MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(64 << 20))
-"""For glibc: an answer of Kafka, some MB, comes into memory that the process has; a tenth of its time went into new pages."""
+"""For glibc: an answer of Kafka, some MB, comes into memory that it has; new pages took 8 % of its time."""
 
 
 async def rebuild(
